@@ -1,0 +1,31 @@
+"""The Celery app, its broker and the beat schedule: one table.
+
+Tasks only wake work; what is due lives in rows with leases (DESIGN decision 14), so a message
+that a broker loses costs one tick. Arguments are ids, never a secret (decision 10).
+"""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# task name -> seconds between wake-ups. A message not taken by the next tick is dropped.
+BEAT: dict[str, float] = {
+    "keys.tasks.check_due": 1.0,
+    "keys.tasks.end_overlaps": 2.0,
+    "keys.tasks.expire_app_keys": 15.0,
+    "usage.tasks.drain_dead_spools": 2.0,
+    "usage.tasks.trim_calls": 3600.0,
+}
+
+
+app = Celery("keydeck")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    beat_schedule={
+        name: {"task": name, "schedule": every, "options": {"expires": max(every, 5.0)}}
+        for name, every in BEAT.items()
+    },
+)
+app.autodiscover_tasks()

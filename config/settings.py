@@ -1,0 +1,209 @@
+"""All settings, from the environment (`.env.example` lists every variable)."""
+
+from pathlib import Path
+
+from config.env import BASE_DIR, env, pairs, persisted_secret_key, secret
+from config.logging import LOGGING  # noqa: F401 - a Django setting
+
+DATA_DIR = Path(env.str("KEYDECK_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = persisted_secret_key(DATA_DIR)
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+HTTPS = PUBLIC_URL.startswith("https://")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "keys",
+    "usage",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# Database. Embedded default: SQLite in WAL, every transaction IMMEDIATE so that two writers
+# queue instead of failing half-way (DESIGN decision 12).
+DATABASES = {
+    "default": env.db_url_config(
+        secret("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}")
+    )
+}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = secret("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {
+        # Shared between the processes of one machine: sign-in rate limits live here.
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache",
+    }
+}
+
+# Accounts (DESIGN decision 18): e-mail is the login name; people are invited, they don't sign up.
+AUTH_USER_MODEL = "keys.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+ACCOUNT_ADAPTER = "keys.accounts.InvitedOnlyAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
+# Cookies and headers.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "keydeck_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "keydeck_csrf"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_SSL_REDIRECT = False  # the proxy in front owns port 80
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # Tabler's form controls are data: images
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# Static files: ours in static/, packages from npm by the table in config/npm.py.
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "config.npm.PackageFinder",
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# The vault and the outbound door.
+MASTER_KEYS = secret("KEYDECK_MASTER_KEYS")
+MASTER_KEY_FILE = DATA_DIR / "master.key"
+PROVIDER_URLS = pairs("KEYDECK_PROVIDER_URLS")
+OUTBOUND_ALLOW = env.list("KEYDECK_OUTBOUND_ALLOW", default=[])
+OUTBOUND_PROXY = secret("KEYDECK_OUTBOUND_PROXY")
+OUTBOUND_CA = env.str("KEYDECK_OUTBOUND_CA", default="")
+TRUSTED_PROXIES = env.list("KEYDECK_TRUSTED_PROXIES", default=[])
+CHECK_INTERVAL = env.float("KEYDECK_CHECK_INTERVAL", default=300.0)  # seconds
+
+# Demo and the sandbox provider that make up starts.
+DEMO = env.bool("KEYDECK_DEMO", default=True)
+SANDBOX_PORT = env.int("KEYDECK_SANDBOX_PORT", default=PORT + 1)
+if DEMO:
+    OUTBOUND_ALLOW = [*OUTBOUND_ALLOW, f"127.0.0.1:{SANDBOX_PORT}"]
+ADMIN_EMAIL = env.str("KEYDECK_ADMIN_EMAIL", default="")
+ADMIN_PASSWORD = secret("KEYDECK_ADMIN_PASSWORD")
+
+# Usage: the spool and the gateway's bounds.
+SPOOL_DIR = Path(env.str("KEYDECK_SPOOL_DIR", default=str(DATA_DIR / "spool"))).absolute()
+GATEWAY_BODY_LIMIT = env.int("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
+GATEWAY_TIMEOUT = env.float("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
+GATEWAY_CONNECT_TIMEOUT = env.float("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
+GATEWAY_STALE = env.float("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
+CALL_RETENTION_DAYS = env.int("KEYDECK_CALL_RETENTION_DAYS", default=30)
+METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
+
+# Celery: Redis, or a broker of files where there is none (DESIGN decision 7).
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+if not REDIS_URL:
+    BROKER_DIR = DATA_DIR / "broker"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_DIR / "queue"),
+        "data_folder_out": str(BROKER_DIR / "queue"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.25,  # seconds
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "keydeck"
+CELERY_TASK_TIME_LIMIT = 120  # seconds
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What is due lives in rows, not in beat's own memory file.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"

@@ -1,0 +1,29 @@
+"""Rows of the keys app. Writes of state go through `keys.lifecycle` (DESIGN door 1)."""
+
+from keys.models.accounts import ApiToken, User
+from keys.models.app_keys import AppKey, AppKeyVersion
+from keys.models.applications import Application, Membership
+from keys.models.audit import AuditEvent, AuditHead
+from keys.models.changes import ChangeCounter
+from keys.models.checks import Check
+from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
+from keys.models.providers import Provider
+from keys.models.sealed import DataKey, SystemSecret
+
+__all__ = [
+    "ApiToken",
+    "AppKey",
+    "AppKeyVersion",
+    "Application",
+    "AuditEvent",
+    "AuditHead",
+    "ChangeCounter",
+    "Check",
+    "DataKey",
+    "Membership",
+    "Provider",
+    "ProviderKey",
+    "ProviderKeyVersion",
+    "SystemSecret",
+    "User",
+]

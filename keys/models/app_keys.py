@@ -1,0 +1,68 @@
+"""App keys: what Keydeck issues to an application's code."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from keys.models.applications import Application
+from keys.models.ids import new_id
+from keys.states import KeyState, Stage
+
+
+class AppKey(models.Model):
+    """A key of ours with its policy. An empty policy field means no limit of that kind."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    application = models.ForeignKey(Application, models.CASCADE, related_name="app_keys")
+    name = models.CharField(max_length=100)
+    environment = models.CharField(max_length=4, default="live")  # live or test
+    state = models.CharField(max_length=10, default=KeyState.ACTIVE)
+    providers = models.JSONField(null=True)  # provider slugs; null: any the application has
+    endpoints = models.JSONField(null=True)  # globs over the upstream path; null: any
+    ips = models.JSONField(null=True)  # CIDR ranges; null: any
+    per_minute = models.PositiveIntegerField(null=True)
+    per_day = models.PositiveIntegerField(null=True)
+    concurrency = models.PositiveIntegerField(null=True)
+    expires_at = models.DateTimeField(null=True, db_index=True)
+    last_used_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["application", "name"], name="one_app_key_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
+
+class AppKeyVersion(models.Model):
+    """One secret of an app key, found by its keyed hash; stages current, previous, retired."""
+
+    key = models.ForeignKey(AppKey, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    stage = models.CharField(max_length=10, default=Stage.CURRENT)
+    lookup = models.CharField(max_length=64, unique=True)  # HMAC-SHA256 with the pepper, hex
+    sealed = models.TextField(blank=True)  # empty where the application shows keys once
+    last4 = models.CharField(max_length=4)
+    created_at = models.DateTimeField(auto_now_add=True)
+    promoted_at = models.DateTimeField(null=True)
+    retires_at = models.DateTimeField(null=True, db_index=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "number"], name="one_app_key_version"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(stage="current"), name="one_current_app_key"
+            ),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(stage="previous"), name="one_previous_app_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of {self.key_id}"

@@ -1,0 +1,38 @@
+"""The audit trail: append-only, chained by a keyed hash. Written by `keys.audit` alone."""
+
+from django.conf import settings
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """One act. Names and ids are copied, so that the event outlives what it speaks of."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    actor_name = models.CharField(max_length=254)
+    action = models.CharField(max_length=40, db_index=True)
+    application_id = models.CharField(max_length=12, blank=True, db_index=True)
+    target = models.CharField(max_length=60)  # "app_key:<id>"
+    detail = models.JSONField(default=dict)
+    address = models.CharField(max_length=45, blank=True)
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target}"
+
+
+class AuditHead(models.Model):
+    """The chain's last digest: one row, locked while an event is added."""
+
+    digest = models.CharField(max_length=64, blank=True)
+    events = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.events} events"

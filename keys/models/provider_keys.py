@@ -1,0 +1,94 @@
+"""Provider keys: a slot with a stable id, and the versions (secrets) it has had."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from keys.models.applications import Application
+from keys.models.ids import new_id
+from keys.states import KeyState, Stage, Standing, Verdict
+
+
+class ProviderKey(models.Model):
+    """An upstream secret vaulted for one application. `provider` is a provider's slug."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    application = models.ForeignKey(Application, models.CASCADE, related_name="provider_keys")
+    name = models.CharField(max_length=100)
+    provider = models.SlugField(max_length=50)
+    state = models.CharField(max_length=10, default=KeyState.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    last_used_at = models.DateTimeField(null=True)
+
+    # Written by keys.health alone.
+    verdict = models.CharField(max_length=14, default=Verdict.UNCHECKED)
+    verdict_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    evidence = models.JSONField(default=dict)  # status, code, message, latency_ms, at, via
+    checked_at = models.DateTimeField(null=True)
+    # Revoked here: does the provider still take it? None until looked.
+    live_at_provider = models.BooleanField(null=True)
+
+    # The check's place in the queue: due time and lease (DESIGN decision 14).
+    next_check_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "name"], name="one_provider_key_of_a_name"
+            ),
+        ]
+        indexes = [
+            # keys.validation: what is due
+            models.Index(fields=["next_check_at"], name="provider_key_due"),
+            # the pool of one application for one provider
+            models.Index(fields=["application", "provider", "state"], name="provider_key_pool"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(Verdict(self.verdict), self.refused_at)
+
+    @property
+    def suspect(self) -> bool:
+        return self.standing.suspect
+
+
+class ProviderKeyVersion(models.Model):
+    """One secret of a provider key. `sealed` is opened by `keys.vault` alone."""
+
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    stage = models.CharField(max_length=10, default=Stage.PENDING)
+    sealed = models.TextField()
+    fingerprint = models.CharField(max_length=64, db_index=True)  # keyed, the same everywhere
+    last4 = models.CharField(max_length=4)
+    created_at = models.DateTimeField(auto_now_add=True)
+    promoted_at = models.DateTimeField(null=True)
+    overlap_seconds = models.PositiveIntegerField(default=0)  # asked for at rotation
+    retires_at = models.DateTimeField(null=True, db_index=True)  # of a previous version
+    retired_at = models.DateTimeField(null=True)
+    evidence = models.JSONField(default=dict)  # of the test before promotion
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "number"], name="one_provider_key_version"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(stage="current"), name="one_current_provider_key"
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=Q(stage__in=["pending", "tested"]),
+                name="one_pending_provider_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of {self.key_id}"

@@ -1,0 +1,44 @@
+"""What the vault keeps: wrapped data keys and the system's own sealed secrets."""
+
+from django.db import models
+from django.db.models import Q
+
+from keys.models.applications import Application
+
+
+class DataKey(models.Model):
+    """A Fernet key wrapped by a master key. No application: the system data key (decision 13).
+
+    `master` is the master key's fingerprint, so that rewrap and the settings page can count.
+    """
+
+    application = models.ForeignKey(
+        Application, models.CASCADE, null=True, related_name="data_keys"
+    )
+    version = models.PositiveIntegerField(default=1)
+    wrapped = models.TextField()
+    master = models.CharField(max_length=16, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["application", "version"], name="one_data_key_version"),
+            models.UniqueConstraint(
+                fields=["version"],
+                condition=Q(application__isnull=True),
+                name="one_system_data_key_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"data key {self.version} of {self.application_id or 'system'}"
+
+
+class SystemSecret(models.Model):
+    """A secret of no application (lookup pepper, fingerprint key), sealed under the system key."""
+
+    name = models.CharField(primary_key=True, max_length=40)
+    sealed = models.TextField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,111 @@
+"""States, stages, verdicts and the tables that say how they may change. Pure: imports nothing.
+
+The words are DESIGN section 2's. `keys.lifecycle` applies TRANSITIONS by compare-and-swap,
+`keys.health` applies `judge`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class KeyState(StrEnum):
+    """State of a provider key or an app key (`expired` is an app key's only)."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class Stage(StrEnum):
+    """Stage of one version of a key."""
+
+    PENDING = "pending"
+    TESTED = "tested"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
+class Verdict(StrEnum):
+    """What the latest evidence says of a provider key."""
+
+    LIVE = "live"
+    LIMITED = "limited"
+    EXHAUSTED = "exhausted"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+    UNCHECKED = "unchecked"
+    UNDECRYPTABLE = "undecryptable"
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    DEVELOPER = "developer"
+    VIEWER = "viewer"
+
+
+# act -> (states it may start from, state it ends in)
+TRANSITIONS: dict[str, tuple[frozenset[KeyState], KeyState]] = {
+    "disable": (frozenset({KeyState.ACTIVE}), KeyState.DISABLED),
+    "enable": (frozenset({KeyState.DISABLED}), KeyState.ACTIVE),
+    "revoke": (
+        frozenset({KeyState.ACTIVE, KeyState.DISABLED, KeyState.EXPIRED}),
+        KeyState.REVOKED,
+    ),
+    "expire": (frozenset({KeyState.ACTIVE, KeyState.DISABLED}), KeyState.EXPIRED),
+}
+
+# A version's life; a stage not named here is final.
+STAGES: dict[Stage, frozenset[Stage]] = {
+    Stage.PENDING: frozenset({Stage.TESTED, Stage.FAILED}),
+    Stage.TESTED: frozenset({Stage.CURRENT, Stage.FAILED}),
+    Stage.CURRENT: frozenset({Stage.PREVIOUS, Stage.RETIRED}),
+    Stage.PREVIOUS: frozenset({Stage.CURRENT, Stage.RETIRED}),
+}
+
+# A pool uses these verdicts; `exhausted` only when nothing else is left.
+USABLE = frozenset({Verdict.LIVE, Verdict.LIMITED, Verdict.UNKNOWN, Verdict.UNCHECKED})
+LAST_RESORT = frozenset({Verdict.EXHAUSTED})
+
+# Two determinate refusals at least this far apart make a key that was once live dead.
+CONFIRM_AFTER = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a provider key before the next evidence.
+
+    `refused_at` is when the first determinate refusal of the present suspicion was seen;
+    a key with `refused_at` and a verdict other than dead is shown as suspect.
+    """
+
+    verdict: Verdict
+    refused_at: datetime | None = None
+
+    @property
+    def suspect(self) -> bool:
+        return self.refused_at is not None and self.verdict is not Verdict.DEAD
+
+
+def judge(standing: Standing, meaning: Verdict, at: datetime) -> Standing:
+    """The standing after evidence that means `meaning`, seen at `at` (DESIGN section 7).
+
+    Unknown never replaces a verdict. A key not yet judged takes its first answer at once.
+    A refusal of a key judged before makes it suspect, a second one CONFIRM_AFTER later dead.
+    Any determinate success takes the suspicion away.
+    """
+    if meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED):
+        first = standing.verdict is Verdict.UNCHECKED and meaning is Verdict.UNKNOWN
+        return Standing(Verdict.UNKNOWN) if first else standing
+    if meaning is not Verdict.DEAD:
+        return Standing(meaning)
+    if standing.verdict in (Verdict.UNCHECKED, Verdict.DEAD, Verdict.UNDECRYPTABLE):
+        return Standing(Verdict.DEAD, standing.refused_at or at)
+    if standing.refused_at is None:
+        return Standing(standing.verdict, at)
+    if at - standing.refused_at >= CONFIRM_AFTER:
+        return Standing(Verdict.DEAD, standing.refused_at)
+    return standing

@@ -1,0 +1,38 @@
+"""Settings of the test suite: the product's own, on throw-away data.
+
+KEYDECK_TEST_DATABASE picks the engine; without it SQLite in a file (threads share it).
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from cryptography.fernet import Fernet
+
+_data = tempfile.mkdtemp(prefix="keydeck-test-")
+atexit.register(shutil.rmtree, _data, ignore_errors=True)
+
+for _name in [name for name in os.environ if name.startswith("KEYDECK_")]:
+    if not _name.startswith("KEYDECK_TEST_"):
+        del os.environ[_name]
+for _name in ("REDIS_URL", "EMAIL_URL", "ALLOWED_HOSTS", "PORT", "DEBUG"):
+    os.environ.pop(_name, None)
+os.environ["KEYDECK_DATA_DIR"] = _data
+os.environ["SECRET_KEY"] = "for tests only"
+os.environ["KEYDECK_MASTER_KEYS"] = Fernet.generate_key().decode()
+os.environ["DATABASE_URL"] = os.environ.get(
+    "KEYDECK_TEST_DATABASE", f"sqlite:///{_data}/keydeck.sqlite3"
+)
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATABASES  # noqa: E402
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["TEST"] = {"NAME": f"{_data}/test.sqlite3"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -1,0 +1,47 @@
+"""Recorded calls: raw, short-lived, for drill-down."""
+
+from django.db import models
+
+
+class Call(models.Model):
+    """One CallEvent as stored. Keys are named by id without foreign keys: history outlives them."""
+
+    id = models.UUIDField(primary_key=True)
+    started_at = models.DateTimeField()
+    source = models.CharField(max_length=8)
+    application = models.CharField(max_length=12)
+    app_key = models.CharField(max_length=12, blank=True)
+    app_key_version = models.PositiveIntegerField(default=0)
+    provider = models.CharField(max_length=50)
+    provider_key = models.CharField(max_length=12, blank=True)
+    provider_key_version = models.PositiveIntegerField(default=0)
+    method = models.CharField(max_length=10)
+    endpoint = models.CharField(max_length=200)
+    caller = models.CharField(max_length=100, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(max_length=14)
+    code = models.CharField(max_length=60, blank=True)
+    message = models.CharField(max_length=200, blank=True)
+    status = models.PositiveIntegerField(default=0)
+    latency_ms = models.FloatField(default=0)
+    first_byte_ms = models.FloatField(default=0)
+    bytes_in = models.BigIntegerField(default=0)
+    bytes_out = models.BigIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            # the calls page and live tail: newest first, within applications
+            models.Index(fields=["application", "-started_at", "-id"], name="call_newest"),
+            # a key's latest calls
+            models.Index(fields=["app_key", "-started_at", "-id"], name="call_app_key"),
+            models.Index(fields=["provider_key", "-started_at", "-id"], name="call_provider_key"),
+            # retention
+            models.Index(fields=["started_at"], name="call_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.outcome}"

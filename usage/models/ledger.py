@@ -1,0 +1,64 @@
+"""What proves that accepted calls are stored calls."""
+
+from django.db import models
+
+
+class SpoolWriter(models.Model):
+    """One spool's account: how far it was drained and what came of its calls.
+
+    Updated in the transaction that stores the calls, so the account is never ahead of them.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)  # the spool folder's name
+    host = models.CharField(max_length=100)
+    started_at = models.DateTimeField()
+    drained_at = models.DateTimeField(null=True)
+    segment = models.PositiveIntegerField(default=0)
+    offset = models.BigIntegerField(default=0)  # bytes of that segment already drained
+    accepted = models.BigIntegerField(default=0)  # highest call number seen
+    stored = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0)
+    lost = models.BigIntegerField(default=0)  # numbers never seen, known once it is closed
+    closed_at = models.DateTimeField(null=True)  # dead, drained to its end, folder removed
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Quarantine(models.Model):
+    """A spooled line that could not be stored, with the reason; kept for a person to look at."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    writer = models.CharField(max_length=36)
+    segment = models.PositiveIntegerField()
+    offset = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    line = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["writer", "segment", "offset"], name="one_quarantined_line"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class StrangerCount(models.Model):
+    """Calls without a key or with an unknown one: a count per network and hour, never a row each."""
+
+    at = models.DateTimeField()  # the hour
+    network = models.CharField(max_length=45)  # /24 or /48
+    code = models.CharField(max_length=20)  # key_required or invalid_key
+    requests = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["at", "network", "code"], name="one_stranger_count"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.requests} from {self.network}"
