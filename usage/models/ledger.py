@@ -48,7 +48,7 @@ class Quarantine(models.Model):
 
 
 class StrangerCount(models.Model):
-    """Calls without a key or with an unknown one: a count per network and hour, never a row each."""
+    """Calls without a key or with an unknown one: a count per network and hour, no row each."""
 
     at = models.DateTimeField()  # the hour
     network = models.CharField(max_length=45)  # /24 or /48
