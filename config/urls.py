@@ -2,6 +2,15 @@
 
 from django.urls import include, path
 
+from config import health
+from config.api import api
+
 urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("accounts/", include("allauth.urls")),
+    path("api/v1/", api.urls),
+    path("", include("keys.urls")),
+    path("", include("usage.urls")),
 ]

@@ -1,0 +1,46 @@
+"""ASGI entry points: Django with the gateway mounted beside it, and the gateway alone.
+
+`application` is what `make up` serves. `gateway` is the gateway's own listener in production
+(DESIGN decision 8): calls and its own readiness, no admin page.
+"""
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django = get_asgi_application()  # before the imports below: they need the apps loaded
+
+from config import health  # noqa: E402
+from usage.gateway.app import gateway as calls  # noqa: E402
+
+MOUNT = "/gateway/"
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The whole product on one listener."""
+    if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
+        await calls(scope, receive, send)
+    else:
+        await django(scope, receive, send)
+
+
+async def gateway(scope: Any, receive: Any, send: Any) -> None:
+    """The gateway's own listener: calls, /healthz, /readyz, /metrics; anything else is 404."""
+    if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
+        await calls(scope, receive, send)
+    elif scope["path"] in health.PATHS:
+        await django(scope, receive, send)
+    else:
+        await _not_found(send)
+
+
+async def _not_found(send: Any) -> None:
+    body = b'{"status": "error", "message": "Not found"}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
