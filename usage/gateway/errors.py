@@ -1,0 +1,106 @@
+"""Errors that Keydeck itself answers: status, code and the one body every client understands.
+
+The bodies and codes are interface (DESIGN section 7); users' scripts match on them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Denial(Exception):  # noqa: N818 - a denial is an answer, not a fault
+    """A call that Keydeck refuses. `reason` is what our record says where it differs."""
+
+    status: int
+    code: str
+    message: str
+    reason: str = ""
+    retry_after: float = 0.0
+    limit: int = 0
+    remaining: int = 0
+    reset: float = 0.0
+
+    @property
+    def recorded(self) -> str:
+        return self.reason or self.code
+
+
+_TABLE = {
+    "key_required": (401, "API key required"),
+    "invalid_key": (401, "Invalid API key"),
+    "provider_not_allowed": (403, "This app key may not use this provider"),
+    "endpoint_not_allowed": (403, "This app key may not use this endpoint"),
+    "ip_not_allowed": (403, "This app key may not be used from this address"),
+    "key_disabled": (403, "This app key is disabled"),
+    "unknown_provider": (404, "Unknown provider"),
+    "body_too_large": (413, "The request body is too large"),
+    "bad_request": (400, "Bad request"),
+    "rate_limited": (429, "Rate limit of this app key exceeded"),
+    "concurrency_limited": (429, "Too many calls of this app key at once"),
+    "quota_exceeded": (429, "Daily quota of this app key exceeded"),
+    "upstream_unreachable": (502, "The provider could not be reached"),
+    "no_usable_key": (503, "No usable key of this provider"),
+    "sealed": (503, "The vault is sealed"),
+    "unavailable": (503, "Keydeck cannot take this call now"),
+    "upstream_timeout": (504, "The provider did not answer in time"),
+}
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
+
+
+def denial(code: str, message: str = "", *, reason: str = "") -> Denial:
+    """The denial of that code, with the table's message unless a better one is given."""
+    status, standard = _TABLE[code]
+    return Denial(status, code, message or standard, reason)
+
+
+def limited(
+    code: str, *, limit: int, remaining: int, reset: float, retry_after: float, message: str = ""
+) -> Denial:
+    status, standard = _TABLE[code]
+    return Denial(
+        status, code, message or standard, "", max(retry_after, 0.001), limit, remaining, reset
+    )
+
+
+def body(refused: Denial, request_id: str) -> bytes:
+    """The JSON body: ModelsLab's members at the top, OpenAI's and Anthropic's in `error`."""
+    content: dict[str, object] = {
+        "status": "error",
+        "message": refused.message,
+        "request_id": request_id,
+        "error": {
+            "message": refused.message,
+            "type": _TYPES.get(refused.status, "api_error"),
+            "code": refused.code,
+        },
+    }
+    if refused.retry_after:
+        content["retry_after"] = math.ceil(refused.retry_after)
+    return orjson.dumps(content)
+
+
+def headers(refused: Denial) -> list[tuple[str, str]]:
+    """Retry-After and RateLimit-* of a 429, in whole seconds as clients expect them."""
+    found: list[tuple[str, str]] = []
+    if refused.retry_after:
+        found.append(("retry-after", str(math.ceil(refused.retry_after))))
+    if refused.limit:
+        found += rate_headers(refused.limit, refused.remaining, refused.reset)
+    return found
+
+
+def rate_headers(limit: int, remaining: int, reset: float) -> list[tuple[str, str]]:
+    return [
+        ("ratelimit-limit", str(limit)),
+        ("ratelimit-remaining", str(max(remaining, 0))),
+        ("ratelimit-reset", str(math.ceil(reset))),
+    ]
