@@ -184,6 +184,7 @@ ADMIN_PASSWORD = secret("KEYDECK_ADMIN_PASSWORD")
 
 # Usage: the spool and the gateway's bounds.
 SPOOL_DIR = Path(env.str("KEYDECK_SPOOL_DIR", default=str(DATA_DIR / "spool"))).absolute()
+SPOOL_FSYNC = env.bool("KEYDECK_SPOOL_FSYNC", default=False)  # survive a power loss too
 GATEWAY_BODY_LIMIT = env.int("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
 GATEWAY_TIMEOUT = env.float("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
 GATEWAY_CONNECT_TIMEOUT = env.float("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds

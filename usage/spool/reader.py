@@ -1,0 +1,130 @@
+"""The reading side of a spool: complete lines from a position on, and whether the writer lives."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from usage.spool.records import BrokenLine, Record, decode
+
+LOCK = "lock"
+DRAIN_LOCK = "drain.lock"
+PRIVATE = "."  # names that readers pass over
+TAIL_BYTES = 64 * 1024
+
+
+class Position(NamedTuple):
+    segment: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its newline, and where it stood."""
+
+    at: Position
+    data: bytes
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:08d}.log"
+
+
+def segments(folder: Path) -> list[int]:
+    """Numbers of the segments, oldest first; none when the folder is gone."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[0] != PRIVATE)
+
+
+def folders(directory: Path) -> list[Path]:
+    """The spools below a spool directory."""
+    try:
+        return sorted(
+            path for path in directory.iterdir() if path.name[0] != PRIVATE and path.is_dir()
+        )
+    except FileNotFoundError:
+        return []
+
+
+def read(folder: Path, start: Position, limit: int) -> tuple[list[Line], Position]:
+    """At most `limit` complete lines from `start` on, and the position behind them."""
+    lines: list[Line] = []
+    here = start
+    while len(lines) < limit:
+        # Looked up before reading: a segment that has a successor is written to its end.
+        later = [number for number in segments(folder) if number > here.segment]
+        here, tail = _read_segment(folder, here, limit - len(lines), lines)
+        if not later or len(lines) >= limit:
+            break
+        if tail:
+            lines.append(Line(here, tail))
+        here = Position(later[0], 0)
+    return lines, here
+
+
+def _read_segment(
+    folder: Path, start: Position, limit: int, lines: list[Line]
+) -> tuple[Position, bytes]:
+    """Appends complete lines; returns the position behind them and the incomplete rest."""
+    offset = start.offset
+    try:
+        file = segment_path(folder, start.segment).open("rb")
+    except FileNotFoundError:
+        return start, b""
+    with file:
+        file.seek(offset)
+        for _ in range(limit):
+            data = file.readline()
+            if not data.endswith(b"\n"):
+                return Position(start.segment, offset), data
+            lines.append(Line(Position(start.segment, offset), data[:-1]))
+            offset += len(data)
+    return Position(start.segment, offset), b""
+
+
+def last_record(folder: Path) -> Record | None:
+    """The latest whole record, read from the end of the folder's files."""
+    for number in reversed(segments(folder)):
+        with suppress(FileNotFoundError), segment_path(folder, number).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            for line in reversed(file.read().split(b"\n")[:-1]):
+                with suppress(BrokenLine):
+                    return decode(line)
+    return None
+
+
+def is_dead(folder: Path) -> bool:
+    """True when no process holds the writer's lock."""
+    with _locked(folder / LOCK, create=False) as free:
+        return free
+
+
+@contextmanager
+def draining(folder: Path) -> Iterator[bool]:
+    """Holds the folder for one drainer; gives False when another has it or it is gone."""
+    with _locked(folder / DRAIN_LOCK, create=True) as free:
+        yield free and folder.exists()
+
+
+@contextmanager
+def _locked(path: Path, *, create: bool) -> Iterator[bool]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        yield not create  # no lock file: nobody holds it
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
