@@ -1,0 +1,102 @@
+# Keydeck's commands. `make` alone lists them.
+# Needs Python 3.11 or newer and make; everything else is fetched into .venv and node_modules.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+PYTHON ?=
+PY := .venv/bin/python
+
+TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/test
+TEST_REDIS_URL ?= redis://127.0.0.1:6379
+export TEST_DATABASE_URL TEST_REDIS_URL
+WORKERS ?= 2
+# What may differ between SQLite and PostgreSQL is run on both.
+ENGINE_TESTS := tests/keys tests/usage tests/ops
+
+.DEFAULT_GOAL := help
+.PHONY: help up venv packages dev test lint lock bench prove
+
+help:
+	@echo "make up      install, prepare and serve Keydeck on http://localhost:$${PORT:-8000}"
+	@echo "make test    the whole suite"
+	@echo "make lint    ruff, mypy, templates, migrations"
+	@echo "make lock    compile the lock files again"
+	@echo "make bench   measure, as ratios side by side"
+	@echo "make prove   the long proofs: kills under load, mutations, volumes"
+
+up: packages
+	@exec $(PY) manage.py up
+
+# The interpreter: PYTHON if given, else the newest found. One line when there is none.
+venv:
+	@for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python); do \
+	  command -v "$$python" >/dev/null 2>&1 || continue; \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+	  seen="$$seen $$python is $$("$$python" -c 'import platform; print(platform.python_version())' 2>&1 | tail -n 1)."; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "keydeck: needs Python 3.11 or newer.$${seen:- None found.} Install one, or name it: make up PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  echo "Creating .venv with $$("$$found" --version)"; \
+	  "$$found" -m venv --clear .venv >.venv.log 2>&1 || { \
+	    echo "keydeck: cannot create .venv with $$found: $$(grep -m 1 -i -E 'apt|error|denied|not ' .venv.log || tail -n 1 .venv.log)" >&2; \
+	    rm -f .venv.log; exit 1; }; \
+	  rm -f .venv.log; \
+	fi
+
+# Installs a lock file unless the stamp says that this very one is installed.
+define install
+	@stamp=.venv/.installed-$(1); sum="$$(cksum <$(1))"; \
+	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
+	  echo "Installing $(1) into .venv (first time: about a minute)"; \
+	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null || exit 1; \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $(1) || { \
+	    echo "keydeck: cannot install $(1); see pip's message above" >&2; exit 1; }; \
+	  echo "$$sum" >$$stamp; \
+	fi
+endef
+
+packages: venv
+	$(call install,requirements.txt)
+	@stamp=node_modules/.installed; sum="$$(cksum <package-lock.json)"; \
+	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
+	  echo "Fetching the front-end packages into node_modules"; \
+	  ci="ci --ignore-scripts --no-audit --no-fund --loglevel=error"; \
+	  { command -v npm >/dev/null 2>&1 && npm $$ci >/dev/null; } || { \
+	    echo "Installing Node.js into .venv, for npm"; \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-node.txt && \
+	    PATH="$(CURDIR)/.venv/bin:$$PATH" npm $$ci >/dev/null; } || { \
+	    echo "keydeck: cannot fetch the front-end packages; see npm's message above" >&2; exit 1; }; \
+	  echo "$$sum" >$$stamp; \
+	fi
+
+dev: packages
+	$(call install,requirements-dev.txt)
+
+# Services that answer are used; CI=true makes them required. The last line is pytest's.
+test: dev
+	@$(PY) -m tests.services
+	@if $(PY) -m tests.services --has postgres; then \
+	  KEYDECK_TEST_DATABASE="$$TEST_DATABASE_URL" $(PY) -m pytest -q -n $(WORKERS) -m "not live and not browser" $(ENGINE_TESTS) || exit 1; \
+	fi
+	@exec $(PY) -m pytest -q -n $(WORKERS)
+
+lint: dev
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m djlint --lint --quiet templates
+	@$(PY) manage.py makemigrations --check --dry-run
+
+lock: dev
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml --group dev -o requirements-dev.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group node -o requirements-node.txt
+	@npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+
+bench: dev
+	@exec $(PY) -m pytest -q -s -p no:xdist -m bench tests
+
+prove: dev
+	@exec $(PY) -m pytest -q -s -p no:xdist -m prove tests

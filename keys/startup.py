@@ -1,0 +1,118 @@
+"""What `manage.py up` makes sure of before anything is served. Each step can be repeated."""
+
+import hashlib
+import secrets
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from keys import audit, vault
+from keys.models import User
+
+BACKLOG = 2048  # connections that wait while the web process restarts
+DEFAULT_ADMIN = "admin@localhost"
+
+
+class StartupError(Exception):
+    """Keydeck can't start; the message is one clear line."""
+
+
+def listen(port: int, setting: str = "PORT") -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`, or one line that names the setting to change."""
+    listener = socket.socket()
+    # Lingering connections of the last run don't block the port; another listener does.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StartupError(
+            f"port {port} can't be used ({reason}): name another, as in {setting}={port + 10}"
+        ) from error
+    return listener
+
+
+def check_data_dir() -> None:
+    """Raises StartupError unless the data directory can be written."""
+    try:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR):
+            pass
+    except OSError as error:
+        raise StartupError(
+            f"cannot write to {settings.DATA_DIR} ({error.strerror}): "
+            "name another place with KEYDECK_DATA_DIR"
+        ) from error
+
+
+def migrate() -> int:
+    """Brings the database up to date; returns how many migrations that took."""
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if pending:
+            call_command("migrate", verbosity=0, interactive=False)
+    except DatabaseError as error:
+        name = connection.settings_dict["NAME"]
+        line = str(error).strip().splitlines()[0]
+        raise StartupError(f"cannot use the database {name}: {line}") from error
+    return len(pending)
+
+
+def collect_static() -> bool:
+    """Copies the static files unless the last copy was of these very ones."""
+    digest = hashlib.sha256()
+    try:
+        for finder in get_finders():
+            for name, storage in sorted(finder.list([]), key=lambda found: str(found[0])):
+                source = Path(storage.path(name)).stat()
+                digest.update(f"{name} {source.st_size} {source.st_mtime_ns}\n".encode())
+    except FileNotFoundError as error:
+        raise StartupError(f"{error.filename} is missing: `make up` fetches it") from error
+    stamp = settings.STATIC_ROOT / ".collected"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return False
+    shutil.rmtree(settings.STATIC_ROOT, ignore_errors=True)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    stamp.write_text(digest.hexdigest())
+    return True
+
+
+def open_vault() -> tuple[str, bool]:
+    """The master key's state in words, and whether the vault is open.
+
+    A missing master key over existing data starts sealed (DESIGN decision 13): sign-in, charts,
+    audit and revoke work. A broken or a wrong one is a mistake to mend before starting.
+    """
+    path = settings.MASTER_KEY_FILE
+    missing = not settings.MASTER_KEYS and not path.exists()
+    try:
+        _, made = vault.ensure_master_key()
+    except vault.VaultError as error:
+        if missing:
+            return f"SEALED: {error}", False
+        raise StartupError(str(error)) from error
+    if made:
+        return f"made {path} (mode 600): keep a copy elsewhere, no secret opens without it", True
+    return "from the environment" if settings.MASTER_KEYS else str(path), True
+
+
+def ensure_admin() -> tuple[str, str]:
+    """The site admin's e-mail, and the password if the admin was made just now."""
+    admin = User.objects.filter(is_superuser=True).order_by("pk").first()
+    if admin:
+        return admin.email, ""
+    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    with transaction.atomic():
+        admin = User.objects.create_superuser(settings.ADMIN_EMAIL or DEFAULT_ADMIN, password)
+        audit.record(audit.Actor.system("up"), audit.Action.ADMIN_CREATED, f"user:{admin.pk}")
+    return admin.email, password
