@@ -9,9 +9,10 @@ class AuditEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(db_index=True)
+    # The digest covers the actor's id, so it stays when the user goes.
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        models.SET_NULL,
+        models.DO_NOTHING,
         null=True,
         db_constraint=False,
         related_name="+",
@@ -33,6 +34,7 @@ class AuditHead(models.Model):
 
     digest = models.CharField(max_length=64, blank=True)
     events = models.BigIntegerField(default=0)
+    seal = models.CharField(max_length=64, blank=True)  # keyed hash of the two above
 
     def __str__(self) -> str:
         return f"{self.events} events"

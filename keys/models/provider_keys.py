@@ -88,6 +88,9 @@ class ProviderKeyVersion(models.Model):
                 condition=Q(stage__in=["pending", "tested"]),
                 name="one_pending_provider_key",
             ),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(stage="previous"), name="one_previous_provider_key"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,79 @@
+"""The text of app keys and API tokens: prefix, public id, secret, checksum. Pure.
+
+A checksum over everything before it lets a mistyped key be refused before the database.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+
+ENVIRONMENTS = ("live", "test")
+SECRET_LENGTH = 32  # 190 bits
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_CRC_LENGTH = 6  # 62^6 > 2^32
+_BODY = rf"([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{{SECRET_LENGTH + _CRC_LENGTH}}}"
+_APP_KEY = re.compile(rf"kd_(live|test)_{_BODY}", re.ASCII)
+_API_TOKEN = re.compile(rf"kdt_{_BODY}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedKey:
+    """What an app key says of itself."""
+
+    environment: str
+    id: str
+
+
+def new_app_key(environment: str, key_id: str) -> str:
+    """`kd_<environment>_<id>_<32 random characters><checksum>`."""
+    if environment not in ENVIRONMENTS:
+        raise ValueError(f"no such environment: {environment}")
+    return _with_checksum(f"kd_{environment}_{key_id}_{_random_text()}")
+
+
+def parse_app_key(text: str) -> ParsedKey | None:
+    """What the key says of itself, or None for a text that is no app key or mistyped."""
+    match = _APP_KEY.fullmatch(text)
+    if match is None or not _checksum_fits(text):
+        return None
+    return ParsedKey(environment=match[1], id=match[2])
+
+
+def new_api_token(token_id: str) -> str:
+    """`kdt_<id>_<32 random characters><checksum>`."""
+    return _with_checksum(f"kdt_{token_id}_{_random_text()}")
+
+
+def parse_api_token(text: str) -> str | None:
+    """The token's id, or None for a text that is no API token or mistyped."""
+    match = _API_TOKEN.fullmatch(text)
+    return match[1] if match and _checksum_fits(text) else None
+
+
+def token_digest(text: str) -> str:
+    """What ApiToken.digest holds. Not the vault's: tokens must work while it is sealed."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _random_text() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_LENGTH))
+
+
+def _with_checksum(text: str) -> str:
+    return text + _checksum(text)
+
+
+def _checksum_fits(text: str) -> bool:
+    return text[-_CRC_LENGTH:] == _checksum(text[:-_CRC_LENGTH])
+
+
+def _checksum(text: str) -> str:
+    rest = zlib.crc32(text.encode())
+    digits = []
+    for _ in range(_CRC_LENGTH):
+        rest, digit = divmod(rest, 62)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))

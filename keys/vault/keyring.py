@@ -1,0 +1,175 @@
+"""Data keys: made, wrapped, opened, and the keys derived from them.
+
+Opened data keys and derived Fernet keys are kept (bounded) because unsealing is on the
+gateway's hot path. Only what is committed is kept, and it goes when its row goes.
+"""
+
+import base64
+import os
+import threading
+from functools import partial
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from keys.models import DataKey
+from keys.vault import masters
+from keys.vault.errors import Undecryptable
+from keys.vault.slots import Slot
+
+_MOST_DATA_KEYS = 1024
+_MOST_DERIVED = 256  # of one data key
+
+_ring: dict[tuple[str, int], "OpenDataKey"] = {}
+_lock = threading.Lock()
+
+
+class OpenDataKey:
+    """An unwrapped data key and the Fernet keys derived from it so far."""
+
+    __slots__ = ("_derived", "_raw", "row_id", "version", "wrapped")
+
+    def __init__(self, row: DataKey, raw: bytes) -> None:
+        self.row_id: int = row.pk
+        self.version: int = row.version
+        self.wrapped: str = row.wrapped
+        self._raw = raw
+        self._derived: dict[Slot, Fernet] = {}
+
+    def fernet(self, slot: Slot) -> Fernet:
+        """The Fernet key of one slot, of no use anywhere else."""
+        found = self._derived.get(slot)
+        if found is not None:
+            return found
+        info = b"keydeck kd1\0" + slot.encode()
+        derived = HKDF(SHA256(), length=32, salt=None, info=info).derive(self._raw)
+        fernet = Fernet(base64.urlsafe_b64encode(derived))
+        with _lock:
+            _make_room(self._derived, _MOST_DERIVED)
+            self._derived[slot] = fernet
+        return fernet
+
+    def same_key(self, other: "OpenDataKey") -> bool:
+        return self._raw == other._raw
+
+
+def create_data_key(application_id: str | None) -> DataKey:
+    """A new data key for an application (None: the system's), wrapped by the primary master key."""
+    version = _newest_version(application_id) + 1
+    master = masters.primary()
+    text = _label(application_id or "", version) + base64.urlsafe_b64encode(os.urandom(32))
+    return DataKey.objects.create(
+        application_id=application_id,
+        version=version,
+        wrapped=master.fernet.encrypt(text).decode(),
+        master=master.fingerprint,
+    )
+
+
+def newest(application_id: str) -> OpenDataKey:
+    """The data key to seal with, read anew: sealing under one that is gone would lose the secret.
+
+    Raises Undecryptable when the application has none.
+    """
+    row = DataKey.objects.filter(application_id=application_id or None).order_by("version").last()
+    if row is None:
+        raise Undecryptable(f"{application_id or 'the system'} has no data key")
+    kept = _ring.get((application_id, row.version))
+    if kept is not None and kept.row_id == row.pk and kept.wrapped == row.wrapped:
+        return kept
+    return _open_and_keep(row)
+
+
+def data_key(application_id: str, version: int) -> OpenDataKey:
+    """The data key to unseal with. Raises Undecryptable when it is gone, Sealed without master."""
+    kept = _ring.get((application_id, version))
+    if kept is not None:
+        return kept
+    row = DataKey.objects.filter(application_id=application_id or None, version=version).first()
+    if row is None:
+        raise Undecryptable(f"data key {version} of {application_id or 'the system'} is gone")
+    return _open_and_keep(row)
+
+
+def recheck() -> None:
+    """Drop the kept data keys whose row is gone or holds another key now (one query).
+
+    A long-running process calls this when the change counter moved; a data key that was only
+    rewrapped stays open, so that master rotation interrupts no call.
+    """
+    kept = list(_ring.items())
+    rows = DataKey.objects.in_bulk([opened.row_id for _, opened in kept])
+    for place, opened in kept:
+        row = rows.get(opened.row_id)
+        if row is not None and row.wrapped != opened.wrapped:
+            fresh = open_row(row)
+            if fresh.same_key(opened):
+                opened.wrapped = row.wrapped
+            else:
+                row = None
+        if row is None:
+            _drop(place)
+
+
+def forget() -> None:
+    """Drop every opened and derived key of this process."""
+    with _lock:
+        _ring.clear()
+
+
+def open_row(row: DataKey) -> OpenDataKey:
+    """Unwrap a data key. Raises Sealed without its master key, Undecryptable when altered."""
+    master = masters.holder(row.master)
+    try:
+        text = master.fernet.decrypt(row.wrapped)
+    except InvalidToken:
+        raise Undecryptable(f"{row} does not open") from None
+    label = _label(row.application_id or "", row.version)
+    if not text.startswith(label):
+        raise Undecryptable(f"{row} was moved from another place")
+    return OpenDataKey(row, base64.urlsafe_b64decode(text.removeprefix(label)))
+
+
+def _open_and_keep(row: DataKey) -> OpenDataKey:
+    opened = open_row(row)
+    # A row of a transaction that rolls back never existed, so nothing is kept before the commit.
+    transaction.on_commit(partial(_keep, (row.application_id or "", row.version), opened))
+    return opened
+
+
+def _keep(place: tuple[str, int], opened: OpenDataKey) -> None:
+    with _lock:
+        _make_room(_ring, _MOST_DATA_KEYS)
+        _ring[place] = opened
+
+
+def _drop(place: tuple[str, int]) -> None:
+    with _lock:
+        _ring.pop(place, None)
+
+
+def _make_room(kept: dict[Any, Any], most: int) -> None:
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+
+
+def _label(application_id: str, version: int) -> bytes:
+    return f"{application_id}:{version}:".encode()
+
+
+def _newest_version(application_id: str | None) -> int:
+    rows = DataKey.objects.filter(application_id=application_id).order_by("-version")
+    return rows.values_list("version", flat=True).first() or 0
+
+
+@receiver([post_save, post_delete], sender=DataKey)
+def _row_changed(instance: DataKey, **_: object) -> None:
+    place = (instance.application_id or "", instance.version)
+    _drop(place)
+    # Again after the commit: another thread may have read the old row meanwhile.
+    transaction.on_commit(partial(_drop, place))

@@ -1,0 +1,157 @@
+"""Master keys: read from settings.MASTER_KEYS or the key file, the first is primary."""
+
+import base64
+import binascii
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import connection
+
+from keys.models import DataKey
+from keys.vault.errors import Sealed, VaultError
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A loaded master key. `fingerprint` names it in DataKey.master."""
+
+    fingerprint: str
+    fernet: Fernet
+
+
+# What was parsed, by its text: an edited setting is seen, an unchanged one isn't parsed again.
+_parsed: dict[str, tuple[Master, ...]] = {}
+_files: dict[Path, str] = {}
+
+
+def load() -> tuple[Master, ...]:
+    """The loaded master keys, primary first. Raises Sealed when there is none to use."""
+    text = settings.MASTER_KEYS or _file_text(Path(settings.MASTER_KEY_FILE))
+    masters = _parsed.get(text)
+    if masters is None:
+        masters = _parse(text)
+        _parsed.clear()
+        _parsed[text] = masters
+    return masters
+
+
+def primary() -> Master:
+    return load()[0]
+
+
+def holder(fingerprint: str) -> Master:
+    """The loaded master key of this fingerprint. Raises Sealed when it isn't loaded."""
+    for master in load():
+        if master.fingerprint == fingerprint:
+            return master
+    raise Sealed(f"the vault is sealed: master key {fingerprint} is not loaded")
+
+
+def is_sealed() -> bool:
+    """Whether the system's data key (or, before there is one, any) can't be opened now."""
+    try:
+        masters = load()
+    except Sealed:
+        return True
+    used = DataKey.objects.filter(application=None).order_by("-version").values_list("master")[:1]
+    return any(name not in {master.fingerprint for master in masters} for (name,) in used)
+
+
+def ensure_master_key() -> tuple[Path, bool]:
+    """Make the master key file on the first run; says where it is and whether it was made now.
+
+    Raises VaultError with one clear line when there is a database but not the key to it, or
+    when the key file is broken, unreadable or open to others.
+    """
+    path = Path(settings.MASTER_KEY_FILE)
+    made = False
+    if not settings.MASTER_KEYS and not path.exists():
+        if _data_keys_exist():
+            raise VaultError(
+                f"{path} is missing, but this database holds sealed keys: put the master key back"
+            )
+        made = _create(path)
+    load()
+    if not made and _data_keys_exist() and is_sealed():
+        raise VaultError(
+            "the loaded master key is not the one this database was sealed with: "
+            "put the right one back (or add it, separated by a comma)"
+        )
+    return path, made
+
+
+def forget() -> None:
+    _parsed.clear()
+    _files.clear()
+
+
+def _data_keys_exist() -> bool:
+    tables = connection.introspection.table_names()
+    return DataKey._meta.db_table in tables and DataKey.objects.exists()
+
+
+def _create(path: Path) -> bool:
+    # Through a private name and a link: of two processes that start together one makes it.
+    private = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(private, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise VaultError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        private.unlink(missing_ok=True)
+    return True
+
+
+def _file_text(path: Path) -> str:
+    text = _files.get(path)
+    if text is None:
+        text = _files[path] = _read(path)
+    return text
+
+
+def _read(path: Path) -> str:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise Sealed(f"{path} is open to others (mode {mode:o}): chmod 600 {path}")
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError as error:
+        raise Sealed(f"the vault is sealed: there is no master key at {path}") from error
+    except OSError as error:
+        raise Sealed(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Sealed(f"{path} is not a master key") from error
+
+
+def _parse(text: str) -> tuple[Master, ...]:
+    keys = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+    if not keys:
+        raise Sealed("the vault is sealed: the master key is empty")
+    return tuple(_master(key, place) for place, key in enumerate(keys, start=1))
+
+
+def _master(text: str, place: int) -> Master:
+    try:
+        raw = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        # from None: the cause would carry a part of the key
+        raise Sealed(
+            f"master key number {place} is broken: it is not 32 bytes in URL-safe base64"
+        ) from None
+    digest = hashlib.sha256(b"keydeck master key\0" + raw).hexdigest()
+    return Master(digest[:16], Fernet(base64.urlsafe_b64encode(raw)))

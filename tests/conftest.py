@@ -1,0 +1,103 @@
+"""The cast and the stage of every test.
+
+`application` is "shop"; `owner`, `developer` and `viewer` are its members, `outsider` belongs
+to nothing, `admin` is the site admin.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from keys import vault
+from keys.audit import Actor
+from keys.models import Application, User
+from keys.states import Role
+from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
+from tests.upstream import Upstream
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_of_another_test() -> Iterator[None]:
+    vault.forget()
+    yield
+    vault.forget()
+
+
+@pytest.fixture
+def application(db: None) -> Application:
+    return ApplicationFactory(slug="shop", name="Shop")
+
+
+def _member(application: Application, role: Role) -> User:
+    user = UserFactory(email=f"{role}@example.com")
+    MembershipFactory(application=application, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def owner(application: Application) -> User:
+    return _member(application, Role.OWNER)
+
+
+@pytest.fixture
+def developer(application: Application) -> User:
+    return _member(application, Role.DEVELOPER)
+
+
+@pytest.fixture
+def viewer(application: Application) -> User:
+    return _member(application, Role.VIEWER)
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    return UserFactory(email="outsider@example.com")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return UserFactory(email="admin@example.com", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def actor(owner: User) -> Actor:
+    """The owner, as the domain knows them."""
+    return Actor.person(owner)
+
+
+@pytest.fixture
+def client_of() -> Callable[..., Client]:
+    """`client_of(user)`: a browser of theirs; `fresh=False` when the sign-in is long ago."""
+
+    def sign_in(user: User, *, fresh: bool = True) -> Client:
+        client = Client()
+        client.force_login(user)
+        at = time.time() if fresh else time.time() - 24 * 3600
+        session = client.session
+        session["account_authentication_methods"] = [
+            {"method": "password", "at": at, "email": user.email}
+        ]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A provider on 127.0.0.1; see tests/upstream.py."""
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def allow_upstream(upstream: Upstream, settings: Settings) -> Upstream:
+    """The upstream let through the outbound door and standing in for ModelsLab."""
+    settings.OUTBOUND_ALLOW = [*settings.OUTBOUND_ALLOW, upstream.host]
+    settings.PROVIDER_URLS = {**settings.PROVIDER_URLS, "modelslab": upstream.url}
+    return upstream
