@@ -39,8 +39,8 @@ class Call(models.Model):
             # a key's latest calls
             models.Index(fields=["app_key", "-started_at", "-id"], name="call_app_key"),
             models.Index(fields=["provider_key", "-started_at", "-id"], name="call_provider_key"),
-            # retention
-            models.Index(fields=["started_at"], name="call_age"),
+            # newest of all applications; retention
+            models.Index(fields=["-started_at", "-id"], name="call_age"),
         ]
 
     def __str__(self) -> str:

@@ -9,8 +9,8 @@ class SpoolWriter(models.Model):
     Updated in the transaction that stores the calls, so the account is never ahead of them.
     """
 
-    id = models.CharField(primary_key=True, max_length=36)  # the spool folder's name
-    host = models.CharField(max_length=100)
+    id = models.CharField(primary_key=True, max_length=80)  # the spool folder's name
+    host = models.CharField(max_length=40)
     started_at = models.DateTimeField()
     drained_at = models.DateTimeField(null=True)
     segment = models.PositiveIntegerField(default=0)
@@ -18,8 +18,9 @@ class SpoolWriter(models.Model):
     accepted = models.BigIntegerField(default=0)  # highest call number seen
     stored = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
-    quarantined = models.BigIntegerField(default=0)
-    lost = models.BigIntegerField(default=0)  # numbers never seen, known once it is closed
+    quarantined = models.BigIntegerField(default=0)  # calls that could not be stored
+    broken = models.BigIntegerField(default=0)  # unreadable lines, of calls not known
+    lost = models.BigIntegerField(default=0)  # numbers passed over
     closed_at = models.DateTimeField(null=True)  # dead, drained to its end, folder removed
 
     def __str__(self) -> str:
@@ -30,7 +31,7 @@ class Quarantine(models.Model):
     """A spooled line that could not be stored, with the reason; kept for a person to look at."""
 
     at = models.DateTimeField(auto_now_add=True)
-    writer = models.CharField(max_length=36)
+    writer = models.CharField(max_length=80)
     segment = models.PositiveIntegerField()
     offset = models.BigIntegerField()
     reason = models.CharField(max_length=200)
@@ -50,7 +51,7 @@ class Quarantine(models.Model):
 class StrangerCount(models.Model):
     """Calls without a key or with an unknown one: a count per network and hour, no row each."""
 
-    at = models.DateTimeField()  # the hour
+    at = models.DateTimeField(db_index=True)  # the hour
     network = models.CharField(max_length=45)  # /24 or /48
     code = models.CharField(max_length=20)  # key_required or invalid_key
     requests = models.BigIntegerField(default=0)

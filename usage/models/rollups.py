@@ -66,6 +66,8 @@ class Rollup(Dimensions):
             # a key's charts
             models.Index(fields=["app_key", "at"], name="%(class)s_app"),
             models.Index(fields=["provider_key", "at"], name="%(class)s_pk"),
+            # all applications together; retention
+            models.Index(fields=["at"], name="%(class)s_at"),
         ]
 
 
@@ -96,6 +98,8 @@ class Latency(Dimensions):
         indexes = [
             models.Index(fields=["app_key", "at"], name="%(class)s_app"),
             models.Index(fields=["provider_key", "at"], name="%(class)s_pk"),
+            # all applications together; retention
+            models.Index(fields=["at"], name="%(class)s_at"),
         ]
 
 

@@ -36,7 +36,7 @@ def segment_path(folder: Path, number: int) -> Path:
 def segments(folder: Path) -> list[int]:
     """Numbers of the segments, oldest first; none when the folder is gone."""
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     return sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[0] != PRIVATE)

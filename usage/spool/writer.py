@@ -28,7 +28,7 @@ class SpoolError(OSError):
 
 
 class Spool:
-    """Numbers and records the calls of one process. Safe for threads; a forked child has none of it.
+    """Numbers and records the calls of one process. Safe for threads; a forked child has no part.
 
     A start that can't be written leaves nothing behind. An end that can't be written is kept in
     memory and written before anything else once the disk allows, so an outage loses no outcome
