@@ -5,8 +5,15 @@ that a broker loses costs one tick. Arguments are ids, never a secret (decision 
 """
 
 import os
+import warnings
+from pathlib import Path
 
 from celery import Celery
+from celery.platforms import SecurityWarning
+
+# Running as root is dangerous with pickled messages. Ours are JSON, and root is the
+# operator's choice; Celery still refuses root where pickle is accepted.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -29,3 +36,9 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+# The broker of files expects its folders; Redis has none.
+_folders: dict[str, str] = app.conf.broker_transport_options
+for _name in ("data_folder_in", "control_folder"):
+    if _name in _folders:
+        Path(_folders[_name]).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -193,7 +193,7 @@ CALL_RETENTION_DAYS = env.int("KEYDECK_CALL_RETENTION_DAYS", default=30)
 METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
 
 # Celery: Redis, or a broker of files where there is none (DESIGN decision 7).
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 if not REDIS_URL:
     BROKER_DIR = DATA_DIR / "broker"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
