@@ -67,8 +67,8 @@ DATABASES = {
         secret("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}")
     )
 }
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Under ASGI every request has a thread of its own: a kept connection would never be used again.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
