@@ -1,0 +1,58 @@
+// Opens in a dialog what a link marked hx-target="#dialog-body" loads; the same link is a page without JS.
+(() => {
+  "use strict";
+  const dialog = () => document.getElementById("dialog");
+  let opener = null;
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "dialog-body") return;
+    const box = dialog();
+    if (!box.open) {
+      opener = document.activeElement;
+      box.showModal();
+    }
+    const first = box.querySelector(".is-invalid, [autofocus], input:not([type=hidden]), select, textarea");
+    if (first) first.focus();
+  });
+  document.addEventListener("click", (event) => {
+    const box = dialog();
+    if (box && (event.target === box || event.target.closest("[data-dialog-close]"))) {
+      if (box.open) {
+        event.preventDefault();
+        box.close();
+      }
+    }
+  });
+  document.addEventListener("close", (event) => {
+    if (event.target.id !== "dialog") return;
+    document.getElementById("dialog-body").replaceChildren(); // what was typed doesn't outlive it
+    if (opener) opener.focus();
+  }, true);
+  // Fields that belong to one choice only: shown while their select or radio has that value.
+  const toggle = (root) => root.querySelectorAll("[data-shown-for]").forEach((part) => {
+    const [name, values] = part.dataset.shownFor.split("=");
+    const form = part.closest("form");
+    const field = form && form.elements[name];
+    if (field) part.hidden = !values.split("|").includes(field.value);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.form) toggle(event.target.form);
+    const name = event.target.dataset.navigate;
+    if (name !== undefined && event.target.form) event.target.form.requestSubmit();
+  });
+  document.addEventListener("DOMContentLoaded", () => toggle(document));
+  document.addEventListener("htmx:load", (event) => toggle(event.detail.elt));
+  // A second click must not send a form twice.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (event.defaultPrevented || !button || event.target.method === "get") return;
+    setTimeout(() => { button.disabled = true; button.classList.add("btn-loading"); });
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    document.querySelectorAll(".btn-loading").forEach((button) => {
+      button.disabled = false;
+      button.classList.remove("btn-loading");
+    });
+  });
+})();

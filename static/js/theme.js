@@ -1,0 +1,21 @@
+// Sets light or dark before the first paint; the toggle remembers the choice.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const stored = () => {
+    try { return localStorage.getItem("keydeck-theme"); } catch { return null; }
+  };
+  const apply = () => {
+    root.dataset.bsTheme = stored() || (system.matches ? "dark" : "light");
+  };
+  apply();
+  system.addEventListener("change", apply);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-theme-toggle]")) return;
+    const next = root.dataset.bsTheme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("keydeck-theme", next); } catch { /* private mode: this page only */ }
+    root.dataset.bsTheme = next;
+    document.dispatchEvent(new CustomEvent("keydeck:theme", { detail: next }));
+  });
+})();
