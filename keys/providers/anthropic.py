@@ -1,0 +1,45 @@
+"""Anthropic. The key goes into `x-api-key`; OAuth-style clients send it as Bearer."""
+
+from dataclasses import dataclass
+
+from keys.providers import answers
+from keys.providers.base import BEARER, X_API_KEY, Example, Kind, Placement, Probe, ProviderSpec
+
+_VERSION = ("anthropic-version", "2023-06-01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anthropic(ProviderSpec):
+    def placement(self, path: str, found: frozenset[Placement]) -> Placement:
+        return X_API_KEY  # the provider's API keys are not taken as Bearer
+
+    def kind_of(self, status: int, answer: answers.Answer) -> Kind:
+        kind = ProviderSpec.kind_of(self, status, answer)
+        if kind is Kind.CALLER_ERROR and "credit balance" in answers.message(answer.data).lower():
+            return Kind.KEY_EXHAUSTED  # sent as a 400
+        return kind
+
+    def proves_live(self, content_type: str, body: bytes) -> bool:
+        data = answers.parse(content_type, body).data
+        return isinstance(data, dict) and "data" in data
+
+
+ANTHROPIC = Anthropic(
+    slug="anthropic",
+    name="Anthropic",
+    base_url="https://api.anthropic.com",
+    keys_url="https://console.anthropic.com/settings/keys",
+    env_var="ANTHROPIC_API_KEY",
+    probe=Probe("GET", "/v1/models", headers=(_VERSION,)),
+    example=Example(
+        "POST",
+        "/v1/messages",
+        {
+            "model": "claude-3-5-haiku-latest",
+            "max_tokens": 64,
+            "messages": [{"role": "user", "content": "Say hello in five words."}],
+        },
+    ),
+    extra_headers=(_VERSION,),
+    accepts=frozenset({X_API_KEY, BEARER}),
+)

@@ -1,0 +1,185 @@
+"""What a provider is: where its key goes, how it is probed and how its answers are read.
+
+A built-in provider is one module with one spec, and one line in `keys.providers.registry`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from keys.providers import answers
+
+
+class Kind(StrEnum):
+    """What one answer of a provider says."""
+
+    OK = "ok"
+    CALLER_ERROR = "caller_error"
+    KEY_INVALID = "key_invalid"
+    KEY_EXHAUSTED = "key_exhausted"
+    KEY_LIMITED = "key_limited"
+    RATE_LIMITED = "rate_limited"
+    UPSTREAM_ERROR = "upstream_error"
+    UNKNOWN = "unknown"
+
+
+Place = Literal["header", "bearer", "basic", "query", "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A place for a credential; `name` is a lower-case header, a query parameter or a member.
+
+    `basic` is only ever found, never chosen.
+    """
+
+    place: Place
+    name: str = ""
+
+
+BEARER = Placement("bearer")
+X_API_KEY = Placement("header", "x-api-key")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An answer, understood. `code` is the provider's own, else the kind's name; `message` is
+    the provider's words, not redacted yet."""
+
+    kind: Kind
+    code: str = ""
+    message: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The free request that tells a live key from a dead one. A body is sent as JSON."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The request that copied snippets show. The credential is not in `body`: it goes where
+    `placement(path, frozenset())` says, in a body as the first member."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec:
+    """One provider. The defaults read any JSON API that uses HTTP statuses as meant.
+
+    `accepts` names every place where the provider looks for a credential: whatever a caller
+    put there is replaced or taken out.
+    """
+
+    slug: str
+    name: str
+    base_url: str  # without a trailing slash
+    keys_url: str = ""  # where the provider's keys are managed
+    env_var: str = ""  # the variable that the provider's own examples read
+    probe: Probe | None = None
+    example: Example = Example("GET", "/")
+    extra_headers: tuple[tuple[str, str], ...] = ()  # added where the caller sent none
+    accepts: frozenset[Placement] = frozenset({BEARER})
+    json_due: bool = True  # a page of HTML with status 200 is an error
+
+    def placement(self, path: str, found: frozenset[Placement]) -> Placement:
+        """Where the real key goes; `found` is where the caller put the app key."""
+        del path
+        for candidate in sorted(self.accepts & found, key=lambda p: (p.place, p.name)):
+            return candidate
+        return min(self.accepts, key=lambda p: (p.place, p.name))
+
+    def read(
+        self,
+        status: int,
+        content_type: str,
+        body: bytes,
+        *,
+        path: str = "",
+        complete: bool = True,
+    ) -> Reading:
+        """What an answer to a call says.
+
+        `body` may be empty (a stream that was not kept) or, with `complete` false, a prefix:
+        then a body that doesn't parse is no error.
+        """
+        del path
+        answer = answers.parse(content_type, body)
+        kind = self.kind_of(status, answer)
+        if kind is Kind.OK and answer.broken and self.json_due and (complete or answer.html):
+            kind = Kind.UPSTREAM_ERROR
+        tokens_in, tokens_out = answers.tokens(answer)
+        if kind is Kind.OK:
+            return Reading(kind, tokens_in=tokens_in, tokens_out=tokens_out)
+        code = answers.code(answer.data) or str(kind)
+        return Reading(kind, code, answers.message(answer.data), tokens_in, tokens_out)
+
+    def kind_of(self, status: int, answer: answers.Answer) -> Kind:
+        """The kind by status alone. A refusal that comes as a web page is not the provider's."""
+        if 200 <= status < 300:
+            return Kind.OK
+        if status in (401, 402, 403) and answer.html:
+            return Kind.UNKNOWN
+        if status in _BY_STATUS:
+            return _BY_STATUS[status]
+        if 400 <= status < 500:
+            return Kind.CALLER_ERROR
+        return Kind.UPSTREAM_ERROR if status >= 500 else Kind.UNKNOWN
+
+    def read_probe(self, status: int, content_type: str, body: bytes) -> Reading:
+        """What the answer to the probe says. Only OK and the KEY_ kinds are determinate."""
+        reading = self.read(status, content_type, body)
+        if reading.kind is Kind.OK and not (status == 200 and self.proves_live(content_type, body)):
+            return Reading(Kind.UNKNOWN, "unexpected_answer")
+        return reading
+
+    def proves_live(self, content_type: str, body: bytes) -> bool:
+        """Whether a 200 to the probe is the answer that only a live key gets."""
+        return isinstance(answers.parse(content_type, body).data, dict | list)
+
+    def endpoint_of(self, path: str) -> str:
+        """`path` with ids replaced by `{id}`, for grouping; at most 200 characters."""
+        segments = path.partition("?")[0].split("/")
+        return "/".join("{id}" if _is_id(segment) else segment for segment in segments)[:200]
+
+    def denied(self, path: str) -> bool:
+        """Whether no app key may ever call `path` (it would harm the pooled account)."""
+        del path
+        return False
+
+
+_BY_STATUS = {
+    401: Kind.KEY_INVALID,
+    402: Kind.KEY_EXHAUSTED,
+    403: Kind.KEY_LIMITED,
+    429: Kind.RATE_LIMITED,
+}
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_LONG_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+
+
+def _is_id(segment: str) -> bool:
+    if segment.isdigit():
+        return True
+    if len(segment) < 16:
+        return False
+    if "%" in segment:
+        segment = unquote(segment)
+    if _UUID.search(segment):
+        return True
+    run = _LONG_RUN.search(segment)
+    return run is not None and sum(map(str.isdigit, run.group())) > 1

@@ -1,0 +1,48 @@
+"""All providers by slug: the built-in ones, the sandbox of a demo, and the custom rows."""
+
+from dataclasses import replace
+
+from django.conf import settings
+
+from keys.models import Provider
+from keys.providers.anthropic import ANTHROPIC
+from keys.providers.base import ProviderSpec
+from keys.providers.custom import spec_of
+from keys.providers.modelslab import MODELSLAB
+from keys.providers.openai import OPENAI
+from keys.providers.sandbox import sandbox
+
+BUILT_IN: tuple[ProviderSpec, ...] = (MODELSLAB, OPENAI, ANTHROPIC)
+
+
+class UnknownProvider(LookupError):
+    """No provider has this slug."""
+
+
+def built_in() -> list[ProviderSpec]:
+    """The providers that are code, at the addresses that the operator chose."""
+    specs = (*BUILT_IN, sandbox(settings.SANDBOX_PORT)) if settings.DEMO else BUILT_IN
+    return [_at(spec, settings.PROVIDER_URLS.get(spec.slug, "")) for spec in specs]
+
+
+def get(slug: str) -> ProviderSpec:
+    """The provider called `slug`; raises UnknownProvider. A custom one costs one query."""
+    for spec in built_in():
+        if spec.slug == slug:
+            return spec
+    row = Provider.objects.filter(slug=slug).first()
+    if row is None:
+        raise UnknownProvider(slug)
+    return spec_of(row)
+
+
+def all_specs() -> list[ProviderSpec]:
+    """Every provider, built-in ones first."""
+    specs = built_in()
+    taken = {spec.slug for spec in specs}
+    rows = Provider.objects.order_by("name")
+    return [*specs, *(spec_of(row) for row in rows if row.slug not in taken)]
+
+
+def _at(spec: ProviderSpec, url: str) -> ProviderSpec:
+    return replace(spec, base_url=url.rstrip("/")) if url else spec
