@@ -16,7 +16,10 @@ from keys.audit import Actor
 from keys.models import Application, User
 from keys.states import Role
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
+from tests.live import keydeck
 from tests.upstream import Upstream
+
+__all__ = ["keydeck"]  # a fixture
 
 
 @pytest.fixture(autouse=True)
