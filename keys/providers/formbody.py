@@ -1,0 +1,78 @@
+"""One field of a form body, url-encoded or multipart, read and written in place."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import quote, unquote, unquote_plus
+
+from keys.providers.jsonbody import BadBody
+
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))', re.IGNORECASE)
+_FIELD_NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
+
+
+class Part(NamedTuple):
+    """Where the value of one multipart field stands, and the bounds of its whole part."""
+
+    start: int
+    value: int
+    value_end: int
+    end: int
+
+
+def pairs_named(text: str, name: str) -> list[str]:
+    """The values of the pairs called `name` in a query string or url-encoded form."""
+    if not text:
+        return []
+    found = (pair.partition("=") for pair in text.split("&"))
+    return [unquote_plus(value) for key, _, value in found if unquote_plus(key) == name]
+
+
+def without_pairs(text: str, names: frozenset[str], holding: str) -> str:
+    """`text` without the pairs so named, and without those that hold `holding` (if any)."""
+    if not text:
+        return text
+    return "&".join(
+        pair
+        for pair in text.split("&")
+        if unquote_plus(pair.partition("=")[0]) not in names
+        and not (holding and (holding in pair or ("%" in pair and holding in unquote(pair))))
+    )
+
+
+def with_pair(text: str, name: str, value: str) -> str:
+    """`text` with one more pair."""
+    pair = f"{quote(name, safe='')}={quote(value, safe='')}"
+    return f"{text}&{pair}" if text else pair
+
+
+def boundary(content_type: str) -> bytes:
+    """The delimiter between the parts; raises BadBody when the header names none."""
+    match = _BOUNDARY.search(content_type)
+    if not match:
+        raise BadBody("The multipart body has no boundary")
+    return b"--" + (match[1] or match[2]).encode("latin-1", "replace")
+
+
+def part(body: bytes, delimiter: bytes, name: str) -> Part | None:
+    """The multipart field `name`; raises BadBody for two."""
+    found = []
+    position = body.find(delimiter)
+    while position >= 0:
+        following = body.find(b"\r\n" + delimiter, position)
+        if following < 0:
+            break
+        blank = body.find(b"\r\n\r\n", position, following + 2)
+        label = _FIELD_NAME.search(body, position, blank) if blank >= 0 else None
+        if label and label[1] == name.encode():
+            value = min(blank + 4, following)
+            found.append(Part(position, value, following, following + 2))
+        position = following + 2
+    if len(found) > 1:
+        raise BadBody(f"The request body has more than one {name!r}")
+    return found[0] if found else None
+
+
+def new_part(delimiter: bytes, name: str, value: str) -> bytes:
+    """A part to put before the first delimiter."""
+    head = f'\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+    return delimiter + head.encode()

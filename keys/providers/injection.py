@@ -1,0 +1,187 @@
+"""Takes the app key out of a request and puts the provider's key in. Pure: the gateway's hot path.
+
+Every copy of the app key goes, wherever a client may have put it; the secret goes to one place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from keys.providers import formbody, jsonbody
+from keys.providers.base import Placement, ProviderSpec
+from keys.providers.jsonbody import BadBody
+from keys.providers.outgoing import (
+    QUERY_NAMES,
+    Body,
+    Found,
+    Headers,
+    Outgoing,
+    basic,
+    find_credentials,
+    in_body,
+    in_headers,
+    media_type,
+    names_in,
+    read_body,
+)
+from keys.vault import Secret
+
+__all__ = ["BadBody", "Found", "Outgoing", "find_credentials", "inject"]
+
+_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+
+def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Secret) -> Outgoing:
+    """The request as the provider gets it: no trace of the app key, the secret in its one place.
+
+    An empty `app_key_text` means that the caller sent none (probes, the wrapper).
+    Raises BadBody.
+    """
+    if app_key_text and app_key_text in outgoing.path:
+        raise BadBody("A key does not belong in the path")
+    body = read_body(outgoing)
+    found = _places_of(outgoing, body, spec, app_key_text)
+    target = _target(spec, outgoing, body, found)
+    outgoing = replace(
+        outgoing,
+        query=formbody.without_pairs(
+            outgoing.query, frozenset(names_in(spec.accepts, "query")), app_key_text
+        ),
+        headers=tuple(_kept_headers(outgoing.headers, spec, app_key_text)),
+    )
+    for name in names_in(spec.accepts | found, "body"):
+        if name != target.name or target.place != "body":
+            outgoing = _without_member(outgoing, body, name)
+    outgoing = _scrub_body(outgoing, body, app_key_text)
+    return _put(_with_extra_headers(spec, outgoing), body, target, secret.reveal())
+
+
+def _places_of(
+    outgoing: Outgoing, body: Body, spec: ProviderSpec, app_key_text: str
+) -> frozenset[Placement]:
+    """Where the caller put the app key, as far as the provider could look there."""
+    if not app_key_text:
+        return frozenset()
+    places = {
+        placement
+        for placement, text in in_headers(outgoing.headers, spec.accepts)
+        if app_key_text in text
+    }
+    names = {*QUERY_NAMES, *names_in(spec.accepts, "query")} if outgoing.query else set()
+    for name in names:
+        if any(app_key_text in v for v in formbody.pairs_named(outgoing.query, name)):
+            places.add(Placement("query", name))
+    for name in {"key", *names_in(spec.accepts, "body")}:
+        text = in_body(outgoing, body, name)
+        if app_key_text in text:
+            places.add(Placement("body", name))
+    return frozenset(places)
+
+
+def _target(
+    spec: ProviderSpec, outgoing: Outgoing, body: Body, found: frozenset[Placement]
+) -> Placement:
+    """The place the spec wants, or the nearest one that this request has."""
+    target = spec.placement(outgoing.path, found)
+    if target.place != "body":
+        return target
+    if body.form == "none" and outgoing.method.upper() in _BODILESS:
+        return Placement("query", target.name)
+    if body.form == "opaque":
+        return Placement("header", target.name.lower())
+    if body.form == "json" and not isinstance(body.data, dict):
+        raise BadBody("The request body must be a JSON object")
+    return target
+
+
+def _kept_headers(
+    headers: Headers, spec: ProviderSpec, app_key_text: str
+) -> Iterator[tuple[str, str]]:
+    """The caller's headers without the app key and without rivals of the real key."""
+    rivals = set(names_in(spec.accepts, "header"))
+    if any(place.place == "bearer" for place in spec.accepts):
+        rivals.add("authorization")
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in rivals:
+            continue
+        if app_key_text and (app_key_text in value or app_key_text in name):
+            continue
+        if app_key_text and value[:6].lower() == "basic " and app_key_text in basic(value[6:]):
+            continue
+        yield name, value
+
+
+def _without_member(outgoing: Outgoing, body: Body, name: str) -> Outgoing:
+    if body.form == "json" and isinstance(body.data, dict):
+        found = jsonbody.member(outgoing.body, body.data, name)
+        return _with_body(outgoing, jsonbody.remove(outgoing.body, found)) if found else outgoing
+    if body.form == "urlencoded":
+        text = outgoing.body.decode("latin-1")
+        left = formbody.without_pairs(text, frozenset({name}), "")
+        return _with_body(outgoing, left.encode("latin-1")) if left != text else outgoing
+    if body.form == "multipart":
+        part = formbody.part(outgoing.body, formbody.boundary(media_type(outgoing)), name)
+        if part:
+            return _with_body(outgoing, outgoing.body[: part.start] + outgoing.body[part.end :])
+    return outgoing
+
+
+def _scrub_body(outgoing: Outgoing, body: Body, app_key_text: str) -> Outgoing:
+    """Takes out the copies that stand where no key belongs (in a prompt, in a nested object)."""
+    if not app_key_text:
+        return outgoing
+    content = outgoing.body
+    if body.form == "urlencoded":
+        text = content.decode("latin-1")
+        content = formbody.without_pairs(text, frozenset(), app_key_text).encode("latin-1")
+    elif body.form == "json":
+        content = jsonbody.without_text(content, app_key_text)
+    elif app_key_text.encode() in content:
+        content = content.replace(app_key_text.encode(), b"")
+    return _with_body(outgoing, content) if content != outgoing.body else outgoing
+
+
+def _with_extra_headers(spec: ProviderSpec, outgoing: Outgoing) -> Outgoing:
+    present = {name.lower() for name, _ in outgoing.headers} if spec.extra_headers else set()
+    extra = tuple(pair for pair in spec.extra_headers if pair[0] not in present)
+    return replace(outgoing, headers=(*outgoing.headers, *extra)) if extra else outgoing
+
+
+def _put(outgoing: Outgoing, body: Body, target: Placement, text: str) -> Outgoing:
+    headers = outgoing.headers
+    if target.place == "bearer":
+        return replace(outgoing, headers=(*headers, ("Authorization", f"Bearer {text}")))
+    if target.place == "header":
+        return replace(outgoing, headers=(*headers, (target.name, text)))
+    if target.place == "query":
+        query = formbody.with_pair(outgoing.query, target.name, text)
+        return replace(outgoing, query=query)
+    if body.form == "none":
+        made = jsonbody.insert(b"{}", target.name, text)
+        kept = tuple(pair for pair in headers if pair[0].lower() != "content-type")
+        typed = replace(outgoing, headers=(*kept, ("Content-Type", "application/json")))
+        return _with_body(replace(typed, content_type="application/json"), made)
+    return _with_body(outgoing, _body_with(outgoing, body, target.name, text))
+
+
+def _body_with(outgoing: Outgoing, body: Body, name: str, text: str) -> bytes:
+    content = outgoing.body
+    if body.form == "json":
+        found = jsonbody.member(content, body.data, name)
+        if found:
+            return jsonbody.replace(content, found, text)
+        return jsonbody.insert(content, name, text)
+    if body.form == "urlencoded":
+        left = formbody.without_pairs(content.decode("latin-1"), frozenset({name}), "")
+        return formbody.with_pair(left, name, text).encode("latin-1")
+    delimiter = formbody.boundary(media_type(outgoing))
+    part = formbody.part(content, delimiter, name)
+    if part:
+        return content[: part.value] + text.encode() + content[part.value_end :]
+    return formbody.new_part(delimiter, name, text) + content
+
+
+def _with_body(outgoing: Outgoing, content: bytes) -> Outgoing:
+    """A changed body; its length is the sender's to say again."""
+    headers = tuple(pair for pair in outgoing.headers if pair[0].lower() != "content-length")
+    return replace(outgoing, body=content, headers=headers)

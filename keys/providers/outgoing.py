@@ -1,0 +1,155 @@
+"""A request on its way to a provider, and the credentials that its caller put into it. Pure."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keys.providers import formbody, jsonbody
+from keys.providers.base import BEARER, Placement, ProviderSpec
+from keys.providers.jsonbody import BadBody
+
+Headers = tuple[tuple[str, str], ...]
+
+# Headers that carry nothing but a credential, whoever the provider is.
+_KEY_HEADERS = frozenset({"key", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
+QUERY_NAMES = ("key", "api_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request on its way to the provider. `query` is raw, without the question mark.
+
+    `content_type` follows the header of that name, which may be left out here.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes = b""
+    content_type: str = ""
+
+
+class Found(NamedTuple):
+    """A credential that the caller sent, and where."""
+
+    placement: Placement
+    text: str
+
+
+class Body(NamedTuple):
+    """How a body is to be read: `form` is none, json, urlencoded, multipart or opaque."""
+
+    form: str
+    data: Any = None
+
+
+def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
+    """Every credential in the request, headers first, then query, then body.
+
+    With `spec` the provider's own header, parameter and member are looked at too.
+    Raises BadBody.
+    """
+    own = spec.accepts if spec else frozenset()
+    found = list(in_headers(outgoing.headers, own))
+    for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"))):
+        found += [
+            Found(Placement("query", name), text)
+            for text in formbody.pairs_named(outgoing.query, name)
+        ]
+    body = read_body(outgoing)
+    for name in dict.fromkeys(("key", *names_in(own, "body"))):
+        text = in_body(outgoing, body, name)
+        if text:
+            found.append(Found(Placement("body", name), text))
+    return [Found(placement, text.strip()) for placement, text in found if text.strip()]
+
+
+def names_in(places: frozenset[Placement], place: str) -> list[str]:
+    return [found.name for found in places if found.place == place]
+
+
+def in_headers(headers: Headers, own: frozenset[Placement]) -> Iterator[Found]:
+    names = _KEY_HEADERS.union(names_in(own, "header"))
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered == "authorization":
+            yield from _in_authorization(value)
+        elif lowered in names:
+            yield Found(Placement("header", lowered), value)
+
+
+def _in_authorization(value: str) -> Iterator[Found]:
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        yield Found(BEARER, rest)
+    elif scheme.lower() == "basic":
+        yield from (Found(Placement("basic"), text) for text in basic(rest).split(":", 1))
+    else:
+        yield Found(Placement("header", "authorization"), rest or scheme)
+
+
+def basic(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded.strip() + "==").decode("utf-8", "replace")
+    except binascii.Error:
+        return ""
+
+
+def read_body(outgoing: Outgoing) -> Body:
+    """How the body reads. JSON that comes under a form's content type (curl's default) counts."""
+    body = outgoing.body
+    if not body.strip():
+        return Body("none")
+    media = media_type(outgoing).partition(";")[0].strip().lower()
+    announced = media.endswith(("/json", "+json"))
+    form = {
+        "application/x-www-form-urlencoded": "urlencoded",
+        "multipart/form-data": "multipart",
+    }.get(media, "opaque")
+    if announced or form != "opaque":
+        _refuse_encoded(outgoing)
+    if announced:
+        return Body("json", jsonbody.parse(body))
+    if (
+        media in ("", "text/plain", "application/x-www-form-urlencoded")
+        and body.lstrip()[:1] == b"{"
+    ):
+        try:
+            return Body("json", jsonbody.parse(body))
+        except BadBody:
+            return Body(form)
+    return Body(form)
+
+
+def media_type(outgoing: Outgoing) -> str:
+    return outgoing.content_type or _header(outgoing, "content-type")
+
+
+def _header(outgoing: Outgoing, wanted: str) -> str:
+    return next((value for name, value in outgoing.headers if name.lower() == wanted), "")
+
+
+def _refuse_encoded(outgoing: Outgoing) -> None:
+    if _header(outgoing, "content-encoding").strip().lower() not in ("", "identity"):
+        raise BadBody("Send the request body without a Content-Encoding")
+
+
+def in_body(outgoing: Outgoing, body: Body, name: str) -> str:
+    if body.form == "json":
+        if not isinstance(body.data, dict):
+            return ""
+        jsonbody.member(outgoing.body, body.data, name)  # refuses two of them
+        value = body.data.get(name)
+        return value if isinstance(value, str) else ""
+    if body.form == "urlencoded":
+        values = formbody.pairs_named(outgoing.body.decode("latin-1"), name)
+        if len(values) > 1:
+            raise BadBody(f"The request body has more than one {name!r}")
+        return values[0] if values else ""
+    if body.form == "multipart":
+        part = formbody.part(outgoing.body, formbody.boundary(media_type(outgoing)), name)
+        return outgoing.body[part.value : part.value_end].decode("utf-8", "replace") if part else ""
+    return ""
