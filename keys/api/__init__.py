@@ -1,0 +1,1 @@
+"""REST of the keys app: thin handlers over permissions and lifecycle. Mounted by `config.api`."""

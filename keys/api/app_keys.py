@@ -1,0 +1,173 @@
+"""REST for app keys: the plaintext is in the answers to create, rotate and reveal alone."""
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from ninja.responses import Status
+
+from keys import lifecycle, permissions
+from keys.api import paging
+from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.schemas import (
+    AppKeyIn,
+    AppKeyOut,
+    AppKeyPatch,
+    AppKeys,
+    AppKeyWithSecret,
+    LimitsOut,
+    RevealIn,
+    RevealOut,
+    RotateAppKey,
+    StateOut,
+)
+from keys.api.versions import last4_of, versions_of
+from keys.audit import Actor
+from keys.models import AppKey
+from keys.permissions import Act
+
+router = Router(tags=["app keys"])
+ONE = "/{slug:slug}/app-keys/{slug:key_id}"
+
+
+@router.get("/{slug:slug}/app-keys", auth=READ, response=AppKeys, operation_id="list_app_keys")
+def list_app_keys(request: HttpRequest, slug: str, query: Query[paging.Paging]) -> AppKeys:
+    application = permissions.get_application(request.user, slug)
+    rows, following = paging.page(application.app_keys.prefetch_related("versions"), query, "name")
+    return AppKeys(items=[_out(row, slug) for row in rows], next=following)
+
+
+@router.post(
+    "/{slug:slug}/app-keys",
+    auth=MANAGE,
+    response={201: AppKeyWithSecret},
+    operation_id="create_app_key",
+)
+def create_app_key(request: HttpRequest, slug: str, body: AppKeyIn) -> Status[AppKeyWithSecret]:
+    application = permissions.get_application(request.user, slug, Act.CREATE_APP_KEY)
+    key, secret = lifecycle.create_app_key(
+        Actor.of(request),
+        application,
+        name=body.name,
+        providers=body.providers,
+        environment=body.environment,
+        expires_at=body.expires_at,
+        endpoints=body.endpoints,
+        ips=body.ips,
+        **body.limits.model_dump(),
+    )
+    return Status(201, _with_secret(key, slug, secret.reveal()))
+
+
+@router.get(ONE, auth=READ, response=AppKeyOut, operation_id="get_app_key")
+def get_app_key(request: HttpRequest, slug: str, key_id: str) -> AppKeyOut:
+    return _out(permissions.get_app_key(request.user, slug, key_id, Act.SEE), slug)
+
+
+@router.patch(ONE, auth=MANAGE, response=AppKeyOut, operation_id="change_app_key")
+def change_app_key(request: HttpRequest, slug: str, key_id: str, body: AppKeyPatch) -> AppKeyOut:
+    """Changes limits; a limit that isn't given stays, null takes it away."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.MANAGE_POLICY)
+    lifecycle.set_limits(Actor.of(request), key, **body.limits.model_dump(exclude_unset=True))
+    return _fresh(key, slug)
+
+
+@router.post(
+    f"{ONE}/rotate", auth=SECRETS, response=AppKeyWithSecret, operation_id="rotate_app_key"
+)
+def rotate_app_key(
+    request: HttpRequest, slug: str, key_id: str, body: RotateAppKey | None = None
+) -> AppKeyWithSecret:
+    """Both the new and the old secret work until the overlap ends."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
+    overlap = (body or RotateAppKey()).overlap_seconds
+    secret = lifecycle.rotate_app_key(Actor.of(request), key, overlap_seconds=overlap)
+    return _with_secret(key, slug, secret.reveal())
+
+
+@router.post(
+    f"{ONE}/rotation/finish",
+    auth=SECRETS,
+    response=StateOut,
+    operation_id="finish_app_key_rotation",
+)
+def finish_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Ends the overlap now: the old secret stops working."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
+    lifecycle.finish_rotation(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(
+    f"{ONE}/rotation/cancel",
+    auth=SECRETS,
+    response=StateOut,
+    operation_id="cancel_app_key_rotation",
+)
+def cancel_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Brings the previous secret back: the new one stops working."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
+    lifecycle.cancel_rotation(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/disable", auth=MANAGE, response=StateOut, operation_id="disable_app_key")
+def disable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
+    lifecycle.disable(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/enable", auth=MANAGE, response=StateOut, operation_id="enable_app_key")
+def enable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
+    lifecycle.enable(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/revoke", auth=SECRETS, response=StateOut, operation_id="revoke_app_key")
+def revoke(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Refused everywhere within a second. Can't be undone."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
+    lifecycle.revoke(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/reveal", auth=MANAGE, response=RevealOut, operation_id="reveal_app_key")
+def reveal(request: HttpRequest, slug: str, key_id: str, body: RevealIn | None = None) -> RevealOut:
+    """The app key again; needs no reason. 409 where the application shows keys once."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.COPY_APP_KEY)
+    return RevealOut(key=lifecycle.copy_app_key(Actor.of(request), key).reveal())
+
+
+def _state(key: AppKey) -> StateOut:
+    key.refresh_from_db(fields=["state"])
+    return StateOut(id=key.id, state=key.state)
+
+
+def _fresh(key: AppKey, slug: str) -> AppKeyOut:
+    return _out(AppKey.objects.get(pk=key.pk), slug)
+
+
+def _with_secret(key: AppKey, slug: str, secret: str) -> AppKeyWithSecret:
+    return AppKeyWithSecret(**_fresh(key, slug).model_dump(), key=secret)
+
+
+def _out(key: AppKey, slug: str) -> AppKeyOut:
+    versions = versions_of(key)
+    return AppKeyOut(
+        id=key.id,
+        name=key.name,
+        application=slug,
+        environment=key.environment,
+        state=key.state,
+        last4=last4_of(versions),
+        providers=key.providers,
+        limits=LimitsOut(
+            per_minute=key.per_minute, per_day=key.per_day, concurrency=key.concurrency
+        ),
+        endpoints=key.endpoints,
+        ips=key.ips,
+        versions=versions,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        last_used_at=key.last_used_at,
+    )

@@ -1,0 +1,60 @@
+"""Who calls REST: a personal token in `Authorization: Bearer kdt_…`, never a session cookie.
+
+The token's scopes stand for the pages' step-up (DESIGN section 2): `read` for looking, `manage`
+for changes, `secrets` for what a page would ask the password again for.
+"""
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.security import HttpBearer
+
+from keys.api.errors import ScopeMissing
+from keys.models import ApiToken
+from keys.tokens import parse_api_token, token_digest
+
+# last_used_at is for people; one write a minute is exact enough.
+TOUCH_EVERY = timedelta(seconds=60)
+
+
+class ApiTokenAuth(HttpBearer):
+    """Finds the token, checks its scope and makes its user the request's."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+        found = _find(token.strip())
+        if found is None:
+            return None
+        if self.scope not in found.scopes:
+            raise ScopeMissing(self.scope)
+        _touch(found)
+        request.user = found.user
+        return found
+
+
+READ = ApiTokenAuth("read")
+MANAGE = ApiTokenAuth("manage")
+SECRETS = ApiTokenAuth("secrets")
+
+
+def _find(text: str) -> ApiToken | None:
+    if parse_api_token(text) is None:
+        return None
+    now = timezone.now()
+    return (
+        ApiToken.objects.select_related("user")
+        .filter(digest=token_digest(text), revoked_at=None, user__is_active=True)
+        .filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        .first()
+    )
+
+
+def _touch(token: ApiToken) -> None:
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at < now - TOUCH_EVERY:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

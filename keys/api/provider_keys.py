@@ -1,0 +1,193 @@
+"""REST for provider keys: never answers with a secret, but for `reveal`."""
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from ninja.responses import Status
+
+from keys import lifecycle, permissions, validation
+from keys.api import paging
+from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.schemas import (
+    CheckOut,
+    EvidenceOut,
+    ProviderKeyIn,
+    ProviderKeyOut,
+    ProviderKeys,
+    RevealIn,
+    RevealOut,
+    RotateProviderKey,
+    StateOut,
+)
+from keys.api.versions import last4_of, versions_of
+from keys.audit import Actor
+from keys.models import ProviderKey
+from keys.permissions import Act
+
+router = Router(tags=["provider keys"])
+ONE = "/{slug:slug}/provider-keys/{slug:key_id}"
+
+
+@router.get(
+    "/{slug:slug}/provider-keys",
+    auth=READ,
+    response=ProviderKeys,
+    operation_id="list_provider_keys",
+)
+def list_provider_keys(
+    request: HttpRequest, slug: str, query: Query[paging.Paging]
+) -> ProviderKeys:
+    application = permissions.get_application(request.user, slug)
+    rows, following = paging.page(
+        application.provider_keys.prefetch_related("versions"), query, "name"
+    )
+    return ProviderKeys(items=[_out(row, slug) for row in rows], next=following)
+
+
+@router.post(
+    "/{slug:slug}/provider-keys",
+    auth=MANAGE,
+    response={201: ProviderKeyOut},
+    operation_id="add_provider_key",
+)
+def add_provider_key(
+    request: HttpRequest, slug: str, body: ProviderKeyIn
+) -> Status[ProviderKeyOut]:
+    """Seals the secret and asks the provider about it: the verdict is in the answer."""
+    application = permissions.get_application(request.user, slug, Act.MANAGE_PROVIDER_KEYS)
+    key = lifecycle.add_provider_key(
+        Actor.of(request),
+        application,
+        name=body.name,
+        provider=body.provider,
+        secret=body.secret.get_secret_value(),
+    )
+    return Status(201, _fresh(key, slug))
+
+
+@router.get(ONE, auth=READ, response=ProviderKeyOut, operation_id="get_provider_key")
+def get_provider_key(request: HttpRequest, slug: str, key_id: str) -> ProviderKeyOut:
+    return _out(permissions.get_provider_key(request.user, slug, key_id, Act.SEE), slug)
+
+
+@router.post(
+    f"{ONE}/rotate", auth=SECRETS, response=ProviderKeyOut, operation_id="rotate_provider_key"
+)
+def rotate_provider_key(
+    request: HttpRequest, slug: str, key_id: str, body: RotateProviderKey
+) -> ProviderKeyOut:
+    """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
+    key = _manageable(request, slug, key_id)
+    lifecycle.rotate_provider_key(
+        Actor.of(request),
+        key,
+        secret=body.secret.get_secret_value(),
+        overlap_seconds=body.overlap_seconds,
+    )
+    return _fresh(key, slug)
+
+
+@router.post(
+    f"{ONE}/rotation/finish",
+    auth=SECRETS,
+    response=StateOut,
+    operation_id="finish_provider_key_rotation",
+)
+def finish_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Ends the overlap now, or promotes a pending version on purpose."""
+    key = _manageable(request, slug, key_id)
+    lifecycle.finish_rotation(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(
+    f"{ONE}/rotation/cancel",
+    auth=SECRETS,
+    response=StateOut,
+    operation_id="cancel_provider_key_rotation",
+)
+def cancel_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Drops the pending version, or brings the previous one back."""
+    key = _manageable(request, slug, key_id)
+    lifecycle.cancel_rotation(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/disable", auth=MANAGE, response=StateOut, operation_id="disable_provider_key")
+def disable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    key = _manageable(request, slug, key_id)
+    lifecycle.disable(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/enable", auth=MANAGE, response=StateOut, operation_id="enable_provider_key")
+def enable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    key = _manageable(request, slug, key_id)
+    lifecycle.enable(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/revoke", auth=SECRETS, response=StateOut, operation_id="revoke_provider_key")
+def revoke(request: HttpRequest, slug: str, key_id: str) -> StateOut:
+    """Can't be undone, and doesn't revoke the secret at the provider."""
+    key = _manageable(request, slug, key_id)
+    lifecycle.revoke(Actor.of(request), key)
+    return _state(key)
+
+
+@router.post(f"{ONE}/reveal", auth=SECRETS, response=RevealOut, operation_id="reveal_provider_key")
+def reveal(request: HttpRequest, slug: str, key_id: str, body: RevealIn) -> RevealOut:
+    """The secret itself. The reason is audited before it is sent."""
+    key = permissions.get_provider_key(request.user, slug, key_id, Act.REVEAL_PROVIDER_KEY)
+    secret = lifecycle.reveal_provider_key(Actor.of(request), key, reason=body.reason)
+    return RevealOut(key=secret.reveal())
+
+
+@router.post(f"{ONE}/check", auth=MANAGE, response=CheckOut, operation_id="check_provider_key")
+def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
+    """Asks the provider now, without spending credits."""
+    key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
+    evidence = validation.check_now(key)
+    key.refresh_from_db(fields=["verdict"])
+    return CheckOut(
+        verdict=key.verdict,
+        evidence=EvidenceOut(
+            status=evidence.status,
+            code=evidence.code,
+            message=evidence.message,
+            latency_ms=evidence.latency_ms,
+            at=evidence.at,
+        ),
+    )
+
+
+def _manageable(request: HttpRequest, slug: str, key_id: str) -> ProviderKey:
+    return permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
+
+
+def _state(key: ProviderKey) -> StateOut:
+    key.refresh_from_db(fields=["state"])
+    return StateOut(id=key.id, state=key.state)
+
+
+def _fresh(key: ProviderKey, slug: str) -> ProviderKeyOut:
+    return _out(ProviderKey.objects.get(pk=key.pk), slug)
+
+
+def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
+    versions = versions_of(key)
+    return ProviderKeyOut(
+        id=key.id,
+        name=key.name,
+        application=slug,
+        provider=key.provider,
+        state=key.state,
+        verdict=key.verdict,
+        suspect=key.suspect,
+        evidence=key.evidence or None,
+        live_at_provider=key.live_at_provider,
+        last4=last4_of(versions),
+        versions=versions,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+        checked_at=key.checked_at,
+    )

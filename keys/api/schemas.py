@@ -1,0 +1,232 @@
+"""What REST takes and gives (DESIGN section 7; the fields are fixed, more may be added)."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
+from keys.lifecycle import DEFAULT_OVERLAP
+from keys.states import Role
+
+
+class ApplicationIn(Input):
+    name: Line
+    slug: Slug | None = None
+
+
+class ApplicationPatch(Input):
+    show_app_keys_once: bool | None = None
+    developers_copy_provider_keys: bool | None = None
+
+
+class ApplicationOut(BaseModel):
+    slug: str
+    name: str
+    created_at: datetime
+    show_app_keys_once: bool
+    developers_copy_provider_keys: bool
+
+
+class MemberIn(Input):
+    email: Email
+    role: Role
+
+
+class RoleIn(Input):
+    role: Role
+
+
+class MemberOut(BaseModel):
+    email: str
+    role: Role
+
+
+class CredentialIn(Input):
+    place: Literal["header", "bearer", "query", "body"] = Field(alias="in")
+    name: Text = ""
+
+
+class ProbeIn(Input):
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    path: Text
+
+
+class ProviderIn(Input):
+    slug: Slug
+    name: Line
+    base_url: Text
+    credential: CredentialIn
+    probe: ProbeIn | None = None
+
+
+class ProviderOut(BaseModel):
+    slug: str
+    name: str
+    base_url: str
+    custom: bool
+    checkable: bool
+
+
+class ProviderKeyIn(Input):
+    name: Line
+    provider: Slug
+    secret: SecretStr = Field(max_length=10_000)
+
+
+class Limits(Input):
+    per_minute: Count | None = None
+    per_day: Count | None = None
+    concurrency: Count | None = None
+
+
+class AppKeyIn(Input):
+    name: Line
+    providers: list[Slug] | None = Field(None, max_length=100)
+    environment: Literal["live", "test"] = "live"
+    expires_at: Instant | None = None
+    limits: Limits = Limits()
+    endpoints: list[Text] | None = Field(None, max_length=100)
+    ips: list[Text] | None = Field(None, max_length=100)
+
+
+class AppKeyPatch(Input):
+    """What may change of a key that exists: only the fields given are touched."""
+
+    limits: Limits
+
+
+class RotateProviderKey(Input):
+    secret: SecretStr = Field(max_length=10_000)
+    overlap_seconds: Seconds = DEFAULT_OVERLAP
+
+
+class RotateAppKey(Input):
+    overlap_seconds: Seconds = DEFAULT_OVERLAP
+
+
+class RevealIn(Input):
+    reason: str = ""
+
+
+class VersionOut(BaseModel):
+    number: int
+    stage: str
+    last4: str
+    created_at: datetime
+    retires_at: datetime | None
+
+
+class ProviderKeyOut(BaseModel):
+    id: str
+    name: str
+    application: str
+    provider: str
+    state: str
+    verdict: str
+    suspect: bool
+    evidence: dict[str, Any] | None
+    live_at_provider: bool | None
+    last4: str
+    versions: list[VersionOut]
+    created_at: datetime
+    last_used_at: datetime | None
+    checked_at: datetime | None
+
+
+class LimitsOut(BaseModel):
+    per_minute: int | None
+    per_day: int | None
+    concurrency: int | None
+
+
+class AppKeyOut(BaseModel):
+    id: str
+    name: str
+    application: str
+    environment: str
+    state: str
+    last4: str
+    providers: list[str] | None
+    limits: LimitsOut
+    endpoints: list[str] | None
+    ips: list[str] | None
+    versions: list[VersionOut]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class AppKeyWithSecret(AppKeyOut):
+    """Given once, at creation and rotation."""
+
+    key: str
+
+
+class StateOut(BaseModel):
+    id: str
+    state: str
+
+
+class RevealOut(BaseModel):
+    key: str
+
+
+class EvidenceOut(BaseModel):
+    status: int
+    code: str
+    message: str
+    latency_ms: float
+    at: datetime
+
+
+class CheckOut(BaseModel):
+    verdict: str
+    evidence: EvidenceOut
+
+
+class ListOut(BaseModel):
+    """What every list has beside its `items`."""
+
+    next: str | None
+
+
+class Applications(ListOut):
+    items: list[ApplicationOut]
+
+
+class Members(ListOut):
+    items: list[MemberOut]
+
+
+class Providers(ListOut):
+    items: list[ProviderOut]
+
+
+class ProviderKeys(ListOut):
+    items: list[ProviderKeyOut]
+
+
+class AppKeys(ListOut):
+    items: list[AppKeyOut]
+
+
+class AuditEventOut(BaseModel):
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    application: str | None
+    target: str
+    detail: dict[str, Any]
+    address: str
+
+
+class AuditEvents(ListOut):
+    items: list[AuditEventOut]
+
+
+class VerificationOut(BaseModel):
+    ok: bool
+    events: int
+    broken_at: int | None

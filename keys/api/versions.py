@@ -1,0 +1,28 @@
+"""The versions of either kind of key, as REST shows them."""
+
+from keys.api.schemas import VersionOut
+from keys.models import AppKey, ProviderKey
+from keys.states import Stage
+
+
+def versions_of(key: AppKey | ProviderKey) -> list[VersionOut]:
+    """Newest first. Reads prefetched versions without a query."""
+    rows = sorted(key.versions.all(), key=lambda row: -row.number)
+    return [
+        VersionOut(
+            number=row.number,
+            stage=row.stage,
+            last4=row.last4,
+            created_at=row.created_at,
+            retires_at=row.retires_at,
+        )
+        for row in rows
+    ]
+
+
+def last4_of(versions: list[VersionOut]) -> str:
+    """Of the current version; of the newest where none is current (a revoked key)."""
+    for version in versions:
+        if version.stage == Stage.CURRENT:
+            return version.last4
+    return versions[0].last4 if versions else ""
