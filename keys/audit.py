@@ -53,6 +53,7 @@ class Action(StrEnum):
     KEY_ENABLED = "key.enabled"
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRED = "key.expired"
+    PASSWORD_LINK_MADE = "user.password_link_made"  # noqa: S105 - a word, not a secret
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret
 

@@ -1,5 +1,7 @@
 """App keys: what Keydeck issues to an application's code."""
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -7,6 +9,9 @@ from django.db.models import Q
 from keys.models.applications import Application
 from keys.models.ids import new_id
 from keys.states import KeyState, Stage
+
+if TYPE_CHECKING:
+    from keys.vault import Secret
 
 
 class AppKey(models.Model):
@@ -34,6 +39,9 @@ class AppKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["application", "name"], name="one_app_key_of_a_name"),
         ]
+
+    # Not stored: the text of a key just made (a keys.vault.Secret), for whoever made it.
+    issued: "Secret | None" = None
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"

@@ -49,6 +49,9 @@ class ProviderKey(models.Model):
             models.Index(fields=["application", "provider", "state"], name="provider_key_pool"),
         ]
 
+    # Not stored: whether the secret just added came with whitespace around it.
+    trimmed = False
+
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"
 

@@ -1,0 +1,54 @@
+"""The one door for a change of state (DESIGN door 1).
+
+Every function takes the actor first and, in one transaction, makes the change, writes the audit
+event and bumps the change counter.
+"""
+
+from keys.lifecycle.app_keys import (
+    DEFAULT_OVERLAP,
+    copy_app_key,
+    create_app_key,
+    rotate_app_key,
+    set_limits,
+)
+from keys.lifecycle.applications import create_application, delete_application, set_policy
+from keys.lifecycle.connect import connect
+from keys.lifecycle.errors import Conflict, Invalid, LifecycleError
+from keys.lifecycle.members import add_member, change_role, remove_member
+from keys.lifecycle.provider_keys import add_provider_key, reveal_provider_key
+from keys.lifecycle.providers import create_custom_provider
+from keys.lifecycle.rotation import rotate_provider_key
+from keys.lifecycle.rotations import cancel_rotation, end_overlaps, finish_rotation
+from keys.lifecycle.tokens import issue_token, revoke_token
+from keys.lifecycle.transitions import disable, enable, expire_app_keys, revoke
+
+__all__ = [
+    "DEFAULT_OVERLAP",
+    "Conflict",
+    "Invalid",
+    "LifecycleError",
+    "add_member",
+    "add_provider_key",
+    "cancel_rotation",
+    "change_role",
+    "connect",
+    "copy_app_key",
+    "create_app_key",
+    "create_application",
+    "create_custom_provider",
+    "delete_application",
+    "disable",
+    "enable",
+    "end_overlaps",
+    "expire_app_keys",
+    "finish_rotation",
+    "issue_token",
+    "remove_member",
+    "reveal_provider_key",
+    "revoke",
+    "revoke_token",
+    "rotate_app_key",
+    "rotate_provider_key",
+    "set_limits",
+    "set_policy",
+]

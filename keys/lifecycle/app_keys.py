@@ -1,0 +1,176 @@
+"""App keys: issued, limited, copied again, given a new secret."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import tokens, vault
+from keys.audit import Action, Actor
+from keys.lifecycle import inputs, versions
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.journal import note_key
+from keys.lifecycle.names import one_of_a_name
+from keys.lifecycle.provider_keys import known_provider
+from keys.models import AppKey, AppKeyVersion, Application
+from keys.states import Stage
+from keys.vault import Secret
+
+DEFAULT_OVERLAP = 86400  # seconds
+RATES = ("per_minute", "per_day", "concurrency")
+
+
+def create_app_key(
+    actor: Actor,
+    application: Application,
+    *,
+    name: str,
+    providers: Sequence[str] | None = None,
+    environment: str = "live",
+    expires_at: datetime | None = None,
+    per_minute: int | None = None,
+    per_day: int | None = None,
+    concurrency: int | None = None,
+    endpoints: Sequence[str] | None = None,
+    ips: Sequence[str] | None = None,
+) -> tuple[AppKey, Secret]:
+    """A new app key and its text; None is no limit of that kind."""
+    if environment not in tokens.ENVIRONMENTS:
+        raise Invalid("environment", f"An environment is {' or '.join(tokens.ENVIRONMENTS)}.")
+    key = AppKey(
+        name=inputs.clean_name(name),
+        environment=environment,
+        **_clean_limits(
+            providers=providers,
+            expires_at=expires_at,
+            per_minute=per_minute,
+            per_day=per_day,
+            concurrency=concurrency,
+            endpoints=endpoints,
+            ips=ips,
+        ),
+    )
+    with one_of_a_name(AppKey, application, key.name), transaction.atomic():
+        issued = insert(actor, application, key).issued
+    if issued is None:
+        raise Conflict("This key was not issued.")
+    return key, issued
+
+
+def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
+    """Save a key with its first version in the caller's transaction; its text is `.issued`."""
+    key.application, key.created_by = application, actor.user
+    key.save(force_insert=True)
+    key.issued = _issue(key, 1)
+    note_key(
+        actor,
+        Action.APP_KEY_CREATED,
+        key,
+        environment=key.environment,
+        providers=key.providers,
+        last4=key.issued.last4,
+    )
+    return key
+
+
+def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
+    """Change the limits given (None takes one away); the others stay.
+
+    They are create_app_key's: per_minute, per_day, concurrency, providers, endpoints, ips,
+    expires_at.
+    """
+    cleaned = _clean_limits(**limits)
+    with transaction.atomic():
+        versions.lock_for_change(app_key)
+        was = AppKey.objects.filter(pk=app_key.pk).values(*cleaned).get() if cleaned else {}
+        changed = {name: value for name, value in cleaned.items() if value != was[name]}
+        if not changed:
+            return
+        AppKey.objects.filter(pk=app_key.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(app_key, name, value)
+        before = {name: was[name] for name in changed}
+        note_key(actor, Action.LIMITS_CHANGED, app_key, was=before, now=changed)
+
+
+def copy_app_key(actor: Actor, key: AppKey) -> Secret:
+    """The text of the key once more. Conflict where the application shows keys once."""
+    with transaction.atomic():
+        versions.lock(key)
+        if key.state not in versions.CHANGEABLE:
+            raise Conflict(f"This key is {key.state}: there is nothing to copy.")
+        version = versions.current(key)
+        if not version.sealed:
+            raise Conflict("This application shows its app keys once: rotate it for a new one.")
+        slot = vault.app_key_slot(key.application_id, key.pk, version.number)
+        secret = vault.unseal(slot, version.sealed)
+        note_key(actor, Action.APP_KEY_COPIED, key, version=version.number)
+    return secret
+
+
+def rotate_app_key(actor: Actor, key: AppKey, *, overlap_seconds: int = DEFAULT_OVERLAP) -> Secret:
+    """A new text for the key; the old one works until the overlap ends."""
+    overlap = inputs.clean_overlap(overlap_seconds)
+    with transaction.atomic():
+        versions.lock_for_change(key)
+        now = timezone.now()
+        versions.require_no_open_rotation(key, now)
+        versions.step_down(versions.current(key), now + overlap, now)
+        number = versions.next_number(key)
+        secret = _issue(key, number)
+        note_key(
+            actor,
+            Action.ROTATION_STARTED,
+            key,
+            version=number,
+            overlap_seconds=overlap_seconds,
+            last4=secret.last4,
+        )
+    return secret
+
+
+def _issue(key: AppKey, number: int) -> Secret:
+    secret = Secret(tokens.new_app_key(key.environment, key.pk))
+    # Read anew: the policy may have changed since the caller read the application.
+    once = Application.objects.values_list("show_app_keys_once", flat=True)
+    keep = not once.get(pk=key.application_id)
+    slot = vault.app_key_slot(key.application_id, key.pk, number)
+    AppKeyVersion.objects.create(
+        key=key,
+        number=number,
+        stage=Stage.CURRENT,
+        lookup=vault.lookup_hash(secret.reveal()),
+        sealed=vault.seal(slot, secret) if keep else "",
+        last4=secret.last4,
+        promoted_at=timezone.now(),
+    )
+    return secret
+
+
+def _clean_limits(**limits: Any) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    for name, value in limits.items():
+        if name in RATES:
+            cleaned[name] = inputs.clean_limit(value, name)
+        elif name == "providers":
+            cleaned[name] = _clean_providers(value)
+        elif name == "endpoints":
+            cleaned[name] = inputs.clean_endpoints(value)
+        elif name == "ips":
+            cleaned[name] = inputs.clean_ips(value)
+        elif name == "expires_at":
+            cleaned[name] = inputs.clean_expiry(value)
+        else:
+            raise TypeError(f"no such limit: {name}")
+    return cleaned
+
+
+def _clean_providers(slugs: Sequence[str] | None) -> list[str] | None:
+    if slugs is None:
+        return None
+    if not slugs:
+        raise Invalid("providers", "An empty list would allow nothing; leave it out to allow all.")
+    found = dict.fromkeys(known_provider(slug, field="providers").slug for slug in slugs)
+    return list(found)

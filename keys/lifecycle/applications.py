@@ -1,0 +1,89 @@
+"""Applications: made with their data key, their policy, deleted with everything in them."""
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from keys import vault
+from keys.audit import Action, Actor
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.inputs import clean_name, clean_slug
+from keys.lifecycle.journal import note
+from keys.models import AppKeyVersion, Application, Membership
+from keys.states import Role
+
+RESERVED_SLUGS = ("new",)  # /applications/new/ is the form
+
+
+def create_application(actor: Actor, *, name: str, slug: str | None = None) -> Application:
+    """A new application with its own data key; whoever makes it is its owner."""
+    name = clean_name(name)
+    slug = clean_slug(slug, RESERVED_SLUGS) if slug else _free_slug(name)
+    try:
+        with transaction.atomic():
+            application = Application.objects.create(name=name, slug=slug)
+            vault.create_data_key(application.pk)
+            if actor.user is not None:
+                Membership.objects.create(application=application, user=actor.user, role=Role.OWNER)
+            note(actor, Action.APPLICATION_CREATED, _target(application), application, name=name)
+    except IntegrityError:
+        raise Conflict(f"There is an application “{slug}” already.", existing=slug) from None
+    return application
+
+
+def set_policy(
+    actor: Actor,
+    application: Application,
+    *,
+    show_app_keys_once: bool | None = None,
+    developers_copy_provider_keys: bool | None = None,
+) -> None:
+    """Change what is given. Showing app keys once forgets the texts kept for copying so far."""
+    wanted = {
+        "show_app_keys_once": show_app_keys_once,
+        "developers_copy_provider_keys": developers_copy_provider_keys,
+    }
+    with transaction.atomic():
+        row = Application.objects.select_for_update().get(pk=application.pk)
+        changed = {
+            field: value
+            for field, value in wanted.items()
+            if value is not None and value != getattr(row, field)
+        }
+        for field, value in changed.items():
+            setattr(row, field, value)
+            setattr(application, field, value)
+        if not changed:
+            return
+        row.save(update_fields=list(changed))
+        if changed.get("show_app_keys_once"):
+            AppKeyVersion.objects.filter(key__application=row).update(sealed="")
+        note(actor, Action.POLICY_CHANGED, _target(row), row, **changed)
+
+
+def delete_application(actor: Actor, application: Application) -> None:
+    """Delete the application, its keys and its data key: its secrets can't be opened any more."""
+    with transaction.atomic():
+        note(
+            actor,
+            Action.APPLICATION_DELETED,
+            _target(application),
+            application,
+            slug=application.slug,
+            name=application.name,
+        )
+        Application.objects.filter(pk=application.pk).delete()
+
+
+def _target(application: Application) -> str:
+    return f"application:{application.pk}"
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:44].strip("-_").replace("_", "-")
+    if not base:
+        raise Invalid("slug", "This name makes no slug: give one of letters and digits.")
+    taken = set(
+        Application.objects.filter(slug__startswith=base).values_list("slug", flat=True)
+    ) | set(RESERVED_SLUGS)
+    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+    return clean_slug(next(slug for slug in (base, *numbered) if slug not in taken))

@@ -1,0 +1,25 @@
+"""Why the domain says no. Messages are sentences for people and never carry a secret."""
+
+
+class LifecycleError(Exception):
+    """An act that was refused; nothing has changed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Conflict(LifecycleError):
+    """The present state doesn't allow the act. `existing` names what is in the way, if anything."""
+
+    def __init__(self, message: str, *, existing: str = "") -> None:
+        super().__init__(message)
+        self.existing = existing
+
+
+class Invalid(LifecycleError):
+    """One input, `field`, can't be used."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

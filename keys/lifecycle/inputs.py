@@ -1,0 +1,143 @@
+"""Input of the lifecycle, cleaned or refused with the field named."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils import timezone
+
+from keys.lifecycle.errors import Invalid
+from keys.states import Role
+from keys.vault import Secret
+
+LONGEST_NAME = 100
+LONGEST_SECRET = 4096
+LONGEST_REASON = 500
+LONGEST_LIST = 100
+LARGEST_LIMIT = 1_000_000_000
+LONGEST_OVERLAP = timedelta(days=365)
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
+
+
+def clean_name(text: str, field: str = "name") -> str:
+    name = text.strip()
+    if not name:
+        raise Invalid(field, "A name is needed.")
+    if len(name) > LONGEST_NAME:
+        raise Invalid(field, f"A name has at most {LONGEST_NAME} characters.")
+    if not name.isprintable():
+        raise Invalid(field, "A name has no control characters.")
+    return name
+
+
+def clean_slug(text: str, reserved: Iterable[str] = ()) -> str:
+    if not _SLUG.fullmatch(text) or len(text) > 50:
+        raise Invalid("slug", "A slug is up to 50 lower-case letters, digits and single hyphens.")
+    if text in reserved:
+        raise Invalid("slug", f"The slug “{text}” is reserved.")
+    return text
+
+
+def clean_secret(secret: Secret | str) -> tuple[Secret, bool]:
+    """The secret without outer whitespace, and whether there was any."""
+    given = secret.reveal() if isinstance(secret, Secret) else secret
+    text = given.strip()
+    if not text:
+        raise Invalid("secret", "The secret is empty.")
+    if len(text) > LONGEST_SECRET:
+        raise Invalid("secret", f"The secret is longer than {LONGEST_SECRET} characters.")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise Invalid(
+            "secret", "The secret has whitespace or control characters inside: paste it again."
+        )
+    return Secret(text), text != given
+
+
+def clean_reason(text: str) -> str:
+    reason = " ".join(text.split())
+    if not reason:
+        raise Invalid("reason", "A reason is needed; it is written to the audit trail.")
+    if len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise Invalid("reason", f"A reason is up to {LONGEST_REASON} printable characters.")
+    return reason
+
+
+def clean_email(text: str) -> str:
+    email = text.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise Invalid("email", "This is not an e-mail address.") from None
+    return email
+
+
+def clean_role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise Invalid("role", f"A role is one of {', '.join(Role)}.") from None
+
+
+def clean_expiry(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if timezone.is_naive(moment):
+        raise Invalid("expires_at", "The expiry needs a time zone.")
+    if moment <= timezone.now():
+        raise Invalid("expires_at", "The expiry is in the past.")
+    return moment
+
+
+def clean_overlap(seconds: int) -> timedelta:
+    if not 0 <= seconds <= LONGEST_OVERLAP.total_seconds():
+        raise Invalid(
+            "overlap_seconds", f"The overlap is 0 seconds to {LONGEST_OVERLAP.days} days."
+        )
+    return timedelta(seconds=seconds)
+
+
+def clean_limit(value: int | None, field: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not 1 <= value <= LARGEST_LIMIT:
+        raise Invalid(field, f"A limit is a whole number from 1 to {LARGEST_LIMIT}.")
+    return value
+
+
+def clean_endpoints(globs: Sequence[str] | None) -> list[str] | None:
+    """Globs over the upstream path; None for any."""
+    if globs is None:
+        return None
+    cleaned = _listed([glob.strip() for glob in globs], "endpoints")
+    for glob in cleaned:
+        if not glob.startswith(("/", "*")) or len(glob) > 200:
+            raise Invalid("endpoints", f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
+        if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
+            raise Invalid("endpoints", f"{glob[:60]!r} has a character that no path has.")
+    return cleaned
+
+
+def clean_ips(ranges: Sequence[str] | None) -> list[str] | None:
+    """CIDR ranges in their canonical form; None for any."""
+    if ranges is None:
+        return None
+    return _listed([_network(text.strip()) for text in ranges], "ips")
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        reason = "has host bits set" if "host bits" in str(error) else "is not an address range"
+        raise Invalid("ips", f"{text[:60]!r} {reason}, such as 203.0.113.0/24.") from None
+
+
+def _listed(values: list[str], field: str) -> list[str]:
+    if not values:
+        raise Invalid(field, "An empty list would allow nothing; leave it out to allow all.")
+    if len(values) > LONGEST_LIST:
+        raise Invalid(field, f"At most {LONGEST_LIST} entries.")
+    return list(dict.fromkeys(values))

@@ -1,0 +1,33 @@
+"""Names of keys: one of a kind in an application, held by the database's constraint."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import IntegrityError
+
+from keys.lifecycle.errors import Conflict
+from keys.models import AppKey, Application, ProviderKey
+
+
+@contextmanager
+def one_of_a_name(
+    model: type[ProviderKey] | type[AppKey], application: Application, name: str
+) -> Iterator[None]:
+    """Turns a name that is taken into a Conflict; wraps the transaction that inserts."""
+    try:
+        yield
+    except IntegrityError:
+        rows = model._default_manager.filter(application=application, name=name)
+        if not rows.exists():
+            raise
+        raise Conflict(f"There is a key named “{name}” already.", existing=name) from None
+
+
+def free_name(
+    model: type[ProviderKey] | type[AppKey], application: Application, wanted: str
+) -> str:
+    """`wanted`, or `wanted 2`, `wanted 3` … where that is taken."""
+    rows = model._default_manager.filter(application=application, name__startswith=wanted)
+    taken = set(rows.values_list("name", flat=True))
+    numbered = (f"{wanted} {number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (wanted, *numbered) if name not in taken)

@@ -1,0 +1,134 @@
+"""Provider keys: a secret sealed as a new key and tested on the spot, or revealed on purpose."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import health, providers, validation, vault
+from keys.audit import Action, Actor
+from keys.health import Evidence
+from keys.lifecycle import inputs, versions
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.journal import note_key
+from keys.lifecycle.names import one_of_a_name
+from keys.models import Application, ProviderKey, ProviderKeyVersion
+from keys.providers import ProviderSpec, UnknownProvider
+from keys.states import KeyState, Stage, Verdict
+from keys.vault import Secret
+
+PROBE_TIMEOUT = 10.0  # seconds somebody waits for the first verdict
+# The queue of checks leaves a key alone while its first probe is under way.
+GRACE = timedelta(seconds=PROBE_TIMEOUT + 5)
+IN_USE = (Stage.PENDING, Stage.TESTED, Stage.CURRENT, Stage.PREVIOUS)
+
+
+def add_provider_key(
+    actor: Actor, application: Application, *, name: str, provider: str, secret: Secret | str
+) -> ProviderKey:
+    """Seal a secret as a new key and ask the provider about it; `.trimmed` tells of whitespace.
+
+    Whatever the provider says, the key is there: its verdict tells.
+    """
+    name = inputs.clean_name(name)
+    spec = known_provider(provider)
+    cleaned, trimmed = inputs.clean_secret(secret)
+    with one_of_a_name(ProviderKey, application, name), transaction.atomic():
+        key = insert(actor, application, name, spec, cleaned)
+    key.trimmed = trimmed
+    take_first_verdict(key, spec, cleaned)
+    return key
+
+
+def reveal_provider_key(actor: Actor, key: ProviderKey, *, reason: str) -> Secret:
+    """The current secret, once the reason is written down: no audit row, no reveal."""
+    reason = inputs.clean_reason(reason)
+    with transaction.atomic():
+        version = versions.current(key)
+        slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
+        secret = vault.unseal(slot, version.sealed)
+        note_key(actor, Action.PROVIDER_KEY_REVEALED, key, reason=reason, version=version.number)
+    return secret
+
+
+def known_provider(slug: str, field: str = "provider") -> ProviderSpec:
+    try:
+        return providers.get(slug)
+    except UnknownProvider:
+        raise Invalid(field, f"There is no provider “{slug[:60]}”.") from None
+
+
+def insert(
+    actor: Actor, application: Application, name: str, spec: ProviderSpec, secret: Secret
+) -> ProviderKey:
+    """The key with its first version, current at once; in the caller's transaction."""
+    lock_secrets(application)
+    require_new_secret(application, secret)
+    key = ProviderKey.objects.create(
+        application=application,
+        name=name,
+        provider=spec.slug,
+        created_by=actor.user,
+        next_check_at=timezone.now() + GRACE,
+    )
+    add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
+    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=spec.slug, last4=secret.last4)
+    return key
+
+
+def add_version(
+    key: ProviderKey, number: int, secret: Secret, **fields: object
+) -> ProviderKeyVersion:
+    slot = vault.provider_key_slot(key.application_id, key.pk, number)
+    version = ProviderKeyVersion(
+        key=key,
+        number=number,
+        sealed=vault.seal(slot, secret),
+        fingerprint=vault.fingerprint(secret),
+        last4=secret.last4,
+        **fields,
+    )
+    version.save(force_insert=True)
+    return version
+
+
+def take_first_verdict(key: ProviderKey, spec: ProviderSpec, secret: Secret) -> None:
+    """Probe and write what it says into `key`; a provider that is slow leaves it unchecked."""
+    if spec.probe is not None:
+        evidence = validation.probe(spec, secret, timeout=PROBE_TIMEOUT)
+        if not timed_out(evidence):
+            health.record(key.pk, replace(evidence, version=1))
+    trimmed = key.trimmed
+    key.refresh_from_db()
+    key.trimmed = trimmed
+
+
+def timed_out(evidence: Evidence) -> bool:
+    """Whether the provider hasn't answered in the time somebody waits: nothing is known yet."""
+    return evidence.meaning is Verdict.UNKNOWN and evidence.code == "timeout"
+
+
+def lock_secrets(application: Application) -> None:
+    """Whoever adds secrets to one application comes one by one, so that duplicates are seen."""
+    if not Application.objects.select_for_update().filter(pk=application.pk).exists():
+        raise Conflict("This application is gone.")
+
+
+def require_new_secret(application: Application, secret: Secret) -> None:
+    """Conflict when a key of the application that isn't revoked uses this very secret."""
+    found = (
+        ProviderKeyVersion.objects.filter(
+            key__application=application,
+            fingerprint=vault.fingerprint(secret),
+            stage__in=IN_USE,
+        )
+        .exclude(key__state=KeyState.REVOKED)
+        .select_related("key")
+        .first()
+    )
+    if found is not None:
+        raise Conflict(
+            f"This secret is already here, as the provider key “{found.key.name}”.",
+            existing=found.key_id,
+        )

@@ -1,0 +1,132 @@
+"""Custom providers: an upstream HTTP API that a site admin describes."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from keys import providers
+from keys.audit import Action, Actor
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.inputs import clean_name, clean_slug
+from keys.lifecycle.journal import note
+from keys.models import Provider
+
+RESERVED_SLUGS = ("sandbox",)  # built in where the demo runs
+PROBE_METHODS = ("GET", "HEAD", "POST")
+# Headers that the outbound door writes itself, or that would change what a request is.
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+_PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}", re.ASCII)
+
+
+def create_custom_provider(
+    actor: Actor,
+    *,
+    slug: str,
+    name: str,
+    base_url: str,
+    credential_in: str,
+    credential_name: str = "",
+    probe_method: str = "",
+    probe_path: str = "",
+) -> Provider:
+    """Describe a provider; without a probe path its keys can't be checked for free."""
+    provider = Provider(
+        slug=clean_slug(slug, RESERVED_SLUGS),
+        name=clean_name(name),
+        base_url=clean_base_url(base_url),
+        credential_in=_clean_place(credential_in),
+        credential_name=_clean_credential(credential_in, credential_name.strip()),
+    )
+    provider.probe_method, provider.probe_path = _clean_probe(probe_method, probe_path)
+    try:
+        with transaction.atomic():
+            if any(spec.slug == slug for spec in providers.all_specs()):
+                raise Conflict(f"There is a provider “{slug}” already.", existing=slug)
+            provider.save(force_insert=True)
+            note(
+                actor,
+                Action.PROVIDER_CREATED,
+                f"provider:{slug}",
+                base_url=provider.base_url,
+                credential_in=provider.credential_in,
+                credential_name=provider.credential_name,
+            )
+    except IntegrityError:
+        raise Conflict(f"There is a provider “{slug}” already.", existing=slug) from None
+    return provider
+
+
+def clean_base_url(text: str) -> str:
+    """An https URL of a host, without user, query or fragment; http only where allowed."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Invalid("base_url", "This is not a URL.") from None
+    if not url.isprintable() or not url.isascii() or " " in url or "\\" in url or len(url) > 300:
+        raise Invalid("base_url", "This is not a URL.")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise Invalid("base_url", "The base URL starts with https:// and a host.")
+    if "@" in parts.netloc or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise Invalid("base_url", "The base URL has no user, query or fragment.")
+    if any(segment in (".", "..") for segment in parts.path.split("/")) or "//" in parts.path:
+        raise Invalid("base_url", "The base URL's path is ambiguous.")
+    if parts.scheme == "http" and not _may_be_plain(parts, port):
+        raise Invalid("base_url", "The base URL must be https: a key never travels in the clear.")
+    return url
+
+
+def _may_be_plain(parts: SplitResult, port: int | None) -> bool:
+    return f"{parts.hostname}:{port or 80}" in settings.OUTBOUND_ALLOW
+
+
+def _clean_place(place: str) -> str:
+    known = [value for value, _ in Provider.PLACES]
+    if place not in known:
+        raise Invalid("credential_in", f"The credential goes in one of {', '.join(known)}.")
+    return place
+
+
+def _clean_credential(place: str, name: str) -> str:
+    if place == "bearer":
+        return ""
+    pattern, kind = (_HEADER, "header") if place == "header" else (_PARAMETER, "parameter")
+    if not pattern.fullmatch(name):
+        raise Invalid("credential_name", f"{name[:60]!r} is not a {kind} name.")
+    if place == "header" and name.lower() in FORBIDDEN_HEADERS:
+        raise Invalid("credential_name", f"The header {name} can't carry a credential.")
+    return name
+
+
+def _clean_probe(method: str, path: str) -> tuple[str, str]:
+    path = path.strip()
+    if not path:
+        return "", ""
+    method = method.strip().upper() or "GET"
+    if method not in PROBE_METHODS:
+        raise Invalid("probe_method", f"The probe is one of {', '.join(PROBE_METHODS)}.")
+    if not path.startswith("/") or path.startswith("//") or len(path) > 300:
+        raise Invalid("probe_path", "The probe's path starts with one slash.")
+    if not path.isprintable() or not path.isascii() or any(mark in path for mark in " #\\"):
+        raise Invalid("probe_path", "The probe's path has a character that no path has.")
+    return method, path

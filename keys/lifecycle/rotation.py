@@ -1,0 +1,124 @@
+"""A provider key's new secret: pending, tested, current; the old one serves on as previous."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import health, validation
+from keys.audit import Action, Actor
+from keys.health import Evidence
+from keys.lifecycle import inputs, versions
+from keys.lifecycle.app_keys import DEFAULT_OVERLAP
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.journal import note_key
+from keys.lifecycle.provider_keys import (
+    PROBE_TIMEOUT,
+    add_version,
+    known_provider,
+    lock_secrets,
+    require_new_secret,
+)
+from keys.models import ProviderKey, ProviderKeyVersion
+from keys.states import Stage, Verdict
+from keys.vault import Secret
+
+UNTESTED = {
+    "meaning": Verdict.UNCHECKED,
+    "message": "This provider has no free request to test with",
+}
+
+
+def rotate_provider_key(
+    actor: Actor,
+    key: ProviderKey,
+    *,
+    secret: Secret | str,
+    overlap_seconds: int = DEFAULT_OVERLAP,
+) -> ProviderKeyVersion:
+    """Bring in a new secret; it becomes current when the provider takes it.
+
+    Invalid when the provider refuses it (the old secret stays current); a version whose test
+    came to nothing stays pending, to be finished or cancelled.
+    """
+    spec = known_provider(key.provider)
+    cleaned, _ = inputs.clean_secret(secret)
+    overlap = inputs.clean_overlap(overlap_seconds)
+    version = _begin(actor, key, cleaned, int(overlap.total_seconds()))
+    if spec.probe is None:
+        return _settle(actor, key, version, None)
+    evidence = validation.probe(spec, cleaned, timeout=PROBE_TIMEOUT)
+    version = _settle(actor, key, version, replace(evidence, version=version.number))
+    if version.stage == Stage.FAILED:
+        raise Invalid("secret", "Rejected by the provider: the key it had stays in use.")
+    return version
+
+
+def promote(actor: Actor, key: ProviderKey, version: ProviderKeyVersion, **detail: object) -> None:
+    """Make a tested version current, in the caller's transaction; the key's row is locked."""
+    now = timezone.now()
+    overlap = inputs.clean_overlap(version.overlap_seconds)
+    versions.step_down(versions.current(key), now + overlap, now)
+    versions.move(version, Stage.CURRENT, promoted_at=now)
+    note_key(actor, Action.ROTATION_PROMOTED, key, version=version.number, **detail)
+
+
+def forget_verdict(key: ProviderKey, now: datetime) -> None:
+    """The verdict spoke of another secret: nothing is known of this one, and a check is due."""
+    unknown: dict[str, Any] = {
+        "verdict": Verdict.UNCHECKED,
+        "verdict_at": now,
+        "refused_at": None,
+        "evidence": {},
+        "next_check_at": now,
+    }
+    ProviderKey.objects.filter(pk=key.pk).update(**unknown)
+
+
+def _begin(actor: Actor, key: ProviderKey, secret: Secret, overlap: int) -> ProviderKeyVersion:
+    with transaction.atomic():
+        lock_secrets(key.application)
+        versions.lock_for_change(key)
+        versions.require_no_open_rotation(key, timezone.now())
+        require_new_secret(key.application, secret)
+        number = versions.next_number(key)
+        version = add_version(key, number, secret, stage=Stage.PENDING, overlap_seconds=overlap)
+        note_key(
+            actor,
+            Action.ROTATION_STARTED,
+            key,
+            version=number,
+            overlap_seconds=overlap,
+            last4=secret.last4,
+        )
+    return version
+
+
+def _settle(
+    actor: Actor, key: ProviderKey, version: ProviderKeyVersion, evidence: Evidence | None
+) -> ProviderKeyVersion:
+    """What the test's evidence (None: there was nothing to test with) makes of the version."""
+    with transaction.atomic():
+        versions.lock(key)
+        version.refresh_from_db()
+        if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
+            raise Conflict("This rotation was ended by somebody else during the test.")
+        kept = asdict(evidence) | {"at": evidence.at.isoformat()} if evidence else UNTESTED
+        if evidence and evidence.meaning is Verdict.DEAD:
+            versions.move(version, Stage.FAILED, evidence=kept)
+            note_key(
+                actor, Action.ROTATION_REFUSED, key, version=version.number, code=evidence.code
+            )
+        elif evidence and evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED):
+            version.evidence = kept
+            version.save(update_fields=["evidence"])
+        else:
+            versions.move(version, Stage.TESTED, evidence=kept)
+            promote(actor, key, version, tested=evidence is not None)
+            forget_verdict(key, timezone.now())
+            if evidence:
+                health.record(key.pk, evidence)
+    key.refresh_from_db()
+    return version

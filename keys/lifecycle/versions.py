@@ -1,0 +1,90 @@
+"""Versions of both kinds of keys: stages moved by compare-and-swap along the table of states."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from keys.lifecycle.errors import Conflict
+from keys.lifecycle.journal import Key
+from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
+from keys.states import STAGES, KeyState, Stage
+
+Version = ProviderKeyVersion | AppKeyVersion
+CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})
+
+
+def lock(key: Key) -> None:
+    """Hold the key's row until the transaction ends, and read its state anew into `key`."""
+    model: type[ProviderKey] | type[AppKey] = type(key)
+    row = model._default_manager.select_for_update().filter(pk=key.pk).values("state").first()
+    if row is None:
+        raise Conflict("This key is gone.")
+    key.state = row["state"]
+
+
+def lock_for_change(key: Key) -> None:
+    """Lock a key that isn't over yet; Conflict for a revoked or expired one."""
+    lock(key)
+    if key.state not in CHANGEABLE:
+        raise Conflict(f"This key is {key.state}: it can't be changed any more.")
+
+
+def at_stage(key: Key, *stages: Stage) -> Version | None:
+    """The key's version at one of these stages; of each there is at most one."""
+    return _versions(key).filter(stage__in=stages).first()
+
+
+def current(key: Key) -> Version:
+    version = at_stage(key, Stage.CURRENT)
+    if version is None:
+        raise Conflict("This key has no current version.")
+    return version
+
+
+def next_number(key: Key) -> int:
+    newest = _versions(key).order_by("-number").values_list("number", flat=True).first()
+    return (newest or 0) + 1
+
+
+def move(version: Version, to: Stage, **fields: Any) -> None:
+    """Move one version's stage; Conflict if somebody else moved it first."""
+    was = Stage(version.stage)
+    if to not in STAGES.get(was, frozenset()):
+        raise Conflict(f"A {was} version can't become {to}.")
+    moved = type(version)._default_manager.filter(pk=version.pk, stage=was)
+    if moved.update(stage=to, **fields) != 1:
+        raise Conflict("Somebody else changed this key at the same moment.")
+    version.stage = to
+    for name, value in fields.items():
+        setattr(version, name, value)
+
+
+def retire(version: Version, now: datetime) -> None:
+    move(version, Stage.RETIRED, retires_at=None, retired_at=now)
+
+
+def step_down(version: Version, retires_at: datetime, now: datetime) -> None:
+    """The current version serves on as the previous one until `retires_at`, if that is to come."""
+    if retires_at <= now:
+        retire(version, now)
+    else:
+        move(version, Stage.PREVIOUS, retires_at=retires_at)
+
+
+def require_no_open_rotation(key: Key, now: datetime) -> None:
+    """Conflict while a version is pending or an overlap open; an overlap past its end is closed."""
+    if at_stage(key, Stage.PENDING, Stage.TESTED):
+        raise Conflict("A rotation of this key is pending: finish or cancel it first.")
+    previous = at_stage(key, Stage.PREVIOUS)
+    if previous is None:
+        return
+    if previous.retires_at is None or previous.retires_at > now:
+        raise Conflict("The overlap of the last rotation is open: finish or cancel it first.")
+    retire(previous, now)
+
+
+def _versions(key: Key) -> QuerySet[Any]:
+    if isinstance(key, ProviderKey):
+        return ProviderKeyVersion.objects.filter(key=key)
+    return AppKeyVersion.objects.filter(key=key)

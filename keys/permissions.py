@@ -1,0 +1,165 @@
+"""Who may what (DESIGN section 2): one table, and the getters that ask it.
+
+Outsiders get a 404 for everything; members whose role is too weak a PermissionDenied.
+"""
+
+from enum import StrEnum
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from keys.models import AppKey, Application, AuditEvent, Membership, ProviderKey, User
+from keys.states import Role
+
+Anybody = AbstractBaseUser | AnonymousUser
+
+
+class Act(StrEnum):
+    """What can be done in one application."""
+
+    SEE = "see"
+    COPY_APP_KEY = "copy_app_key"
+    CREATE_APP_KEY = "create_app_key"
+    ROTATE_APP_KEY = "rotate_app_key"
+    REVOKE_APP_KEY = "revoke_app_key"  # disable and enable too
+    CHECK = "check"
+    REVEAL_PROVIDER_KEY = "reveal_provider_key"
+    MANAGE_PROVIDER_KEYS = "manage_provider_keys"  # add, rotate, disable, revoke
+    MANAGE_POLICY = "manage_policy"  # limits too
+    MANAGE_MEMBERS = "manage_members"
+    DELETE_APPLICATION = "delete_application"
+    SEE_AUDIT = "see_audit"
+    SEE_OWN_AUDIT = "see_own_audit"
+
+
+VIEWER_ACTS = frozenset({Act.SEE})
+DEVELOPER_ACTS = VIEWER_ACTS | {
+    Act.COPY_APP_KEY,
+    Act.CREATE_APP_KEY,
+    Act.ROTATE_APP_KEY,
+    Act.CHECK,
+    Act.SEE_OWN_AUDIT,
+}
+ALLOWED: dict[Role, frozenset[Act]] = {
+    Role.OWNER: frozenset(Act),
+    Role.DEVELOPER: DEVELOPER_ACTS,
+    Role.VIEWER: VIEWER_ACTS,
+}
+
+
+def is_site_admin(user: Anybody) -> bool:
+    return isinstance(user, User) and user.is_active and user.is_superuser
+
+
+def may(user: Anybody, application: Application, act: Act) -> bool:
+    """Whether this user may do this in this application."""
+    if is_site_admin(user):
+        return True
+    role = role_of(user, application)
+    if role is None:
+        return False
+    if act is Act.REVEAL_PROVIDER_KEY and role is Role.DEVELOPER:
+        return application.developers_copy_provider_keys
+    return act in ALLOWED[role]
+
+
+def role_of(user: Anybody, application: Application) -> Role | None:
+    """The user's role in the application, None for outsiders."""
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    rows = Membership.objects.filter(user=user, application=application)
+    role = rows.values_list("role", flat=True).first()
+    return Role(role) if role else None
+
+
+def visible_applications(user: Anybody) -> QuerySet[Application]:
+    """The applications this user belongs to; a site admin sees all."""
+    if is_site_admin(user):
+        return Application.objects.order_by("name", "slug")
+    if not isinstance(user, User) or not user.is_active:
+        return Application.objects.none()
+    mine = Membership.objects.filter(user=user).values("application")
+    return Application.objects.filter(pk__in=mine).order_by("name", "slug")
+
+
+def visible_events(user: Anybody, application: Application | None = None) -> QuerySet[AuditEvent]:
+    """The audit events this user may see: an owner all of an application's, a developer own acts.
+
+    With an application: its own alone, and a PermissionDenied for a role that sees none.
+    """
+    events = AuditEvent.objects.all()
+    if application is not None:
+        require(user, application, Act.SEE_OWN_AUDIT)
+        events = events.filter(application_id=application.pk)
+    if is_site_admin(user):
+        return events
+    if not isinstance(user, User) or not user.is_active:
+        return events.none()
+    seen = [role for role, acts in ALLOWED.items() if Act.SEE_AUDIT in acts]
+    own = [role for role, acts in ALLOWED.items() if Act.SEE_OWN_AUDIT in acts]
+    mine = Membership.objects.filter(user=user)
+    return events.filter(
+        Q(application_id__in=mine.filter(role__in=seen).values("application"))
+        | Q(application_id__in=mine.filter(role__in=own).values("application"), actor=user)
+    )
+
+
+def require(user: Anybody, application: Application, act: Act) -> None:
+    """Raise Http404 for outsiders, PermissionDenied for a role too weak for the act."""
+    if may(user, application, act):
+        return
+    if not may(user, application, Act.SEE):
+        raise Http404("No such application")
+    raise PermissionDenied(f"Your role in {application.name} does not allow this")
+
+
+def require_site_admin(user: Anybody) -> None:
+    if not is_site_admin(user):
+        raise PermissionDenied("Only a site admin may do this")
+
+
+def get_application(user: Anybody, slug: str, act: Act = Act.SEE) -> Application:
+    application = Application.objects.filter(slug=slug).first()
+    if application is None:
+        raise Http404("No such application")
+    require(user, application, act)
+    return application
+
+
+def get_provider_key(user: Anybody, slug: str, id: str, act: Act = Act.SEE) -> ProviderKey:
+    """The provider key with its application; 404 when it is another application's."""
+    application = get_application(user, slug)
+    key = ProviderKey.objects.filter(pk=id, application=application).first()
+    if key is None:
+        raise Http404("No such provider key")
+    key.application = application
+    require(user, application, act)
+    return key
+
+
+def get_app_key(user: Anybody, slug: str, id: str, act: Act = Act.SEE) -> AppKey:
+    """The app key with its application; 404 when it is another application's."""
+    application = get_application(user, slug)
+    key = AppKey.objects.filter(pk=id, application=application).first()
+    if key is None:
+        raise Http404("No such app key")
+    key.application = application
+    require(user, application, act)
+    return key
+
+
+def visible_audit(user: Anybody) -> QuerySet[AuditEvent]:
+    """Audit events this user may see: an owner's applications, else their own acts there."""
+    if is_site_admin(user):
+        return AuditEvent.objects.all()
+    if not isinstance(user, User) or not user.is_active:
+        return AuditEvent.objects.none()
+    mine = Membership.objects.filter(user=user)
+    owned = mine.filter(role=Role.OWNER).values("application")
+    developed = mine.filter(role=Role.DEVELOPER).values("application")
+    return AuditEvent.objects.filter(
+        Q(application_id__in=owned) | Q(application_id__in=developed, actor=user)
+    )
