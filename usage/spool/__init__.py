@@ -16,7 +16,7 @@ from pathlib import Path
 import uuid_utils
 from django.conf import settings
 
-from usage.spool.reader import Position, folders, is_dead, last_record
+from usage.spool.reader import WRITER, Position, folders, is_dead, last_record
 from usage.spool.records import BrokenLine, Record
 from usage.spool.writer import Spool, SpoolError
 
@@ -83,7 +83,9 @@ def host_of(writer: str) -> str:
 
 
 def started_at_of(writer: str) -> datetime:
-    """When a writer was made: the time in its UUIDv7."""
+    """When a writer was made: the time in its UUIDv7, or now for a name that has none."""
+    if not WRITER.fullmatch(writer):
+        return datetime.now(UTC)
     milliseconds = int(writer.rpartition(".")[2][:12], 16)
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 

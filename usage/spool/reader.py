@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from usage.spool.records import BrokenLine, Record, decode
 LOCK = "lock"
 DRAIN_LOCK = "drain.lock"
 PRIVATE = "."  # names that readers pass over
+WRITER = re.compile(r"[A-Za-z0-9-]+\.[0-9a-f]{32}")  # host and UUIDv7: a spool folder's name
 TAIL_BYTES = 64 * 1024
 
 
@@ -45,9 +47,7 @@ def segments(folder: Path) -> list[int]:
 def folders(directory: Path) -> list[Path]:
     """The spools below a spool directory."""
     try:
-        return sorted(
-            path for path in directory.iterdir() if path.name[0] != PRIVATE and path.is_dir()
-        )
+        return sorted(path for path in directory.iterdir() if WRITER.fullmatch(path.name))
     except FileNotFoundError:
         return []
 
@@ -66,6 +66,22 @@ def read(folder: Path, start: Position, limit: int) -> tuple[list[Line], Positio
             lines.append(Line(here, tail))
         here = Position(later[0], 0)
     return lines, here
+
+
+def read_behind(folder: Path, position: Position) -> list[Line]:
+    """The lines of the position's segment that lie before it."""
+    if not position.offset:
+        return []
+    lines: list[Line] = []
+    start = Position(position.segment, 0)
+    try:
+        with segment_path(folder, position.segment).open("rb") as file:
+            for data in file.read(position.offset).split(b"\n")[:-1]:
+                lines.append(Line(start, data))
+                start = Position(start.segment, start.offset + len(data) + 1)
+    except FileNotFoundError:
+        return []
+    return lines
 
 
 def _read_segment(

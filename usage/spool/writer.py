@@ -87,7 +87,7 @@ class Spool:
         """Tries again to write what an outage left in memory, in a folder that may be gone."""
         with self._guard:
             if not self.closed and not (self.directory / LOCK).exists():
-                self._replace_folder()
+                self._mend_folder()
             if self._unwritten:
                 self._write_ends()
 
@@ -143,10 +143,16 @@ class Spool:
         # Under a private name until the lock is held: nobody takes a newborn spool for a dead one.
         private = self.directory.with_name(PRIVATE + self.directory.name)
         private.mkdir(parents=True, mode=0o700)
-        self._lock = os.open(private / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._take_lock(private)
         self._next_segment(private)
         private.rename(self.directory)
+
+    def _take_lock(self, folder: Path) -> None:
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = lock
 
     def _next_segment(self, folder: Path) -> None:
         """Starts a segment with the calls still open, so that earlier ones can be removed."""
@@ -168,17 +174,16 @@ class Spool:
             os.close(self._file)
         self._file, self._size, self._segment = file, len(head), self._segment + 1
 
-    def _replace_folder(self) -> None:
-        # Somebody removed it under us; numbering goes on, so the gap shows as lost calls.
+    def _mend_folder(self) -> None:
+        # Somebody removed it under us. Numbering goes on, so what went with it shows as lost.
         logger.error("Spool %s is gone; starting it again", self.directory.name)
-        old_lock = self._lock
         try:
             if self.directory.exists():
-                self.directory.rename(self.directory.with_name(f"{PRIVATE}{self._highest}.broken"))
-            self._settle_in()
+                self._take_lock(self.directory)
+            else:
+                self._settle_in()
         except OSError as error:
             raise SpoolError(error.errno, f"cannot create spool: {error.strerror}") from error
-        os.close(old_lock)
 
     def _release(self) -> None:
         self.closed = True

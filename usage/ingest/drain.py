@@ -1,0 +1,104 @@
+"""Draining a spool's folder into the database, batch by batch, and trimming what is drained.
+
+Any number of drainers may try: a lock on the folder lets one in, and the writer's row says in
+the storing transaction whether the batch is the next one.
+"""
+
+import logging
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from usage import spool
+from usage.ingest.follower import Follower
+from usage.ingest.store import Drained, Moved, store
+from usage.spool.reader import PRIVATE, draining, is_dead, segment_path, segments
+
+logger = logging.getLogger(__name__)
+
+STALE_SECONDS = 600  # a private folder this old was left by a crash
+
+_followers: dict[Path, Follower] = {}  # of living writers; one drainer at a time has a folder
+
+
+def drain(folder: Path) -> Drained:
+    """Stores everything that is complete in a spool's folder; of a dead writer, removes it.
+
+    Raises database errors; the folder is then as it was.
+    """
+    with draining(folder) as free:
+        return _drain(folder) if free else Drained(busy=True)
+
+
+def drain_mine() -> Drained:
+    """Drains this process's own spool, if it has one."""
+    mine = spool.mine_if_any()
+    if mine is None:
+        return Drained()
+    try:
+        mine.flush()
+    except spool.SpoolError as error:
+        logger.warning("Spool %s: %s", mine.directory.name, error)
+    return drain(mine.directory)
+
+
+def drain_dead() -> Drained:
+    """Drains the spools whose process died."""
+    total = Drained()
+    for folder in spool.folders(Path(settings.SPOOL_DIR)):
+        if is_dead(folder):
+            total += drain(folder)
+    _sweep(Path(settings.SPOOL_DIR))
+    return total
+
+
+def _drain(folder: Path) -> Drained:
+    # Asked before reading: what a dead writer wrote is all there.
+    dead = is_dead(folder)
+    follower = _followers.pop(folder, None) or Follower(folder)
+    total = Drained()
+    while batch := follower.next():
+        try:
+            total += store(batch, timezone.now())
+        except Moved:
+            follower = Follower(folder)
+            continue
+        follower.advance(batch)
+        _trim(follower)
+    if not dead:
+        _followers[folder] = follower
+        return total
+    if not follower.closed:
+        total += store(follower.last(), timezone.now())
+    _remove(folder)
+    return total
+
+
+def _trim(follower: Follower) -> None:
+    for number in segments(follower.folder):
+        if number < follower.position.segment:
+            with suppress(FileNotFoundError):
+                segment_path(follower.folder, number).unlink()
+
+
+def _remove(folder: Path) -> None:
+    # Renamed first: a drainer that comes late finds no folder instead of half of one.
+    gone = folder.with_name(f"{PRIVATE}{folder.name}.drained")
+    try:
+        folder.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        logger.warning("Drained spool %s can't be removed: %s", folder.name, error.strerror)
+
+
+def _sweep(directory: Path) -> None:
+    """Removes what crashes left under private names: spools never begun or already drained."""
+    with suppress(FileNotFoundError):
+        for path in directory.glob(f"{PRIVATE}*"):
+            old = time.time() - path.stat().st_mtime > STALE_SECONDS
+            if old and is_dead(path):
+                shutil.rmtree(path, ignore_errors=True)

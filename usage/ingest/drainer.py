@@ -1,0 +1,104 @@
+"""The thread that drains its process's spool while the process lives, whatever the database does.
+
+It also looks after the spools of processes that died on this machine, so that a restart of one
+process is enough to bring everything home.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import DatabaseError, close_old_connections, connection
+
+from usage import spool
+from usage.ingest.drain import drain, drain_dead, drain_mine
+from usage.ingest.strangers import flush_strangers
+
+logger = logging.getLogger(__name__)
+
+EVERY = 0.25  # seconds
+EVERY_OTHERS = 2.0  # seconds between looks at spools whose process died
+LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
+
+
+class Drainer(threading.Thread):
+    def __init__(self) -> None:
+        super().__init__(name="drainer", daemon=True)
+        self._stopping = threading.Event()
+        self._pause = EVERY
+        self._others_at = 0.0
+
+    def run(self) -> None:
+        while not self._stopping.wait(self._pause):
+            self._attempt(self._tick)
+        self._attempt(_finish)
+        connection.close()
+
+    def stop(self, timeout: float) -> None:
+        self._stopping.set()
+        self.join(timeout)
+
+    def _tick(self) -> None:
+        drain_mine()
+        flush_strangers()
+        if time.monotonic() >= self._others_at:
+            self._others_at = time.monotonic() + EVERY_OTHERS
+            drain_dead()
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            close_old_connections()
+            work()
+        except Exception as error:
+            # The thread must outlive any fault: the spool keeps everything until it is mended.
+            if self._pause == EVERY:
+                fault = not isinstance(error, DatabaseError)
+                logger.error("Calls stay in the spool for now: %s", error, exc_info=fault)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            connection.close()
+        else:
+            if self._pause != EVERY:
+                logger.warning("Draining goes on")
+            self._pause = EVERY
+
+
+def _finish() -> None:
+    drain_mine()
+    flush_strangers()
+    folder = spool.close_mine()
+    if folder is not None:
+        drain(folder)
+
+
+_drainer: Drainer | None = None
+_guard = threading.Lock()
+
+
+def start_drainer() -> None:
+    """Starts this process's drainer, if it does not run yet."""
+    global _drainer
+    if _drainer is not None and _drainer.is_alive():
+        return
+    with _guard:
+        if _drainer is None or not _drainer.is_alive():
+            _drainer = Drainer()
+            _drainer.start()
+
+
+def stop_drainer(timeout: float = 5.0) -> None:
+    """Drains what is left, gives the spool up and ends the thread."""
+    global _drainer
+    with _guard:
+        running, _drainer = _drainer, None
+    if running is not None and running.is_alive():
+        running.stop(timeout)
+
+
+def _after_fork() -> None:
+    global _drainer, _guard
+    _drainer, _guard = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

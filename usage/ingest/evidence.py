@@ -1,0 +1,51 @@
+"""What stored calls say about keys: when they were last used, and how provider keys fare."""
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.db.models import Q
+
+from keys.models import AppKey, ProviderKey
+from usage.classify import KEY_CODES
+from usage.events import CallEvent, Outcome
+from usage.ingest.rows import ended_at, time_of
+
+
+def hand_over(events: list[CallEvent]) -> None:
+    """Moves the keys' last use and tells their health, within the caller's transaction."""
+    _touch(AppKey, ((event.app_key, event.started_at) for event in events))
+    _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
+
+
+def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
+    latest: dict[str, int] = {}
+    for key_id, at in uses:
+        if key_id and at > latest.get(key_id, 0):
+            latest[key_id] = at
+    for key_id, milliseconds in sorted(latest.items()):
+        used_at = time_of(milliseconds)
+        earlier = Q(last_used_at__lt=used_at) | Q(last_used_at=None)
+        model._default_manager.filter(earlier, pk=key_id).update(last_used_at=used_at)
+
+
+def _by_key(events: list[CallEvent]) -> dict[str, list[CallEvent]]:
+    found: dict[str, list[CallEvent]] = {}
+    for event in events:
+        if event.provider_key and (event.outcome is Outcome.OK or _is_refusal(event)):
+            found.setdefault(event.provider_key, []).append(event)
+    return found
+
+
+def _is_refusal(event: CallEvent) -> bool:
+    return event.outcome is Outcome.KEY_ERROR and event.code in KEY_CODES
+
+
+def _worth_telling(events: list[CallEvent]) -> list[CallEvent]:
+    """The latest success and, in their order, the first refusal after it (or else the first)."""
+    ordered = sorted(events, key=ended_at)
+    successes = [index for index, event in enumerate(ordered) if event.outcome is Outcome.OK]
+    refusals = [index for index, event in enumerate(ordered) if event.outcome is not Outcome.OK]
+    if not successes or not refusals:
+        return [ordered[-1]] if successes else ordered[:1]
+    after = [index for index in refusals if index > successes[-1]]
+    return [ordered[index] for index in sorted([successes[-1], (after or refusals)[0]])]

@@ -1,0 +1,211 @@
+"""One batch of a spool into the database, in one transaction (DESIGN decisions 4 and 5)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import F
+
+from usage import rollups
+from usage.bulk import insert_new
+from usage.events import CallEvent
+from usage.ingest import evidence
+from usage.ingest.rows import COLUMNS, checked, counted, row_of
+from usage.models import Call, Quarantine, SpoolWriter
+from usage.spool import Position, host_of, started_at_of
+
+LINE_LIMIT = 10_000  # characters of a quarantined line that are kept
+
+
+class Moved(Exception):
+    """Another drainer was here: the writer's row is not at the batch's start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A call as its line tells it: the spooled event and where the line stood."""
+
+    event: dict[str, Any]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A call fit to be stored."""
+
+    event: CallEvent
+    row: list[Any]
+    ended: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """What could not be stored. `call`: it is one numbered call, not an unreadable line."""
+
+    at: Position
+    reason: str
+    line: bytes
+    call: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    writer: str
+    start: Position
+    end: Position
+    ended: list[Told] = field(default_factory=list)
+    poison: list[Poison] = field(default_factory=list)
+    highest: int = 0  # highest call number in it, 0: none
+    seen: int = 0  # calls whose number came up for the first time
+    opened: dict[int, Told] = field(default_factory=dict)  # and not ended in it
+    shut: set[int] = field(default_factory=set)  # opened before it, ended in it
+    last: bool = False  # the writer is dead and this is its end
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one drain did."""
+
+    stored: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    broken: int = 0
+    busy: bool = False  # another drainer has the folder
+    closed: bool = False
+
+    def __add__(self, other: "Drained") -> "Drained":
+        return Drained(
+            self.stored + other.stored,
+            self.duplicates + other.duplicates,
+            self.quarantined + other.quarantined,
+            self.broken + other.broken,
+            self.busy or other.busy,
+            self.closed or other.closed,
+        )
+
+
+def position_of(writer: str) -> tuple[Position, bool]:
+    """How far a writer was drained, and whether it was closed."""
+    row = SpoolWriter.objects.filter(pk=writer).first()
+    if row is None:
+        return Position(0, 0), False
+    return Position(row.segment, row.offset), row.closed_at is not None
+
+
+def store(batch: Batch, now: datetime) -> Drained:
+    """Stores a batch and moves the writer's account with it. Raises Moved and database errors."""
+    ready, poison = _prepare(batch)
+    try:
+        return _store(batch, ready, poison, now)
+    except (DataError, IntegrityError):
+        # The checks let something through that this database refuses: find it, keep the rest.
+        good, bad = _sift(ready)
+        if not bad:
+            raise
+        return _store(batch, good, poison + bad, now)
+
+
+def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime) -> Drained:
+    with transaction.atomic():
+        _claim(batch)
+        new = _insert(ready)
+        rollups.increment(rollups.Tally(counted(event) for event in new))
+        evidence.hand_over(new)
+        _quarantine(batch.writer, poison)
+        calls = sum(item.call for item in poison)
+        done = Drained(
+            stored=len(new),
+            duplicates=len(ready) - len(new),
+            quarantined=calls,
+            broken=len(poison) - calls,
+            closed=batch.last,
+        )
+        _move(batch, done, now)
+    return done
+
+
+def _prepare(batch: Batch) -> tuple[list[Ready], list[Poison]]:
+    ready: list[Ready] = []
+    poison = list(batch.poison)
+    for ended in batch.ended:
+        try:
+            event = checked(ended.event)
+            ready.append(Ready(event, row_of(event), ended))
+        except ValueError as error:
+            poison.append(_poison(ended, str(error)))
+    return ready, poison
+
+
+def _sift(ready: list[Ready]) -> tuple[list[Ready], list[Poison]]:
+    """Tries every call alone, without keeping it."""
+    good: list[Ready] = []
+    poison: list[Poison] = []
+    for one in ready:
+        try:
+            with transaction.atomic():
+                _insert([one])
+                rollups.increment(rollups.Tally([counted(one.event)]))
+                transaction.set_rollback(True)
+            good.append(one)
+        except (DataError, IntegrityError) as error:
+            poison.append(_poison(one.ended, str(error)))
+    return good, poison
+
+
+def _poison(ended: Told, reason: str) -> Poison:
+    return Poison(ended.at, reason, repr(ended.event).encode(), call=True)
+
+
+def _claim(batch: Batch) -> None:
+    """Locks the writer's row and makes sure the batch continues it."""
+    row, _ = SpoolWriter.objects.select_for_update().get_or_create(
+        pk=batch.writer,
+        defaults={"host": host_of(batch.writer), "started_at": started_at_of(batch.writer)},
+    )
+    if (row.segment, row.offset) != batch.start:
+        raise Moved
+
+
+def _insert(ready: list[Ready]) -> list[CallEvent]:
+    """Inserts what is not there yet; returns the events of the rows inserted."""
+    by_id: dict[UUID, Ready] = {}
+    for one in ready:
+        by_id.setdefault(one.row[0], one)
+    inserted = insert_new(Call, COLUMNS, [one.row for one in by_id.values()])
+    return [one.event for key, one in by_id.items() if key in inserted]
+
+
+def _quarantine(writer: str, poison: list[Poison]) -> None:
+    Quarantine.objects.bulk_create(
+        [
+            Quarantine(
+                writer=writer,
+                segment=item.at.segment,
+                offset=item.at.offset,
+                reason=item.reason[:200].replace("\0", "�"),
+                line=item.line.decode(errors="backslashreplace")[:LINE_LIMIT].replace("\0", "�"),
+            )
+            for item in poison
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _move(batch: Batch, done: Drained, now: datetime) -> None:
+    row = SpoolWriter.objects.get(pk=batch.writer)
+    accepted = max(row.accepted, batch.highest)
+    SpoolWriter.objects.filter(pk=batch.writer).update(
+        segment=batch.end.segment,
+        offset=batch.end.offset,
+        drained_at=now,
+        accepted=accepted,
+        stored=F("stored") + done.stored,
+        duplicates=F("duplicates") + done.duplicates,
+        quarantined=F("quarantined") + done.quarantined,
+        broken=F("broken") + done.broken,
+        # Numbers passed over since; a start seen late gives its number back.
+        lost=row.lost + (accepted - row.accepted) - batch.seen,
+        closed_at=now if batch.last else None,
+    )

@@ -1,0 +1,110 @@
+"""Minutes, hours and days: which table of counts answers for which part of a range. Pure.
+
+All times are aware and all buckets are UTC.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length(self) -> timedelta:
+        return _LENGTHS[self]
+
+    @property
+    def seconds(self) -> int:
+        return int(_LENGTHS[self].total_seconds())
+
+
+_LENGTHS = {
+    Step.MINUTE: timedelta(minutes=1),
+    Step.HOUR: timedelta(hours=1),
+    Step.DAY: timedelta(days=1),
+}
+# How long counts of a step are kept; days are kept for good.
+KEPT = {Step.MINUTE: timedelta(hours=48), Step.HOUR: timedelta(days=90)}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a range that counts of one step answer exactly."""
+
+    step: Step
+    since: datetime
+    until: datetime
+
+
+def floor(at: datetime, step: Step) -> datetime:
+    seconds = int(at.timestamp() // step.seconds) * step.seconds
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def ceil(at: datetime, step: Step) -> datetime:
+    start = floor(at, step)
+    return start if start == at else start + step.length
+
+
+def kept_since(step: Step, now: datetime) -> datetime | None:
+    """The start of what is kept of a step's counts; None: everything."""
+    if step not in KEPT:
+        return None
+    # Cut at the next coarser bucket, so that a bucket is kept or gone with all its parts.
+    coarser = Step.HOUR if step is Step.MINUTE else Step.DAY
+    return floor(now - KEPT[step], coarser)
+
+
+def finest(at: datetime, now: datetime) -> Step:
+    """The finest step whose counts still reach back to `at`."""
+    for step in (Step.MINUTE, Step.HOUR):
+        start = kept_since(step, now)
+        if start is None or at >= start:
+            return step
+    return Step.DAY
+
+
+def widened(since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """The range, its ends moved outwards to what the counts that are kept can tell."""
+    return floor(since, finest(since, now)), ceil(until, finest(until, now))
+
+
+def pieces(since: datetime, until: datetime, now: datetime) -> list[Piece]:
+    """Covers a widened range: whole days from the day's counts, edges from hours and minutes."""
+    since, until = widened(since, until, now)
+    return list(_cover(since, until, (Step.DAY, Step.HOUR, Step.MINUTE)))
+
+
+def _cover(since: datetime, until: datetime, steps: tuple[Step, ...]) -> Iterator[Piece]:
+    if since >= until:
+        return
+    step, finer = steps[0], steps[1:]
+    first, last = ceil(since, step), floor(until, step)
+    if first >= last:
+        yield from _cover(since, until, finer)
+        return
+    yield from _cover(since, first, finer)
+    yield Piece(step, first, last)
+    yield from _cover(last, until, finer)
+
+
+def ticks(since: datetime, until: datetime, step: Step) -> Iterator[datetime]:
+    """The buckets from the one that holds `since` to the last that starts before `until`."""
+    at = floor(since, step)
+    while at < until:
+        yield at
+        at += step.length
+
+
+def step_for(since: datetime, until: datetime) -> Step:
+    """A step that draws the range in some 60 to 200 points."""
+    if until - since <= timedelta(hours=3):
+        return Step.MINUTE
+    if until - since <= timedelta(days=8):
+        return Step.HOUR
+    return Step.DAY
