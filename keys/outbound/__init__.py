@@ -1,0 +1,21 @@
+"""The one door out (DESIGN door 3): checked addresses, no redirects, no surroundings, bounded time.
+
+Probes and the wrapper go through `requests`, the gateway through aiohttp; the rules are the same.
+"""
+
+from keys.outbound.aio import connector, resolver
+from keys.outbound.errors import Blocked, OutboundError
+from keys.outbound.fetching import Reply, fetch
+from keys.outbound.pinned import PinnedAdapter
+from keys.outbound.rules import check_url
+
+__all__ = [
+    "Blocked",
+    "OutboundError",
+    "PinnedAdapter",
+    "Reply",
+    "check_url",
+    "connector",
+    "fetch",
+    "resolver",
+]

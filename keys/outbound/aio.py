@@ -1,0 +1,71 @@
+"""The same rules for aiohttp, which the gateway streams with."""
+
+import socket
+import ssl
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
+
+import aiohttp
+import certifi
+from aiohttp.abc import AbstractResolver, ResolveResult
+from django.conf import settings
+
+from keys.outbound.rules import check_address
+
+_plain: ContextVar[bool] = ContextVar("plain", default=False)
+
+
+class CheckedResolver(AbstractResolver):
+    """The system's resolver; raises Blocked for an address that may not be talked to."""
+
+    def __init__(self) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        _check(host, port, found)
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class CheckedConnector(aiohttp.TCPConnector):
+    """A connector that also checks hosts that are addresses: those never reach a resolver."""
+
+    async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
+        found = await super()._resolve_host(host, port, traces)
+        _check(host, port, found)
+        return found
+
+    async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+        token = _plain.set(not req.is_ssl())
+        try:
+            return await super()._create_direct_connection(req, *args, **kwargs)
+        finally:
+            _plain.reset(token)
+
+
+def connector(**options: Any) -> aiohttp.TCPConnector:
+    """A connector for a ClientSession, to be made inside the event loop."""
+    return CheckedConnector(
+        **{"resolver": resolver(), "ssl": _tls(settings.OUTBOUND_CA), **options}
+    )
+
+
+def resolver() -> AbstractResolver:
+    """A resolver that answers with allowed addresses only."""
+    return CheckedResolver()
+
+
+def _check(host: str, port: int, found: list[ResolveResult]) -> None:
+    for address in found:
+        check_address(host, address["host"], port, plain=_plain.get())
+
+
+@lru_cache(maxsize=2)
+def _tls(authorities: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authorities or certifi.where())
