@@ -85,8 +85,9 @@ def code_of(kind: str, status: int, code: str) -> str:
     """The event's code beside that outcome: the kind of a key error, else the provider's code."""
     if kind in KEY_CODES:
         return kind
-    if outcome_of(kind, status) is Outcome.KEY_ERROR:
-        return {401: "key_invalid", 402: "key_exhausted"}.get(status, "key_limited")
+    if kind == "unknown" and status >= 400:
+        # Not the provider's own words (a page of HTML in between): no evidence about the key.
+        return f"http_{status}"
     return code[:60]
 
 

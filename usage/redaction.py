@@ -5,15 +5,18 @@ A provider's keys have no fixed look, so only the value itself is a safe thing t
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import quote
 
 MESSAGE_LIMIT = 200
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def spellings(secret: str) -> list[str]:
     """The ways a text may carry the secret: as it is, percent-encoded, in JSON, in PHP's JSON."""
+    if _PLAIN.fullmatch(secret):
+        return [secret]
     quoted = quote(secret, safe="")
     in_json = json.dumps(secret)[1:-1]
     found = [secret, quoted, in_json, in_json.replace("/", "\\/")]
@@ -34,58 +37,42 @@ def clip(text: str, secrets: Iterable[str] = (), limit: int = MESSAGE_LIMIT) -> 
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def masks(secrets: Iterable[str]) -> dict[bytes, bytes]:
-    """Byte replacements that mask the secrets without changing any length."""
-    return {
-        spelling.encode(): b"*" * len(spelling.encode())
-        for secret in secrets
-        if secret
-        for spelling in spellings(secret)
-    }
+class Masker:
+    """Masks secrets in a stream of bytes without changing any length, also across chunks.
 
-
-class Rewriter:
-    """Replaces byte strings in a stream, also across chunks.
-
-    Holds back only what may be the start of a match, so that a stream doesn't lag.
+    Holds back only what may be the start of a secret, so that a stream doesn't lag.
     """
 
-    def __init__(self, replacements: Mapping[bytes, bytes]) -> None:
-        self._replacements = dict(replacements)
-        # Longest first: where one pattern starts another, the whole is meant.
-        patterns = sorted(self._replacements, key=len, reverse=True)
-        self._match = re.compile(b"|".join(map(re.escape, patterns))) if patterns else None
-        self._longest = len(patterns[0]) if patterns else 0
-        self._firsts = bytes({pattern[0] for pattern in patterns})
-        self._patterns = patterns
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._patterns = [
+            spelling.encode() for secret in secrets if secret for spelling in spellings(secret)
+        ]
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """What of the stream so far may be passed on now."""
-        if self._match is None:
-            return chunk
         data = self._held + chunk if self._held else chunk
-        out, end = [], 0
-        for match in self._match.finditer(data):
-            out += [data[end : match.start()], self._replacements[match.group()]]
-            end = match.end()
-        cut = self._start_of_prefix(data, end)
+        for pattern in self._patterns:
+            if pattern in data:
+                data = data.replace(pattern, b"*" * len(pattern))
+        cut = self._start_of_prefix(data)
         self._held = data[cut:]
-        if not out and cut == len(data):
-            return data
-        out.append(data[end:cut])
-        return b"".join(out)
+        return data[:cut] if self._held else data
 
     def flush(self) -> bytes:
         """What was held back, at the end of the stream."""
         held, self._held = self._held, b""
         return held
 
-    def _start_of_prefix(self, data: bytes, end: int) -> int:
-        """Where the earliest proper prefix of a pattern starts that runs to the end of `data`."""
-        for position in range(max(end, len(data) - self._longest + 1), len(data)):
-            if data[position] in self._firsts:
-                tail = data[position:]
-                if any(pattern.startswith(tail) for pattern in self._patterns):
-                    return position
-        return len(data)
+    def _start_of_prefix(self, data: bytes) -> int:
+        """Where the earliest proper prefix of a secret starts that runs to the end of `data`."""
+        size = len(data)
+        earliest = size
+        for pattern in self._patterns:
+            position = data.find(pattern[:1], max(0, size - len(pattern) + 1))
+            while 0 <= position < earliest:
+                if pattern.startswith(data[position:]):
+                    earliest = position
+                    break
+                position = data.find(pattern[:1], position + 1)
+        return earliest

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class Denial(Exception):  # noqa: N818 - a denial is an answer, not a fault
+@dataclass(eq=False)
+class Denial(Exception):
     """A call that Keydeck refuses. `reason` is what our record says where it differs."""
 
     status: int

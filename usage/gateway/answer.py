@@ -1,0 +1,90 @@
+"""The provider's answer on its way to the caller: unpacked, masked, a sample kept to judge by."""
+
+import zlib
+from collections.abc import Iterable
+
+from usage.redaction import Masker
+
+HEAD = 64 * 1024  # bytes kept of every answer
+TAIL = 16 * 1024  # bytes kept of a stream's end, where token counts stand
+STEP = 256 * 1024  # bytes unpacked at a time
+
+
+class BadEncoding(Exception):
+    """The provider packed its answer in a way that can't be read."""
+
+
+class Sample:
+    """The beginning of a body, and of a stream also the end."""
+
+    def __init__(self, *, tail: bool) -> None:
+        self._head: list[bytes] = []
+        self._kept = 0
+        self._wants_tail = tail
+        self._tail = b""
+        self.size = 0
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        room = HEAD - self._kept
+        if room > 0:
+            self._head.append(part[:room])
+            self._kept += min(len(part), room)
+            part = part[room:]
+        if part and self._wants_tail:
+            self._tail = (self._tail + part)[-TAIL:]
+
+    @property
+    def complete(self) -> bool:
+        return self.size == self._kept
+
+    @property
+    def body(self) -> bytes:
+        head = b"".join(self._head)
+        return head + b"\n\n" + self._tail if self._tail else head
+
+
+class Unpacker:
+    """Undoes gzip and deflate, which were not asked for, piece by piece in bounded memory."""
+
+    def __init__(self, encoding: str) -> None:
+        self._packed = encoding not in ("", "identity")
+        if self._packed and encoding not in ("gzip", "x-gzip", "deflate"):
+            raise BadEncoding
+        self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if self._packed else None
+
+    @property
+    def packed(self) -> bool:
+        return self._packed
+
+    def feed(self, part: bytes) -> Iterable[bytes]:
+        """Raises BadEncoding for what isn't packed as announced."""
+        if self._zlib is None:
+            yield part
+            return
+        while part:
+            try:
+                plain = self._zlib.decompress(part, STEP)
+            except zlib.error as error:
+                raise BadEncoding from error
+            if plain:
+                yield plain
+            part = self._zlib.unconsumed_tail
+
+    def flush(self) -> bytes:
+        return b"" if self._zlib is None else self._zlib.flush()
+
+
+class Masking:
+    """Masks the secrets and samples what passes."""
+
+    def __init__(self, secrets: Iterable[str], *, stream: bool) -> None:
+        self._masker = Masker(secrets)
+        self.sample = Sample(tail=stream)
+
+    def feed(self, part: bytes) -> bytes:
+        self.sample.add(part)
+        return self._masker.feed(part)
+
+    def flush(self) -> bytes:
+        return self._masker.flush()

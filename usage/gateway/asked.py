@@ -1,0 +1,53 @@
+"""What a request says of itself, before its body is read."""
+
+from urllib.parse import quote
+
+from django.conf import settings
+
+from keys.addresses import client_address
+from usage.gateway.inbound import Scope
+
+# JSON may come under these; an app key in it must be found all the same.
+_MAYBE_JSON = frozenset({"", "text/plain"})
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+
+class Asked:
+    """Method, path, query and headers of an ASGI scope as text."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope["method"]
+        raw = scope.get("raw_path")
+        self.raw_path: str = raw.decode("latin-1") if raw else quote(scope["path"])
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
+        self._values = dict(self.headers)
+        client = scope.get("client")
+        forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
+        peer = client[0] if client else ""
+        self.address = client_address(peer, forwarded, settings.TRUSTED_PROXIES)
+
+    def value(self, name: str) -> str:
+        """A header's value, or empty."""
+        return self._values.get(name, "")
+
+    @property
+    def announced(self) -> int | None:
+        """The body's length, when it is given."""
+        length = self.value("content-length")
+        return int(length) if length.isdigit() else None
+
+    @property
+    def has_body(self) -> bool:
+        return "transfer-encoding" in self._values or bool(self.announced)
+
+    def must_be_read(self, *, key_known: bool) -> bool:
+        """Whether the body may hold a key, or is nothing to stream."""
+        media = self.value("content-type").partition(";")[0].strip().lower()
+        if not self.has_body or media in _FORMS or media.endswith(("/json", "+json")):
+            return True
+        if media not in _MAYBE_JSON:
+            return False
+        return not key_known or (self.announced or 0) <= settings.GATEWAY_BODY_LIMIT

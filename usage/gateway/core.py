@@ -1,0 +1,205 @@
+"""The decisions of a call, the same for gateway and wrapper: synchronous, without I/O.
+
+Who asks, may they, with which provider key, and what did the answer mean. Whoever calls
+brings the facts (records, pool, limits' ruling) and carries the bytes.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from keys import vault
+from keys.providers.base import Kind, ProviderSpec
+from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
+from keys.states import KeyState
+from keys.tokens import parse_app_key
+from usage import classify, redaction
+from usage.events import Outcome
+from usage.gateway import errors, paths
+from usage.gateway.pools import Rota
+from usage.gateway.records import AppKeyRecord, Pool, PoolKey, SealedVersion
+from usage.limits import Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The provider key a call goes out with. Lives as long as the call."""
+
+    key: PoolKey
+    version: SealedVersion
+    secret: vault.Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an answer, or its absence, means for the record."""
+
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def found_in(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
+    """Every credential in the request. Raises Denial for a body that isn't what it says."""
+    try:
+        return find_credentials(outgoing, spec)
+    except BadBody as error:
+        raise errors.denial("bad_request", str(error)) from error
+
+
+def app_key_text(found: Iterable[Found]) -> str:
+    """The one well-formed app key among the credentials; empty when there is none.
+
+    Raises Denial when two different ones are sent: only one of them could be kept back.
+    """
+    texts = {entry.text for entry in found if parse_app_key(entry.text) is not None}
+    if len(texts) > 1:
+        raise errors.denial("bad_request", "Two different app keys")
+    return texts.pop() if texts else ""
+
+
+def authenticate(record: AppKeyRecord, now: float) -> None:
+    """Raises Denial unless this version of the app key is in force.
+
+    Revoked, expired and rotated away read like unknown to the caller; the record says which.
+    """
+    if record.state is KeyState.REVOKED:
+        raise errors.denial("invalid_key", reason="key_revoked")
+    expired = record.expires_at is not None and record.expires_at <= now
+    if record.state is KeyState.EXPIRED or expired:
+        raise errors.denial("invalid_key", reason="key_expired")
+    if record.retired or (record.retires_at is not None and record.retires_at <= now):
+        raise errors.denial("invalid_key", reason="key_rotated")
+    if record.state is not KeyState.ACTIVE:
+        raise errors.denial("key_disabled")
+
+
+def admit(record: AppKeyRecord, spec: ProviderSpec, path: str, address: str) -> None:
+    """Raises Denial unless the app key's policy and the provider's definition allow the call."""
+    if record.providers is not None and spec.slug not in record.providers:
+        raise errors.denial("provider_not_allowed")
+    if record.networks is not None and not _inside(address, record):
+        raise errors.denial("ip_not_allowed")
+    if record.endpoints is not None and not paths.allowed(path, record.endpoints):
+        raise errors.denial("endpoint_not_allowed")
+    admit_path(spec, path)
+
+
+def admit_path(spec: ProviderSpec, path: str) -> None:
+    """Raises Denial for an endpoint that the provider's definition calls dangerous."""
+    if spec.denied(path):
+        raise errors.denial("endpoint_not_allowed", "This endpoint is not open through Keydeck")
+
+
+def _inside(address: str, record: AppKeyRecord) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network for network in record.networks or ())
+
+
+def obey(ruling: Ruling) -> None:
+    """Raises Denial when the limits say no."""
+    if not ruling.allowed:
+        raise errors.limited(
+            ruling.code,
+            limit=ruling.limit,
+            remaining=ruling.remaining,
+            reset=ruling.reset,
+            retry_after=ruling.retry_after,
+        )
+
+
+def choose(rota: Rota, pool: Pool, now: float, preferred: str = "") -> Route:
+    """The best key of the pool that opens. Raises Denial (no_usable_key, sealed)."""
+    for key in rota.order(pool, now, preferred):
+        version = rota.version(key, now)
+        slot = vault.provider_key_slot(key.application, key.id, version.number)
+        try:
+            return Route(key, version, vault.unseal(slot, version.sealed))
+        except vault.Sealed as error:
+            raise errors.denial("sealed") from error
+        except vault.Undecryptable:
+            continue  # validation marks it; another key of the pool may open
+    raise errors.denial("no_usable_key")
+
+
+def armed(spec: ProviderSpec, outgoing: Outgoing, app_key: str, route: Route) -> Outgoing:
+    """The request with the real key in its place and every copy of the app key gone."""
+    try:
+        return inject(spec, outgoing, app_key, route.secret)
+    except BadBody as error:
+        raise errors.denial("bad_request", str(error)) from error
+
+
+def judge(
+    spec: ProviderSpec,
+    status: int,
+    content_type: str,
+    body: bytes,
+    path: str,
+    secrets: Iterable[str],
+    *,
+    complete: bool = True,
+) -> Judgement:
+    """What the provider's answer means; `body` is what was kept of it."""
+    reading = spec.read(status, content_type, body, path=path, complete=complete)
+    return Judgement(
+        classify.outcome_of(reading.kind, status),
+        redaction.clip(classify.code_of(reading.kind, status, reading.code), secrets, 60),
+        redaction.clip(reading.message, secrets) if reading.kind is not Kind.OK else "",
+        reading.tokens_in,
+        reading.tokens_out,
+    )
+
+
+def learn(
+    rota: Rota, route: Route, found: Judgement, retry_after: float | None, now: float
+) -> None:
+    """Lets the next call of this process profit from what this one met."""
+    if found.outcome is Outcome.RATE_LIMITED:
+        rota.rest(route.key.id, retry_after, now)
+    elif found.outcome is Outcome.KEY_ERROR and found.code == "key_invalid":
+        rota.refused(route.key.id, route.version.number, now)
+
+
+def retry_after_of(body: bytes) -> float | None:
+    """ModelsLab names the seconds in the body."""
+    if b'"retry_after"' not in body:
+        return None
+    try:
+        seconds = orjson.loads(body)["retry_after"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return None
+    return float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
+
+
+def job_of(body: bytes) -> str:
+    """The id by which an asynchronous answer is fetched later; empty when there is none."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(answer, dict) or answer.get("status") not in ("processing", "success"):
+        return ""
+    job = answer.get("id") or answer.get("execution_id")
+    return str(job) if isinstance(job, int | str) else ""
+
+
+def jobs_asked(path: str, body: bytes) -> list[str]:
+    """Ids of jobs that a request may be fetching: its path's segments, or the body's id."""
+    named = [part for part in path.split("/") if any(map(str.isdigit, part))]
+    if b'"request_id"' in body:
+        try:
+            asked = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return named
+        if isinstance(asked, dict):
+            named.append(str(asked.get("request_id", "")))
+    return named

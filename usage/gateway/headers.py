@@ -1,0 +1,129 @@
+"""Which headers pass, both ways. The gateway never mixes with the admin origin (decision 15)."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from usage.redaction import mask
+
+Pairs = list[tuple[str, str]]
+
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NOT_SENT = HOP_BY_HOP | {
+    "accept-encoding",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "via",
+    "x-real-ip",
+}
+_PASSED = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "allow",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        "content-range",
+        "content-type",
+        "deprecation",
+        "etag",
+        "expires",
+        "idempotency-key",
+        "last-modified",
+        "link",
+        "location",
+        "pragma",
+        "retry-after",
+        "sunset",
+        "vary",
+        "warning",
+    }
+)
+# Headers of the x- family that a server or a browser in between would act upon.
+_ACTED_UPON = re.compile(
+    r"x-(?:forwarded-|accel-|sendfile|frame-options|xss-|content-|webkit-|dns-|ua-|permitted-"
+    r"|powered-|real-ip|request-id|sourcemap|download-options|original-|rewrite-|http-method)"
+)
+_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LINKS = ("location", "content-location", "link")
+
+FIXED: list[tuple[bytes, bytes]] = [
+    (b"content-security-policy", b"sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def to_provider(given: Iterable[tuple[str, str]]) -> Pairs:
+    """The caller's headers that the provider gets, before the credential is put in."""
+    pairs = [(name.lower(), value) for name, value in given]
+    named = {
+        token.strip().lower()
+        for name, value in pairs
+        if name == "connection"
+        for token in value.split(",")
+    }
+    return [
+        (name, value)
+        for name, value in pairs
+        if name not in _NOT_SENT and name not in named and not name.startswith("x-forwarded-")
+    ]
+
+
+def to_caller(
+    given: Iterable[tuple[bytes, bytes]],
+    slug: str,
+    secrets: Iterable[str],
+    rewrite: Callable[[str], str],
+) -> Pairs:
+    """The provider's headers that the caller gets: known ones, and those of its own family.
+
+    Content-Length isn't among them: who sends the body knows it. The provider's request id
+    goes on as X-Upstream-Request-Id, since X-Request-Id is ours.
+    """
+    kept: Pairs = []
+    known = list(secrets)
+    for raw_name, raw_value in given:
+        name = raw_name.decode("latin-1").lower()
+        if name == "x-request-id":
+            name = "x-upstream-request-id"
+        elif not _passes(name, slug):
+            continue
+        value = _BREAKS.sub("", mask(raw_value.decode("latin-1"), known))
+        kept.append((name, rewrite(value) if name in _LINKS else value))
+    return kept
+
+
+def _passes(name: str, slug: str) -> bool:
+    if name in _PASSED or name.startswith(f"{slug}-"):
+        return True
+    if name.startswith("x-"):
+        return not _ACTED_UPON.match(name)
+    return "ratelimit" in name or name in ("request-id", "cf-ray", "stripe-version")
+
+
+def retry_after(given: Iterable[tuple[bytes, bytes]]) -> float | None:
+    """Seconds of a Retry-After header, when it names seconds."""
+    for name, value in given:
+        if name.lower() == b"retry-after" and value.strip().isdigit():
+            return float(value)
+    return None
+
+
+def encode(pairs: Pairs) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]

@@ -1,0 +1,63 @@
+"""Absolute provider URLs in answers, turned into the gateway's, so that clients who follow
+them (ModelsLab's `fetch_result`, a Location) come back here with their app key.
+"""
+
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+# A JSON string that is a URL whole: `"https://…"`, slashes escaped or not.
+_TEMPLATE = r'"%s((?:/|\\/)[^"\\]*(?:\\/[^"\\]*)*)?"'
+# A last segment with an extension is a file, opened by browsers without a key.
+_FILE = re.compile(r"\.[A-Za-z0-9]{2,5}$")
+
+
+class Links:
+    """Rewrites links of one provider."""
+
+    def __init__(self, slug: str, base_url: str) -> None:
+        self._base = base_url.rstrip("/")
+        self.own = f"{settings.PUBLIC_URL}/gateway/{slug}"
+        parts = urlsplit(self._base)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._sub_path = parts.path
+        pattern = re.escape(self._base).replace("/", r"(?:/|\\/)")
+        self._in_json = re.compile((_TEMPLATE % pattern).encode())
+        self._needle = parts.netloc.encode()
+
+    def in_json(self, body: bytes) -> bytes:
+        """A whole JSON body with the provider's links turned."""
+        return self._in_json.sub(self._turn, body) if self._needle in body else body
+
+    def in_header(self, value: str) -> str:
+        """A Location, or a Link's `<url>` parts, turned; relative ones stay below the gateway."""
+        if "<" in value:
+            return re.sub(r"<([^>]*)>", lambda link: f"<{self._one(link[1])}>", value)
+        return self._one(value)
+
+    def _one(self, url: str) -> str:
+        if url.startswith("/") and not url.startswith("//"):
+            return self._below(url)
+        if url == self._origin or url.startswith(self._origin + "/"):
+            return self._below(url.removeprefix(self._origin) or "/")
+        return url
+
+    def _below(self, path: str) -> str:
+        inside = path == self._sub_path or path.startswith(self._sub_path + "/")
+        return self.own + path.removeprefix(self._sub_path) if inside else self._origin + path
+
+    def _turn(self, match: re.Match[bytes]) -> bytes:
+        rest = match[1] or b""
+        plain = rest.replace(b"\\/", b"/").split(b"?")[0].decode("latin-1")
+        if _FILE.search(plain.rpartition("/")[2]):
+            return match[0]
+        own = self.own.encode()
+        return b'"' + (own.replace(b"/", b"\\/") if b"\\/" in match[0] else own) + rest + b'"'
+
+
+@lru_cache(maxsize=256)
+def links_of(slug: str, base_url: str) -> Links:
+    """The rewriter of a provider, made once."""
+    return Links(slug, base_url)

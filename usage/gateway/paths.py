@@ -1,0 +1,44 @@
+"""The one reading of a path. What two servers could read differently is refused.
+
+An endpoint rule is only as good as the certainty that the provider sees the same path.
+"""
+
+import re
+from fnmatch import fnmatchcase
+from urllib.parse import unquote
+
+from usage.gateway.errors import denial
+
+PREFIX = "/gateway/"
+_SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
+# Encoded dot, slash, backslash, control characters and percent signs; a stray percent sign.
+_AMBIGUOUS = re.compile(
+    r"%(?:2[eEfF]|5[cC]|25|[01][0-9A-Fa-f]|7[fF])|%(?![0-9A-Fa-f]{2})|[\\\x00-\x20\x7f-\U0010ffff#?]"
+)
+
+
+def split(raw: str) -> tuple[str, str]:
+    """(provider slug, upstream path) of a raw, still encoded path below PREFIX.
+
+    Raises Denial (bad_request) when the path is ambiguous.
+    """
+    slug, slash, rest = raw.removeprefix(PREFIX).partition("/")
+    if not _SLUG.fullmatch(slug):
+        raise denial("unknown_provider") if slug.isalnum() else denial("bad_request", "Bad path")
+    return slug, check(slash + rest or "/")
+
+
+def check(path: str) -> str:
+    """The path itself when it has one meaning only. Raises Denial (bad_request)."""
+    if not path.startswith("/") or _AMBIGUOUS.search(path):
+        raise denial("bad_request", "The path is ambiguous")
+    segments = path.split("/")[1:]
+    if "" in segments[:-1] or not {".", ".."}.isdisjoint(segments):
+        raise denial("bad_request", "The path is ambiguous")
+    return path
+
+
+def allowed(path: str, globs: tuple[str, ...]) -> bool:
+    """Whether one of the globs matches the whole decoded path; `*` also matches slashes."""
+    plain = unquote(path)
+    return any(fnmatchcase(plain, pattern) for pattern in globs)

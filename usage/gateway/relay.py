@@ -1,0 +1,177 @@
+"""Carries the provider's answer to the caller as it comes, masked, and judges it at its end.
+
+The record is written before the last bytes leave, so a caller who has the whole answer can
+count on its being in the ledger.
+"""
+
+import time
+from asyncio import Task
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from keys.providers.base import ProviderSpec
+from keys.providers.injection import Outgoing
+from usage.events import Outcome
+from usage.gateway import core, desk, headers
+from usage.gateway.answer import BadEncoding, Masking, Unpacker
+from usage.gateway.core import Judgement, Route
+from usage.gateway.errors import denial
+from usage.gateway.links import links_of
+from usage.gateway.transport import faults
+
+if TYPE_CHECKING:
+    from usage.gateway.exchange import Exchange
+
+WHOLE = 256 * 1024  # bytes of a JSON answer kept whole, so that its links can be turned
+
+
+class Relay:
+    """One answer on its way."""
+
+    def __init__(
+        self,
+        exchange: "Exchange",
+        spec: ProviderSpec,
+        asked: Outgoing,
+        route: Route,
+        response: aiohttp.ClientResponse,
+        watch: "Task[None]",
+    ) -> None:
+        self._exchange = exchange
+        self._spec = spec
+        self._asked = asked
+        self._route = route
+        self._response = response
+        self._watch = watch
+        self._secrets = (route.secret.reveal(),)
+        self._links = links_of(spec.slug, spec.base_url)
+        self._type = response.headers.get("Content-Type", "")
+        media = self._type.partition(";")[0].strip().lower()
+        self._is_json = media.endswith(("/json", "+json"))
+        self._masking = Masking(self._secrets, stream=media == "text/event-stream")
+
+    async def run(self) -> None:
+        """Relays to the end. Raises Denial when the provider breaks off."""
+        self._exchange.recording.first_byte_ms = self._exchange.recording.elapsed_ms
+        try:
+            self._unpacker = Unpacker(self._header("Content-Encoding").strip().lower())
+            length = None if self._unpacker.packed else self._length()
+            if self._asked.method == "HEAD" or self._response.status in (204, 304):
+                await self._start(self._length())
+                await self._finish(b"")
+            elif self._is_json and (length is None or length <= WHOLE):
+                await self._whole()
+            else:
+                await self._stream(self._parts(), length, b"")
+        except BadEncoding as error:
+            message = "The provider's answer is packed in an unreadable way"
+            raise denial("upstream_unreachable", message) from error
+
+    async def _whole(self) -> None:
+        """A small JSON answer in one piece, its links turned; a large or open one goes on."""
+        parts = self._parts()
+        kept: list[bytes] = []
+        size = 0
+        async for part in parts:
+            kept.append(part)
+            size += len(part)
+            # A top-level array without a length is how some APIs stream JSON.
+            if size > WHOLE or (self._length() is None and kept[0].lstrip()[:1] == b"["):
+                await self._stream(parts, None, b"".join(kept))
+                return
+        body = self._links.in_json(b"".join(kept) + self._masking.flush())
+        # Judged and recorded first: the start alone may end an empty answer.
+        found = self._judge()
+        self._exchange.recording.bytes_out = len(body)
+        self._exchange.recording.status = self._response.status
+        self._watch.cancel()
+        self._exchange.end(found)
+        await self._start(len(body))
+        await self._exchange.send({"type": "http.response.body", "body": body})
+
+    async def _stream(self, parts: AsyncIterator[bytes], length: int | None, before: bytes) -> None:
+        """Passes parts on as they come; the one that completes a known length waits."""
+        await self._start(length)
+        sent, held = 0, b""
+        if before:
+            sent = len(before)
+            await self._more(before)
+        async for part in parts:
+            sent += len(part)
+            if length is not None and sent >= length:
+                held += part
+            elif part:
+                await self._more(part)
+        await self._finish(held + self._masking.flush())
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        """The body, unpacked and masked. Raises Denial and BadEncoding."""
+        chunks = self._response.content.iter_any()
+        while True:
+            with faults():
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                break
+            for plain in self._unpacker.feed(chunk):
+                yield self._masking.feed(plain)
+        rest = self._unpacker.flush()
+        if rest:
+            yield self._masking.feed(rest)
+
+    async def _start(self, length: int | None) -> None:
+        pairs = headers.to_caller(
+            self._response.raw_headers, self._spec.slug, self._secrets, self._links.in_header
+        )
+        if length is not None:
+            pairs.append(("content-length", str(length)))
+        await self._exchange.start(self._response.status, headers.encode(pairs))
+
+    async def _more(self, part: bytes) -> None:
+        self._exchange.recording.bytes_out += len(part)
+        message = {"type": "http.response.body", "body": part, "more_body": True}
+        await self._exchange.send(message)
+
+    async def _finish(self, last: bytes) -> None:
+        found = self._judge()
+        self._exchange.recording.bytes_out += len(last)
+        self._watch.cancel()
+        self._exchange.end(found)
+        await self._exchange.send({"type": "http.response.body", "body": last})
+
+    def _judge(self) -> Judgement:
+        status, sample = self._response.status, self._masking.sample
+        body = sample.body
+        found = core.judge(
+            self._spec,
+            status,
+            self._type,
+            body,
+            self._asked.path,
+            self._secrets,
+            complete=sample.complete,
+        )
+        rota, now = desk.mine().rota, time.time()
+        if found.outcome is Outcome.OK and self._is_json:
+            self._remember(body)
+        elif found.outcome is not Outcome.OK:
+            after = headers.retry_after(self._response.raw_headers) or core.retry_after_of(body)
+            core.learn(rota, self._route, found, after, now)
+        return found
+
+    def _remember(self, body: bytes) -> None:
+        if b'"id"' not in body and b'"execution_id"' not in body:
+            return
+        job = core.job_of(body)
+        if job:
+            application = self._exchange.recording.application
+            rota = desk.mine().rota
+            rota.remember(application, self._spec.slug, job, self._route.key.id)
+
+    def _header(self, name: str) -> str:
+        return self._response.headers.get(name, "")
+
+    def _length(self) -> int | None:
+        length = self._header("Content-Length")
+        return int(length) if length.isdigit() else None
