@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from celery import Celery
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 
 # Running as root is dangerous with pickled messages. Ours are JSON, and root is the
 # operator's choice; Celery still refuses root where pickle is accepted.

@@ -1,6 +1,7 @@
 """All settings, from the environment (`.env.example` lists every variable)."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.env import BASE_DIR, env, pairs, persisted_secret_key, secret
 from config.logging import LOGGING  # noqa: F401 - a Django setting
@@ -11,7 +12,10 @@ SECRET_KEY = persisted_secret_key(DATA_DIR)
 PORT = env.int("PORT", default=8000)
 PUBLIC_URL = env.str("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 HTTPS = PUBLIC_URL.startswith("https://")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = [
+    *env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost"]),
+    *("localhost", "127.0.0.1", "[::1]"),  # health checks ask from within
+]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -147,7 +151,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Static files: ours in static/, packages from npm by the table in config/npm.py.
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("KEYDECK_STATIC_DIR", default=str(DATA_DIR / "static"))).absolute()
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",

@@ -99,7 +99,7 @@ def open_vault() -> tuple[str, bool]:
         _, made = vault.ensure_master_key()
     except vault.VaultError as error:
         if missing:
-            return f"SEALED: {error}", False
+            return str(error), False
         raise StartupError(str(error)) from error
     if made:
         return f"made {path} (mode 600): keep a copy elsewhere, no secret opens without it", True
@@ -107,12 +107,13 @@ def open_vault() -> tuple[str, bool]:
 
 
 def ensure_admin() -> tuple[str, str]:
-    """The site admin's e-mail, and the password if the admin was made just now."""
+    """The site admin's e-mail, and the password if one was generated just now."""
     admin = User.objects.filter(is_superuser=True).order_by("pk").first()
     if admin:
         return admin.email, ""
-    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    generated = "" if settings.ADMIN_PASSWORD else secrets.token_urlsafe(12)
+    email, password = settings.ADMIN_EMAIL or DEFAULT_ADMIN, settings.ADMIN_PASSWORD or generated
     with transaction.atomic():
-        admin = User.objects.create_superuser(settings.ADMIN_EMAIL or DEFAULT_ADMIN, password)
+        admin = User.objects.create_superuser(email, password)
         audit.record(audit.Actor.system("up"), audit.Action.ADMIN_CREATED, f"user:{admin.pk}")
-    return admin.email, password
+    return admin.email, generated

@@ -158,7 +158,11 @@ class Keydeck:
             assert self._process.poll() is None, f"it ended at its start:\n{said}"
             return "stop      Ctrl-C" in said
 
-        wait_for(greeted, seconds, f"the greeting; see {self.log}")
+        try:
+            wait_for(greeted, seconds, f"the greeting; see {self.log}")
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     @property

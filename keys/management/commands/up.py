@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from keys import startup
@@ -19,40 +19,56 @@ class Command(BaseCommand):
     help = "Prepares database, master key, admin and demo, then serves until Ctrl-C."
     requires_system_checks = ()
 
-    def handle(self, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--prepare", action="store_true", help="database, vault and admin; serve nothing"
+        )
+
+    def handle(self, *, prepare: bool, **options: Any) -> None:
         os.umask(0o077)  # what lies in the data directory is nobody else's
         try:
-            listener = startup.listen(settings.PORT)
-            words = self._prepare()
+            if prepare:
+                self._prepare()
+            else:
+                self._serve()
         except startup.StartupError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("stopped before it served", returncode=130) from None
-        connections.close_all()
-        os.set_inheritable(listener.fileno(), True)
-        self._serve(listener.fileno(), words)
 
-    def _prepare(self) -> str:
-        """Every step in order; returns what is said once the pages answer."""
+    def _serve(self) -> None:
+        listener = startup.listen(settings.PORT)
         if settings.DEMO:
             startup.listen(settings.SANDBOX_PORT, "KEYDECK_SANDBOX_PORT").close()
         startup.check_data_dir()
+        with self._step("pages") as say:
+            say("static files collected" if startup.collect_static() else "up to date")
+        words = [*self._prepare(), "stop      Ctrl-C"]
+        connections.close_all()
+        os.set_inheritable(listener.fileno(), True)
+        _become_supervisor(listener.fileno(), "".join(f"\n  {line}" for line in ["", *words, ""]))
+
+    def _prepare(self) -> list[str]:
+        """What the processes rely on; returns lines to greet with."""
         with self._step("database") as say:
             applied = startup.migrate()
             say(f"{applied} migrations applied" if applied else "up to date")
-        with self._step("pages") as say:
-            say("static files collected" if startup.collect_static() else "up to date")
         with self._step("master key") as say:
             state, is_open = startup.open_vault()
             say(state)
         with self._step("admin") as say:
             email, password = startup.ensure_admin()
-            say("made" if password else "there already")
+            say(f"made, password {password} (said this once)" if password else email)
         if settings.DEMO and is_open:
             with self._step("demo") as say:
                 call_command("demo", stdout=self.stdout)
                 say("application “demo” on the sandbox provider")
-        return _greeting(email, password, is_open)
+        greeting = [f"Keydeck   {settings.PUBLIC_URL}", f"sign in   {email}"]
+        if password:
+            greeting.append(f"password  {password}")
+        if not is_open:
+            greeting.append(f"SEALED    {state}")
+        return greeting
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Callable[[str], None]]:
@@ -63,30 +79,22 @@ class Command(BaseCommand):
         self.stdout.write(f"  {name:<11} {took:5.1f} s  {' '.join(words)}")
         self.stdout.flush()
 
-    def _serve(self, listener: int, words: str) -> NoReturn:
-        # Becomes the supervisor: the same process, without Django. The words go through a pipe,
-        # because an environment or an argument with a password in it could be read by others.
-        names = ["web", "worker", "beat", *(["sandbox"] if settings.DEMO else [])]
-        reading, writing = os.pipe()
-        os.write(writing, words.encode())
-        os.close(writing)
-        os.set_inheritable(reading, True)
-        environment = {
-            **os.environ,
-            "PORT": str(settings.PORT),
-            "KEYDECK_SOCKET": str(listener),
-            "KEYDECK_SANDBOX_PORT": str(settings.SANDBOX_PORT),
-        }
-        environment.pop("KEYDECK_ADMIN_PASSWORD", None)  # done with it
-        command = ["-m", "config.supervisor", "--greeting", str(reading), *names]
-        os.chdir(settings.BASE_DIR)
-        os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606
 
-
-def _greeting(email: str, password: str, is_open: bool) -> str:
-    lines = ["", f"  Keydeck   {settings.PUBLIC_URL}", f"  sign in   {email}"]
-    if password:
-        lines.append(f"  password  {password}  (shown this once)")
-    if not is_open:
-        lines.append("  SEALED    the master key is missing: no key can be used, added or copied")
-    return "\n".join([*lines, "  stop      Ctrl-C", ""])
+def _become_supervisor(listener: int, words: str) -> NoReturn:
+    # The same process goes on, without Django. The words go through a pipe, because a password
+    # in an argument or the environment could be read by others.
+    names = ["web", "worker", "beat", *(["sandbox"] if settings.DEMO else [])]
+    reading, writing = os.pipe()
+    os.write(writing, words.encode())
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    environment = {
+        **os.environ,
+        "PORT": str(settings.PORT),
+        "KEYDECK_SOCKET": str(listener),
+        "KEYDECK_SANDBOX_PORT": str(settings.SANDBOX_PORT),
+    }
+    environment.pop("KEYDECK_ADMIN_PASSWORD", None)  # done with it
+    command = ["-m", "config.supervisor", "--greeting", str(reading), *names]
+    os.chdir(settings.BASE_DIR)
+    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606

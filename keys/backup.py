@@ -1,0 +1,112 @@
+"""A consistent copy of the database, and back. Never the master key: the copy stays sealed.
+
+SQLite copies itself online; PostgreSQL's own pg_dump and pg_restore do it there.
+"""
+
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from keys import changes
+from keys.models import Application
+
+_SQLITE = b"SQLite format 3\0"
+_POSTGRES = b"PGDMP"
+
+
+class BackupError(Exception):
+    """The copy can't be made or taken back; the message is one clear line."""
+
+
+def save(path: Path) -> int:
+    """Writes the database to a new file (mode 600); returns its size in bytes."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise BackupError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        if connection.vendor == "sqlite":
+            with closing(sqlite3.connect(path)) as target:
+                _sqlite().backup(target)
+        else:
+            _run("pg_dump", "--format=custom", "--no-owner", f"--file={path}")
+    except BaseException:
+        path.unlink(missing_ok=True)  # no file is better than half a copy
+        raise
+    return path.stat().st_size
+
+
+def load(path: Path, *, replace: bool) -> None:
+    """Puts a copy in the database's place. Nothing is touched unless the copy fits.
+
+    Raises BackupError for another engine's copy, one of a newer Keydeck, and for a database
+    that already holds applications unless `replace`.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise BackupError(f"cannot read {path}: {error.strerror}") from error
+    expected = _SQLITE if connection.vendor == "sqlite" else _POSTGRES
+    if not head.startswith(expected):
+        raise BackupError(f"{path} is not a copy of a {connection.display_name} database")
+    if not replace and _holds_applications():
+        raise BackupError("this database holds applications already: add --yes to replace it")
+    if connection.vendor == "sqlite":
+        _load_sqlite(path)
+    else:
+        names = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
+        _run("pg_restore", *names, f"--dbname={connection.settings_dict['NAME']}", str(path))
+    connection.close()
+    changes.bump()  # processes that run look again
+
+
+def _load_sqlite(path: Path) -> None:
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source:
+        try:
+            applied = set(source.execute("SELECT app, name FROM django_migrations"))
+        except sqlite3.DatabaseError as error:
+            raise BackupError(f"{path} is not a copy of Keydeck's database") from error
+        known = set(MigrationLoader(None).disk_migrations or ())
+        if newer := sorted(applied - known):
+            app, name = newer[0]
+            raise BackupError(f"{path} is of a newer Keydeck: it knows {app}.{name}")
+        source.backup(_sqlite())
+
+
+def _sqlite() -> sqlite3.Connection:
+    connection.ensure_connection()
+    raw: sqlite3.Connection = connection.connection
+    return raw
+
+
+def _holds_applications() -> bool:
+    tables = connection.introspection.table_names()
+    return Application._meta.db_table in tables and Application.objects.exists()
+
+
+def _run(program: str, *words: str) -> None:
+    """Runs one of PostgreSQL's programs on the database of the settings."""
+    given = connection.settings_dict
+    variables = {
+        "PGDATABASE": given["NAME"],
+        "PGHOST": given["HOST"],
+        "PGPORT": str(given["PORT"]),
+        "PGUSER": given["USER"],
+        "PGPASSWORD": given["PASSWORD"],
+    }
+    environment = os.environ | {name: value for name, value in variables.items() if value}
+    try:
+        subprocess.run(  # noqa: S603 - a fixed program, words of ours
+            [program, *words], env=environment, check=True, capture_output=True, text=True
+        )
+    except FileNotFoundError as error:
+        raise BackupError(f"{program} is not installed (package postgresql-client)") from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise BackupError(f"{program} failed: {said}") from error
