@@ -21,7 +21,7 @@ ICONS = (
     "logout menu-2 moon player-pause player-play plug plug-connected plus refresh rotate "
     "search server settings shield-check shield-lock snowflake sun terminal-2 trash user "
     "user-plus users vector wallet x"
-).split()
+)
 
 # URL below /static/ -> file below node_modules/
 FILES = {
@@ -32,7 +32,10 @@ FILES = {
     "vendor/luxon.js": "luxon/build/global/luxon.min.js",
     "vendor/chart-luxon.js": "chartjs-adapter-luxon/dist/chartjs-adapter-luxon.umd.min.js",
     "vendor/inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
-    **{f"vendor/icons/{name}.svg": f"@tabler/icons/icons/outline/{name}.svg" for name in ICONS},
+    **{
+        f"vendor/icons/{name}.svg": f"@tabler/icons/icons/outline/{name}.svg"
+        for name in ICONS.split()
+    },
 }
 
 

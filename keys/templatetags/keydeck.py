@@ -1,4 +1,4 @@
-"""Template tags of every page: icons, times in the reader's zone, badges, and the two keys' words."""
+"""Template tags of every page: icons, local times, badges, the two keys' words."""
 
 import re
 from datetime import datetime
@@ -124,8 +124,8 @@ def nav_item(context: template.Context, name: str, words: str, picture: str) -> 
     path = context["request"].path
     here = path == url or (url != "/" and path.startswith(url))
     return format_html(
-        '<li class="nav-item{}"><a class="nav-link" href="{}"{}><span class="nav-link-icon">{}</span>'
-        '<span class="nav-link-title">{}</span></a></li>',
+        '<li class="nav-item{}"><a class="nav-link" href="{}"{}>'
+        '<span class="nav-link-icon">{}</span><span class="nav-link-title">{}</span></a></li>',
         " active" if here else "",
         url,
         mark_safe(' aria-current="page"' if here else ""),  # noqa: S308 - a constant

@@ -9,6 +9,9 @@
   const minute = new Intl.DateTimeFormat(undefined, {
     month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
   });
+  const second = new Intl.DateTimeFormat(undefined, {
+    month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
   const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
   const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
@@ -28,7 +31,7 @@
     const style = element.dataset.style || "relative";
     element.title = absolute.format(at);
     element.textContent = style === "relative" ? ago(at)
-      : style === "day" ? day.format(at) : style === "full" ? absolute.format(at) : minute.format(at);
+      : style === "day" ? day.format(at) : style === "second" ? second.format(at) : style === "full" ? absolute.format(at) : minute.format(at);
   };
   const all = (root) => root.querySelectorAll("time[datetime]").forEach(say);
 

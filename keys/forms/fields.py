@@ -1,0 +1,102 @@
+"""Fields that several forms share: a secret, a list by lines, an overlap, an end date."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+CUSTOM = "custom"
+OVERLAPS = [
+    ("0", "None: the old secret stops now"),
+    ("3600", "1 hour"),
+    ("86400", "24 hours"),
+    ("604800", "7 days"),
+    ("2592000", "30 days"),
+    (CUSTOM, "Another time"),
+]
+EXPIRIES = [
+    ("", "Never"),
+    ("7", "In 7 days"),
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In a year"),
+    (CUSTOM, "On a date"),
+]
+
+
+class SecretField(forms.CharField):
+    """A secret: never rendered back. Whitespace stays, the domain trims and the page says so."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {
+            "autocomplete": "new-password",
+            "spellcheck": "false",
+            "autocapitalize": "none",
+            "class": "font-monospace",
+            "data-1p-ignore": "",
+            "data-lpignore": "true",
+        }
+        widget = forms.PasswordInput(render_value=False, attrs=attrs)
+        super().__init__(widget=widget, strip=False, max_length=4000, **options)
+
+
+class LinesField(forms.CharField):
+    """A list written one entry a line; an empty list is None."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"rows": 2, "class": "font-monospace", "spellcheck": "false"}
+        super().__init__(widget=forms.Textarea(attrs=attrs), required=False, **options)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        entries = [line.strip() for line in text.replace(",", "\n").splitlines()]
+        return [entry for entry in entries if entry] or None
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+class OverlapForm(forms.Form):
+    """How long the old secret goes on working beside the new one."""
+
+    overlap = forms.ChoiceField(
+        choices=OVERLAPS, initial="86400", label="The old secret goes on working for"
+    )
+    overlap_hours = forms.FloatField(
+        required=False, min_value=0, max_value=24 * 365, label="Hours of overlap"
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("overlap") == CUSTOM and data.get("overlap_hours") is None:
+            self.add_error("overlap_hours", "How many hours?")
+        return data
+
+    def overlap_seconds(self) -> int:
+        if self.cleaned_data["overlap"] == CUSTOM:
+            return int(self.cleaned_data["overlap_hours"] * 3600)
+        return int(self.cleaned_data["overlap"])
+
+
+class ExpiryForm(forms.Form):
+    """When something stops by itself."""
+
+    expires = forms.ChoiceField(choices=EXPIRIES, required=False, label="Expires")
+    expires_on = forms.DateField(
+        required=False,
+        label="Last day (UTC)",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("expires") == CUSTOM and data.get("expires_on") is None:
+            self.add_error("expires_on", "Which day?")
+        return data
+
+    def expires_at(self) -> datetime | None:
+        choice = self.cleaned_data["expires"]
+        if choice == CUSTOM:
+            return datetime.combine(self.cleaned_data["expires_on"], time.max, UTC)
+        return timezone.now() + timedelta(days=int(choice)) if choice else None

@@ -1,0 +1,103 @@
+"""Forms about keys: connect, add, create, rotate, limits, reveal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField
+from keys.models import Application
+from keys.providers import all_specs
+
+
+def provider_choices() -> list[tuple[str, str]]:
+    return [(spec.slug, spec.name) for spec in all_specs()]
+
+
+class ProviderKeyForm(forms.Form):
+    """A provider key alone."""
+
+    provider = forms.ChoiceField(label="Provider")
+    name = forms.CharField(
+        max_length=100,
+        label="Name",
+        help_text="How your team tells it apart, such as “main account”.",
+    )
+    secret = SecretField(label="Secret", help_text="Sealed in the vault, then tested at once.")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["provider"].choices = provider_choices()  # type: ignore[attr-defined]
+
+
+class ConnectForm(forms.Form):
+    """The one form that makes both keys."""
+
+    application = forms.ChoiceField(label="Application")
+    provider = forms.ChoiceField(label="Provider")
+    secret = SecretField(
+        label="Provider key",
+        help_text="Sealed in the vault and tested at once, without spending credits.",
+    )
+
+    def __init__(self, *args: Any, applications: Iterable[Application], **options: Any) -> None:
+        super().__init__(*args, **options)
+        mine = [(application.slug, application.name) for application in applications]
+        self.fields["application"].choices = mine  # type: ignore[attr-defined]
+        self.fields["provider"].choices = provider_choices()  # type: ignore[attr-defined]
+
+
+class LimitsForm(forms.Form):
+    """What an app key may do. Empty means no limit of that kind."""
+
+    per_minute = forms.IntegerField(required=False, min_value=1, label="Requests per minute")
+    per_day = forms.IntegerField(required=False, min_value=1, label="Requests per day")
+    concurrency = forms.IntegerField(required=False, min_value=1, label="At the same time")
+    endpoints = LinesField(
+        label="Endpoints", help_text="One pattern a line, such as /api/v6/images/*. Empty: any."
+    )
+    ips = LinesField(
+        label="Networks", help_text="One address or range a line, such as 10.0.0.0/8. Empty: any."
+    )
+
+    def limits(self) -> dict[str, Any]:
+        names = ("per_minute", "per_day", "concurrency", "endpoints", "ips")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+class AppKeyForm(LimitsForm, ExpiryForm):
+    """A new app key."""
+
+    name = forms.CharField(
+        max_length=100, label="Name", help_text="Where it will be used, such as “web server”."
+    )
+    providers = forms.MultipleChoiceField(
+        required=False,
+        label="Providers",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen: every provider that the application has a key for.",
+    )
+    environment = forms.ChoiceField(
+        choices=[("live", "live"), ("test", "test")],
+        label="Environment",
+        help_text="A word inside the key, so that people see which one they hold.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["providers"].choices = provider_choices()  # type: ignore[attr-defined]
+
+
+class RotateProviderKeyForm(OverlapForm):
+    secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
+    field_order = ("secret", "overlap", "overlap_hours")
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=200, label="Reason", help_text="Kept in the audit, with your name and the time."
+    )
+
+
+class ConfirmForm(forms.Form):
+    """Nothing to fill in: the act itself is the question."""

@@ -1,0 +1,126 @@
+"""Forms about applications, people, providers and tokens."""
+
+from typing import Any
+
+from django import forms
+
+from keys.forms.fields import ExpiryForm
+from keys.models import Application
+from keys.states import Role
+
+ROLES = [
+    (Role.DEVELOPER, "Developer: copies and creates app keys"),
+    (Role.OWNER, "Owner: also provider keys, limits and members"),
+    (Role.VIEWER, "Viewer: sees keys (masked) and usage"),
+]
+SCOPES = [
+    ("read", "read: see applications, keys (masked), usage"),
+    ("manage", "manage: create, rotate, disable, revoke"),
+    ("secrets", "secrets: reveal keys"),
+]
+
+
+class ApplicationForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        label="Name",
+        widget=forms.TextInput(attrs={"autofocus": True, "placeholder": "Shop"}),
+    )
+    slug = forms.SlugField(
+        max_length=50,
+        required=False,
+        label="Short name",
+        help_text="Part of page addresses and of the REST API. Empty: made from the name.",
+    )
+
+
+class PolicyForm(forms.ModelForm[Application]):
+    class Meta:
+        model = Application
+        fields = ("developers_copy_provider_keys", "show_app_keys_once")
+        labels = {
+            "developers_copy_provider_keys": "Developers may copy the provider key itself",
+            "show_app_keys_once": "Show app keys once, and keep no copy",
+        }
+        help_texts = {
+            "developers_copy_provider_keys": (
+                "With a reason and a fresh sign-in. "
+                "Calls made directly with this key are not counted."
+            ),
+            "show_app_keys_once": "A lost key is then replaced by rotating it, not copied again.",
+        }
+
+
+class MemberForm(forms.Form):
+    email = forms.EmailField(label="E-mail address")
+    role = forms.ChoiceField(choices=ROLES, label="Role", initial=Role.DEVELOPER)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=ROLES, label="Role")
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail address")
+    application = forms.ChoiceField(label="Application")
+    role = forms.ChoiceField(choices=ROLES, label="Role", initial=Role.DEVELOPER)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        mine = Application.objects.order_by("name").values_list("slug", "name")
+        self.fields["application"].choices = list(mine)  # type: ignore[attr-defined]
+
+
+class ProviderForm(forms.Form):
+    """A custom provider."""
+
+    name = forms.CharField(max_length=100, label="Name")
+    slug = forms.SlugField(
+        max_length=50,
+        label="Short name",
+        help_text="Part of the gateway’s address: /gateway/<short name>/…",
+    )
+    base_url = forms.URLField(
+        max_length=300,
+        label="Base URL",
+        assume_scheme="https",
+        help_text="Where its API begins, such as https://api.example.com",
+    )
+    credential_in = forms.ChoiceField(
+        choices=[
+            ("bearer", "Authorization: Bearer …"),
+            ("header", "A header of its own"),
+            ("query", "A parameter of the address"),
+            ("body", "A member of the JSON body"),
+        ],
+        label="Where the credential goes",
+    )
+    credential_name = forms.CharField(
+        max_length=100,
+        required=False,
+        label="Name of the header, parameter or member",
+        help_text="Such as x-api-key, key or api_key.",
+    )
+    probe_method = forms.ChoiceField(
+        choices=[("", "It can’t be checked for free"), ("GET", "GET"), ("POST", "POST")],
+        required=False,
+        label="Free probe",
+        help_text=(
+            "A request that needs the key and costs nothing. "
+            "Keydeck sends it to see whether the key works."
+        ),
+    )
+    probe_path = forms.CharField(
+        max_length=300, required=False, label="Path of the probe", help_text="Such as /v1/models"
+    )
+
+
+class TokenForm(ExpiryForm):
+    name = forms.CharField(max_length=100, label="Name", help_text="What uses it.")
+    scopes = forms.MultipleChoiceField(
+        choices=SCOPES,
+        label="Scopes",
+        initial=["read"],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    field_order = ("name", "scopes", "expires", "expires_on")

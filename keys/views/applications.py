@@ -1,0 +1,150 @@
+"""Applications: the list, a new one, one with its keys, and its people and policy."""
+
+from django.db.models import Count, Max, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from keys import attention, lifecycle, permissions
+from keys.audit import Actor
+from keys.forms.keys import ConfirmForm
+from keys.forms.team import ApplicationForm, MemberForm, PolicyForm, RoleForm
+from keys.models import AppKey, Application, Membership, ProviderKey
+from keys.permissions import Act
+from keys.providers import all_specs
+from keys.states import KeyState
+from keys.views.acting import ask, carry_out, done, person, posted, step_up
+from keys.views.invited import welcome
+from keys.views.rows import app_key_rows, provider_key_rows, rights
+
+
+@require_safe
+def applications(request: HttpRequest) -> HttpResponse:
+    usable = Q(provider_keys__state=KeyState.ACTIVE)
+    rows = permissions.visible_applications(person(request)).annotate(
+        provider_key_count=Count("provider_keys", filter=usable, distinct=True),
+        app_key_count=Count("app_keys", filter=Q(app_keys__state=KeyState.ACTIVE), distinct=True),
+        member_count=Count("memberships", distinct=True),
+        used_at=Max("app_keys__last_used_at"),
+    )
+    found = list(rows)
+    troubled = {alert.application_id for alert in attention.alerts(found)}
+    return render(request, "keys/applications.html", {"applications": found, "troubled": troubled})
+
+
+@require_http_methods(["GET", "POST"])
+def application_create(request: HttpRequest) -> HttpResponse:
+    form = ApplicationForm(posted(request))
+
+    def act() -> HttpResponse:
+        made = lifecycle.create_application(
+            Actor.of(request),
+            name=form.cleaned_data["name"],
+            slug=form.cleaned_data["slug"] or None,
+        )
+        return done(request, _page(made), f"{made.name} is ready. Connect its first provider.")
+
+    return carry_out(request, form, act) or ask(
+        request, "keys/application_create.html", form, back=reverse("applications")
+    )
+
+
+@require_safe
+def application(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug)
+    specs = {spec.slug: spec for spec in all_specs()}
+    context = {
+        "application": found,
+        "tab": "keys",
+        "can": rights(person(request), found),
+        "provider_keys": provider_key_rows(ProviderKey.objects.filter(application=found), specs),
+        "app_keys": app_key_rows(AppKey.objects.filter(application=found), specs),
+    }
+    return render(request, "keys/application.html", context)
+
+
+@require_safe
+def application_people(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug)
+    context = {
+        "application": found,
+        "tab": "people",
+        "can": rights(person(request), found),
+        "memberships": found.memberships.select_related("user").order_by("user__email"),
+        "policy": PolicyForm(instance=found),
+    }
+    return render(request, "keys/application_people.html", context)
+
+
+@require_POST
+def application_policy(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.MANAGE_POLICY)
+    form = PolicyForm(request.POST)
+    if form.is_valid():
+        lifecycle.set_policy(Actor.of(request), found, **form.cleaned_data)
+    return done(request, _people(found), "The policy is saved.")
+
+
+@require_http_methods(["GET", "POST"])
+def member_add(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.MANAGE_MEMBERS)
+    if answer := step_up(request):
+        return answer
+    form = MemberForm(posted(request))
+
+    def act() -> HttpResponse:
+        added = lifecycle.add_member(Actor.of(request), found, **form.cleaned_data)
+        return welcome(request, added, _people(found))
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/member_add.html", form, back=_people(found), application=found
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def member_role(request: HttpRequest, slug: str, id: int) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.MANAGE_MEMBERS)
+    membership = _membership(found, id)
+    if answer := step_up(request):
+        return answer
+    form = RoleForm(posted(request), initial={"role": membership.role})
+
+    def act() -> HttpResponse:
+        lifecycle.change_role(Actor.of(request), membership, role=form.cleaned_data["role"])
+        message = f"{membership.user.email} is {membership.role} now."
+        return done(request, _people(found), message)
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/member_role.html", form, back=_people(found), membership=membership
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def member_remove(request: HttpRequest, slug: str, id: int) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.MANAGE_MEMBERS)
+    membership = _membership(found, id)
+    if answer := step_up(request):
+        return answer
+    form = ConfirmForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.remove_member(Actor.of(request), membership)
+        return done(request, _people(found), f"{membership.user.email} is no longer a member.")
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/member_remove.html", form, back=_people(found), membership=membership
+    )
+
+
+def _page(found: Application) -> str:
+    return reverse("application", args=[found.slug])
+
+
+def _people(found: Application) -> str:
+    return reverse("application_people", args=[found.slug])
+
+
+def _membership(found: Application, id: int) -> Membership:
+    rows = Membership.objects.select_related("user", "application")
+    return get_object_or_404(rows, pk=id, application=found)

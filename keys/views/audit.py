@@ -1,0 +1,78 @@
+"""The audit trail: who did what, filtered, as far as the reader's role goes."""
+
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_date
+from django.views.decorators.http import require_safe
+
+from keys import permissions
+from keys.audit import Action
+from keys.models import Application, AuditEvent, Membership, User
+from keys.states import Role
+from keys.views.acting import person
+
+PAGE = 50
+
+
+@require_safe
+def audit(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    names = {row.pk: row for row in permissions.visible_applications(user)}
+    rows = _filtered(request, _visible(user), names).order_by("-id")
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {
+        "page": page,
+        "events": [(event, names.get(event.application_id)) for event in page],
+        "applications": names.values(),
+        "actions": list(Action),
+        "filters": request.GET,
+        "query": query.urlencode(),
+        "own_only": not _sees_others(user),
+    }
+    return render(request, "keys/audit.html", context)
+
+
+def _visible(user: User) -> QuerySet[AuditEvent]:
+    """An owner sees all of the application, a developer their own acts, a site admin all."""
+    if permissions.is_site_admin(user):
+        return AuditEvent.objects.all()
+    mine = Membership.objects.filter(user=user)
+    owned = mine.filter(role=Role.OWNER).values("application_id")
+    developed = mine.filter(role=Role.DEVELOPER).values("application_id")
+    own = Q(actor=user) & (Q(application_id__in=developed) | Q(application_id=""))
+    return AuditEvent.objects.filter(Q(application_id__in=owned) | own)
+
+
+def _sees_others(user: User) -> bool:
+    owned = Membership.objects.filter(user=user, role=Role.OWNER)
+    return permissions.is_site_admin(user) or owned.exists()
+
+
+def _filtered(
+    request: HttpRequest, rows: QuerySet[AuditEvent], names: dict[str, Application]
+) -> QuerySet[AuditEvent]:
+    wanted = request.GET
+    if slug := wanted.get("application"):
+        rows = rows.filter(application_id__in=[pk for pk, row in names.items() if row.slug == slug])
+    if action := wanted.get("action"):
+        rows = rows.filter(action=action)
+    if who := wanted.get("who", "").strip():
+        rows = rows.filter(actor_name__icontains=who)
+    if target := wanted.get("target", "").strip():
+        rows = rows.filter(target__endswith=target)
+    if since := _day(wanted.get("since", "")):
+        rows = rows.filter(at__date__gte=since)
+    if until := _day(wanted.get("until", "")):
+        rows = rows.filter(at__date__lte=until)
+    return rows
+
+
+def _day(text: str) -> object:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None

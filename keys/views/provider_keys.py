@@ -1,0 +1,171 @@
+"""Provider keys: add, one key's page, rotate, reveal, check now."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from keys import lifecycle, permissions, validation
+from keys.audit import Actor
+from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
+from keys.models import Application, AuditEvent, ProviderKey
+from keys.permissions import Act
+from keys.providers import all_specs
+from keys.states import KeyState, Stage, Verdict
+from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
+from keys.views.acts import provider_of
+from keys.views.rows import provider_key_rows, rights
+
+CHECKS_SHOWN = 25
+AUDIT_SHOWN = 10
+
+
+@require_http_methods(["GET", "POST"])
+def provider_key_add(request: HttpRequest, slug: str) -> HttpResponse:
+    application = permissions.get_application(person(request), slug, Act.MANAGE_PROVIDER_KEYS)
+    form = ProviderKeyForm(posted(request))
+
+    def act() -> HttpResponse:
+        key = lifecycle.add_provider_key(Actor.of(request), application, **form.cleaned_data)
+        tell_verdict(request, key)
+        return done(request, _page(key))
+
+    return carry_out(request, form, act) or ask(
+        request,
+        "keys/provider_key_add.html",
+        form,
+        back=reverse("application", args=[slug]),
+        application=application,
+        existing_url=existing_url(form, slug),
+    )
+
+
+@require_safe
+def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    user = person(request)
+    key = permissions.get_provider_key(user, slug, id)
+    specs = {spec.slug: spec for spec in all_specs()}
+    row = provider_key_rows(ProviderKey.objects.filter(pk=key.pk), specs)[0]
+    versions = list(key.versions.defer("sealed").order_by("-number"))
+    open_stages = {version.stage: version for version in versions}
+    context = {
+        "application": key.application,
+        "key": key,
+        "row": row,
+        "can": rights(user, key.application),
+        "versions": versions,
+        "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
+        "previous": open_stages.get(Stage.PREVIOUS),
+        "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
+        "events": events_of(request, key.application, f"provider_key:{key.pk}"),
+        "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+    }
+    return render(request, "keys/provider_key.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    key = permissions.get_provider_key(person(request), slug, id, Act.MANAGE_PROVIDER_KEYS)
+    if answer := step_up(request):
+        return answer
+    form = RotateProviderKeyForm(posted(request))
+
+    def act() -> HttpResponse:
+        version = lifecycle.rotate_provider_key(
+            Actor.of(request),
+            key,
+            secret=form.cleaned_data["secret"],
+            overlap_seconds=form.overlap_seconds(),
+        )
+        if version.stage == Stage.CURRENT:
+            return done(request, _page(key), f"{key.name} uses the new secret now.")
+        messages.warning(
+            request,
+            "The provider gave no clear answer about the new secret, so the old one stays in use. "
+            "Finish the rotation on purpose, or cancel it.",
+        )
+        return done(request, _page(key))
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request,
+        "keys/provider_key_rotate.html",
+        form,
+        back=_page(key),
+        key=key,
+        existing_url=existing_url(form, slug),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def provider_key_reveal(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    key = permissions.get_provider_key(person(request), slug, id, Act.REVEAL_PROVIDER_KEY)
+    if answer := step_up(request):
+        return answer
+    form = ReasonForm(posted(request))
+
+    def act() -> HttpResponse:
+        secret = lifecycle.reveal_provider_key(
+            Actor.of(request), key, reason=form.cleaned_data["reason"]
+        )
+        shown = {"revealed": secret.reveal(), "key": key, "back": _page(key)}
+        return ask(request, "keys/provider_key_revealed.html", ReasonForm(), **shown)
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/provider_key_reveal.html", form, back=_page(key), key=key
+    )
+
+
+@require_POST
+def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    key = permissions.get_provider_key(person(request), slug, id, Act.CHECK)
+    back = reverse("checks") if request.POST.get("back") == "checks" else _page(key)
+    try:
+        validation.check_now(key)
+    except lifecycle.LifecycleError as error:
+        return refused(request, back, error)
+    key.refresh_from_db()
+    tell_verdict(request, key)
+    return done(request, back)
+
+
+def tell_verdict(request: HttpRequest, key: ProviderKey) -> None:
+    """Say at once what the provider thinks of a key."""
+    if getattr(key, "trimmed", False):
+        messages.info(request, "Spaces or line breaks around the secret were taken off.")
+    spec = provider_of(key)
+    name = spec.name if spec else key.provider
+    if key.suspect or key.verdict == Verdict.DEAD:
+        text = f"{key.name}: rejected by the provider. {name} does not accept this secret."
+        messages.error(request, text)
+    elif key.verdict == Verdict.LIVE:
+        messages.success(request, f"{key.name} is live: {name} accepts it.")
+    elif key.verdict in (Verdict.EXHAUSTED, Verdict.LIMITED):
+        messages.warning(request, f"{key.name}: {name} knows it, but it is {key.verdict}.")
+    elif spec is not None and spec.probe is None:
+        messages.info(request, f"{name} can’t be checked for free: the first call will tell.")
+    else:
+        text = f"{key.name}: {name} gave no clear answer yet. Keydeck goes on looking."
+        messages.warning(request, text)
+
+
+def events_of(request: HttpRequest, application: Application, target: str) -> list[AuditEvent]:
+    """The latest audit events of one key, as far as this user may see them."""
+    user = person(request)
+    rows = AuditEvent.objects.filter(application_id=application.pk, target=target)
+    if not permissions.may(user, application, Act.SEE_AUDIT):
+        if not permissions.may(user, application, Act.SEE_OWN_AUDIT):
+            return []
+        rows = rows.filter(actor=user)
+    return list(rows.order_by("-id")[:AUDIT_SHOWN])
+
+
+def existing_url(form: object, slug: str) -> str:
+    """The page of the key that is in the way of what the form asked for."""
+    id = getattr(form, "existing", "")
+    found = ProviderKey.objects.filter(pk=id, application__slug=slug).exists() if id else False
+    return reverse("provider_key", args=[slug, id]) if found else ""
+
+
+def _page(key: ProviderKey) -> str:
+    return reverse("provider_key", args=[key.application.slug, key.pk])

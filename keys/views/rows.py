@@ -1,0 +1,113 @@
+"""Keys as lists and pages show them: masked, with the provider's name and what to do.
+
+The number of queries doesn't depend on the number of keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+
+from keys import attention, permissions
+from keys.models import (
+    AppKey,
+    AppKeyVersion,
+    Application,
+    ProviderKey,
+    ProviderKeyVersion,
+    User,
+)
+from keys.permissions import Act
+from keys.providers import ProviderSpec
+from keys.states import KeyState, Stage
+
+IN_USE = (Stage.CURRENT, Stage.PREVIOUS, Stage.PENDING, Stage.TESTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKeyRow:
+    key: ProviderKey
+    provider: str
+    spec: ProviderSpec | None
+    versions: list[ProviderKeyVersion]
+
+    @property
+    def last4(self) -> str:
+        return next((v.last4 for v in self.versions if v.stage == Stage.CURRENT), "")
+
+    @property
+    def rotating(self) -> bool:
+        return any(version.stage != Stage.CURRENT for version in self.versions)
+
+    @property
+    def explained(self) -> str:
+        return attention.explain(self.key.evidence)
+
+    @property
+    def remedy(self) -> str:
+        return attention.remedy(self.key, self.provider)
+
+    @property
+    def checkable(self) -> bool:
+        return self.spec is not None and self.spec.probe is not None
+
+    @property
+    def still_live(self) -> bool:
+        return self.key.state == KeyState.REVOKED and bool(self.key.live_at_provider)
+
+
+@dataclass(frozen=True, slots=True)
+class AppKeyRow:
+    key: AppKey
+    providers: str
+    versions: list[AppKeyVersion]
+
+    @property
+    def last4(self) -> str:
+        return next((v.last4 for v in self.versions if v.stage == Stage.CURRENT), "")
+
+    @property
+    def rotating(self) -> bool:
+        return any(version.stage != Stage.CURRENT for version in self.versions)
+
+    @property
+    def limits(self) -> str:
+        told = [
+            (self.key.per_minute, "{}/min"),
+            (self.key.per_day, "{}/day"),
+            (self.key.concurrency, "{} at once"),
+        ]
+        return ", ".join(words.format(limit) for limit, words in told if limit)
+
+
+def provider_key_rows(
+    keys: QuerySet[ProviderKey], specs: Mapping[str, ProviderSpec]
+) -> list[ProviderKeyRow]:
+    versions = ProviderKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
+    found = keys.select_related("application").prefetch_related(Prefetch("versions", versions))
+    rows = []
+    for key in found.order_by("name"):
+        spec = specs.get(key.provider)
+        name = spec.name if spec else key.provider
+        rows.append(ProviderKeyRow(key, name, spec, list(key.versions.all())))
+    return sorted(rows, key=lambda row: row.key.state == KeyState.REVOKED)
+
+
+def app_key_rows(keys: QuerySet[AppKey], specs: Mapping[str, ProviderSpec]) -> list[AppKeyRow]:
+    versions = AppKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
+    found = keys.select_related("application").prefetch_related(Prefetch("versions", versions))
+    rows = []
+    for key in found.order_by("name"):
+        names = [specs[slug].name if slug in specs else slug for slug in key.providers or []]
+        rows.append(AppKeyRow(key, ", ".join(names) or "any", list(key.versions.all())))
+    ended = (KeyState.REVOKED, KeyState.EXPIRED)
+    return sorted(rows, key=lambda row: row.key.state in ended)
+
+
+def rights(user: User, application: Application) -> dict[str, bool]:
+    """What this user may do here, for the templates: act -> yes or no."""
+    role = None if user.is_superuser else permissions.role_of(user, application)
+    allowed = frozenset(Act) if user.is_superuser else permissions.ALLOWED.get(role, frozenset())  # type: ignore[arg-type]
+    found = {act.value: act in allowed for act in Act}
+    found[Act.REVEAL_PROVIDER_KEY] = permissions.may(user, application, Act.REVEAL_PROVIDER_KEY)
+    return found

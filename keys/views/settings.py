@@ -1,0 +1,115 @@
+"""Settings: one's own account and API tokens; for site admins the vault and the users."""
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings as site
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from keys import attention, invitations, lifecycle, permissions
+from keys.audit import Actor
+from keys.forms.keys import ConfirmForm
+from keys.forms.team import InviteForm, TokenForm
+from keys.models import ApiToken, DataKey, User
+from keys.views.acting import ask, carry_out, done, person, posted, step_up
+from keys.views.invited import show_link, welcome
+
+
+@require_safe
+def settings(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    admin = permissions.is_site_admin(user)
+    context = {
+        "admin": admin,
+        "mfa": is_mfa_enabled(user),
+        "memberships": user.memberships.select_related("application").order_by("application__name"),
+        "tokens": user.api_tokens.filter(revoked_at=None).order_by("-created_at"),
+    }
+    if admin:
+        context |= {
+            "users": User.objects.annotate(applications=Count("memberships")).order_by("email"),
+            "masters": DataKey.objects.values("master").annotate(keys=Count("pk")),
+            "sealed": attention.sealed(),
+            "key_file": "" if site.MASTER_KEYS else site.MASTER_KEY_FILE,
+            "can_mail": invitations.can_mail(),
+        }
+    return render(request, "keys/settings.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def token_create(request: HttpRequest) -> HttpResponse:
+    if answer := step_up(request):
+        return answer
+    form = TokenForm(posted(request))
+
+    def act() -> HttpResponse:
+        text = lifecycle.issue_token(
+            Actor.of(request),
+            person(request),
+            name=form.cleaned_data["name"],
+            scopes=form.cleaned_data["scopes"],
+            expires_at=form.expires_at(),
+        )
+        shown = {"revealed": text, "back": _page()}
+        return ask(request, "keys/token_once.html", ConfirmForm(), **shown)
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/token_create.html", form, back=_page()
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def token_revoke(request: HttpRequest, id: str) -> HttpResponse:
+    token = get_object_or_404(ApiToken, pk=id, user=person(request))
+    form = ConfirmForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.revoke_token(Actor.of(request), token)
+        return done(request, _page(), f"The token {token.name} is revoked.")
+
+    return carry_out(request, form, act) or ask(
+        request, "keys/token_revoke.html", form, back=_page(), token=token
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def user_invite(request: HttpRequest) -> HttpResponse:
+    permissions.require_site_admin(person(request))
+    if answer := step_up(request):
+        return answer
+    form = InviteForm(posted(request))
+
+    def act() -> HttpResponse:
+        data = form.cleaned_data
+        application = permissions.get_application(person(request), data["application"])
+        added = lifecycle.add_member(
+            Actor.of(request), application, email=data["email"], role=data["role"]
+        )
+        return welcome(request, added, _page())
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/user_invite.html", form, back=_page()
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def user_link(request: HttpRequest, id: int) -> HttpResponse:
+    """A link with which somebody who can't sign in chooses a new password."""
+    permissions.require_site_admin(person(request))
+    user = get_object_or_404(User, pk=id, is_active=True)
+    if answer := step_up(request):
+        return answer
+    form = ConfirmForm(posted(request))
+
+    def act() -> HttpResponse:
+        return show_link(request, user, invitations.link(Actor.of(request), user), _page())
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/user_link.html", form, back=_page(), about=user
+    )
+
+
+def _page() -> str:
+    return reverse("settings")
