@@ -1,0 +1,118 @@
+"""What the charts show: ranges, buckets in the reader's zone, stacks by outcome. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from usage.events import Outcome
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A span that a person may choose, with the width of one bar and the step it is read at."""
+
+    name: str
+    words: str
+    length: timedelta
+    bar: timedelta
+    step: str  # of usage.stats: minute, hour or day
+
+
+RANGES = {
+    chosen.name: chosen
+    for chosen in (
+        Range("1h", "hour", _HOUR, timedelta(minutes=1), "minute"),
+        Range("6h", "6 hours", 6 * _HOUR, timedelta(minutes=5), "minute"),
+        Range("24h", "24 hours", _DAY, _HOUR, "hour"),
+        Range("7d", "7 days", 7 * _DAY, 6 * _HOUR, "hour"),
+        # Hours, not days: a day of the reader's zone is no day of the rollups.
+        Range("30d", "30 days", 30 * _DAY, _DAY, "hour"),
+    )
+}
+DEFAULT_RANGE = RANGES["24h"]
+
+# From the bottom of a stack to its top, and in every list.
+WORDS = {
+    Outcome.OK: "OK",
+    Outcome.CALLER_ERROR: "Caller error",
+    Outcome.KEY_ERROR: "Key error",
+    Outcome.RATE_LIMITED: "Rate limited",
+    Outcome.UPSTREAM_ERROR: "Provider error",
+    Outcome.NETWORK_ERROR: "Network error",
+    Outcome.DENIED: "Denied",
+    Outcome.ABORTED: "Aborted",
+}
+
+
+def bars(chosen: Range, now: datetime, zone: tzinfo = UTC) -> list[datetime]:
+    """Where each bar of the range begins, oldest first; the last one holds `now`.
+
+    Bars longer than an hour begin at the reader's own midnight or a whole part of the day, so
+    that one of them is an hour longer or shorter when the clocks change.
+    """
+    if chosen.bar <= _HOUR:
+        width = int(chosen.bar.total_seconds())
+        last = int(now.timestamp()) // width * width
+        count = int(chosen.length / chosen.bar)
+        return [datetime.fromtimestamp(last - width * back, UTC) for back in reversed(range(count))]
+    wall = now.astimezone(zone).replace(tzinfo=None)
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    last_wall = midnight + (wall - midnight) // chosen.bar * chosen.bar
+    count = int(chosen.length / chosen.bar)
+    walls = (last_wall - chosen.bar * back for back in reversed(range(count)))
+    return [local.replace(tzinfo=zone).astimezone(UTC) for local in walls]
+
+
+def stack(
+    starts: Sequence[datetime], counts: Iterable[tuple[datetime, str, int]]
+) -> list[dict[str, Any]]:
+    """One data set per outcome, in the order of WORDS; a bar without calls is 0."""
+    rows = {outcome.value: [0] * len(starts) for outcome in WORDS}
+    for at, outcome, requests in counts:
+        index = _bar_of(starts, at)
+        if index is not None and outcome in rows:
+            rows[outcome][index] += requests
+    return [
+        {"name": outcome.value, "label": words, "data": rows[outcome.value]}
+        for outcome, words in WORDS.items()
+    ]
+
+
+def gather(
+    starts: Sequence[datetime], histograms: Iterable[tuple[datetime, int, int]]
+) -> list[dict[int, int]]:
+    """(time, latency bucket, requests) summed per bar."""
+    merged: list[dict[int, int]] = [{} for _ in starts]
+    for at, bucket, requests in histograms:
+        index = _bar_of(starts, at)
+        if index is not None:
+            merged[index][bucket] = merged[index].get(bucket, 0) + requests
+    return merged
+
+
+def _bar_of(starts: Sequence[datetime], at: datetime) -> int | None:
+    index = bisect_right(starts, at) - 1
+    return index if index >= 0 else None
+
+
+def epoch_ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def summary(words: str, by_outcome: dict[str, int]) -> str:
+    """The chart in one sentence, for those who can't see it."""
+    total = sum(by_outcome.values())
+    if not total:
+        return f"No requests in the last {words}."
+    parts = [
+        f"{by_outcome[outcome]} {label.lower() if outcome is not Outcome.OK else label}"
+        for outcome, label in WORDS.items()
+        if by_outcome.get(outcome)
+    ]
+    noun = "request" if total == 1 else "requests"
+    return f"{total} {noun} in the last {words}: {', '.join(parts)}."

@@ -1,0 +1,45 @@
+"""Template tags of the usage pages: outcomes, latencies, sizes and shares as people read them."""
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from usage.charts import WORDS
+from usage.events import Outcome
+
+register = template.Library()
+
+
+@register.simple_tag
+def outcome(value: str) -> SafeString:
+    """An outcome as a word with the dot its chart uses."""
+    words = WORDS[Outcome(value)] if value in set(Outcome) else value
+    return format_html(
+        '<span class="kd-outcome"><span class="kd-dot kd-dot-{}"></span>{}</span>', value, words
+    )
+
+
+@register.filter
+def outcome_words(value: str) -> str:
+    return WORDS[Outcome(value)] if value in set(Outcome) else value
+
+
+@register.filter
+def latency(ms: float | None) -> str:
+    """Three digits: 0.42 ms, 12 ms, 1.24 s."""
+    if ms is None:
+        return "–"
+    if ms >= 100_000:
+        return f"{ms / 1000:.0f} s"
+    if ms >= 1000:
+        return f"{ms / 1000:.3g} s"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
+
+
+@register.filter
+def share(part: float) -> str:
+    """0.0312 as 3.1 %. A share that is not nothing never reads as nothing."""
+    percent = part * 100
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    return f"{percent:.1f} %" if 0 < percent < 99.95 else f"{percent:.0f} %"

@@ -1,0 +1,15 @@
+"""URLs of the usage pages. Key pages load the panels by htmx."""
+
+from django.urls import path
+
+from usage.views import calls, ledger, panels
+
+urlpatterns = [
+    path("calls/", calls.calls, name="calls"),
+    path("calls/<uuid:id>/", calls.call, name="call"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("usage/panel/", panels.usage_panel, name="usage_panel"),
+    path("usage/data/", panels.usage_data, name="usage_data"),
+    path("usage/table/", panels.usage_table, name="usage_table"),
+    path("usage/overview/", panels.traffic_overview, name="traffic_overview"),
+]

@@ -1,0 +1,94 @@
+"""The figures of one panel, as its templates and its charts take them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from usage import stats
+from usage.breakdown import Breakdown, breakdown
+from usage.charts import epoch_ms, gather, stack, summary
+from usage.classify import code_of, remedy
+from usage.events import Outcome
+from usage.periods import Step
+from usage.rollups import quantile
+from usage.views.rows import with_names
+from usage.views.scope import Scope
+
+LATEST = 8
+CAUSES = 6
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One class of failures with what to do about it."""
+
+    outcome: str
+    status: int
+    requests: int
+    remedy: str
+    url: str
+
+
+def read_breakdown(scope: Scope, now: datetime, starts: list[datetime]) -> Breakdown:
+    return breakdown(scope.filter(starts[0], now), Step(scope.range.step))
+
+
+def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
+    """Template context: the tiles, the latest calls, the causes."""
+    latest = stats.calls(scope.filter(_EARLIEST, now), limit=LATEST).items
+    used = [at for at in (scope.last_used, latest[0].started_at if latest else None) if at]
+    last_used = max(used, default=None)
+    return {
+        "scope": scope,
+        "totals": found,
+        "denied": found.by_outcome[Outcome.DENIED],
+        "aborted": found.by_outcome[Outcome.ABORTED],
+        "quantiles": {name: found.quantile(q) for name, q in QUANTILES.items()},
+        "last_used": last_used,
+        "empty": last_used is None and not found.requests,
+        "rows": with_names(latest),
+        "causes": _causes(scope, found),
+        "summary": summary(scope.range.words, dict(found.by_outcome)),
+    }
+
+
+def _causes(scope: Scope, found: Breakdown) -> list[Cause]:
+    causes = []
+    for outcome, status, requests in found.failures()[:CAUSES]:
+        # An error inside HTTP 200 tells its code in the call alone.
+        code = code_of("", status, "") if status >= 400 and outcome is Outcome.KEY_ERROR else ""
+        url = scope.url("calls", outcome=outcome.value, status=status)
+        causes.append(Cause(outcome.value, status, requests, remedy(outcome, code), url))
+    return causes
+
+
+def chart_data(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, Any]:
+    """What static/js/charts.js draws."""
+    histograms = gather(starts, found.latencies)
+    return {
+        "at": [epoch_ms(start) for start in starts],
+        "bar_ms": int(scope.range.bar / timedelta(milliseconds=1)),
+        "outcomes": stack(starts, ((at, outcome, n) for at, outcome, _, n in found.counts)),
+        "latency": {
+            name: [round(quantile(row, q), 3) if row else None for row in histograms]
+            for name, q in QUANTILES.items()
+        },
+    }
+
+
+def table(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, Any]:
+    """Template context: the charts as a table, newest first, without its empty columns and rows."""
+    data = chart_data(scope, found, starts)
+    columns = [row for row in data["outcomes"] if any(row["data"])]
+    lines = [
+        {
+            "at": start,
+            "counts": [row["data"][index] for row in columns],
+            "latency": [data["latency"][name][index] for name in QUANTILES],
+        }
+        for index, start in enumerate(starts)
+        if any(row["data"][index] for row in columns)
+    ]
+    return {"scope": scope, "columns": columns, "lines": lines[::-1]}

@@ -1,0 +1,95 @@
+"""Usage panels: an HTML fragment, and the JSON that keeps it current."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+from django_htmx.http import replace_url
+
+from usage.breakdown import stored
+from usage.charts import RANGES
+from usage.views.figures import chart_data, figures, read_breakdown, table
+from usage.views.scope import Scope, htmx, read_scope, read_zone
+
+# The parts of a panel that usage_data renders anew.
+REGIONS = {name: f"usage/_{name}.html" for name in ("tiles", "latest", "causes")}
+
+
+@require_GET
+@never_cache
+def usage_panel(request: HttpRequest) -> HttpResponse:
+    """The panel of an application or a key; a page of its own when it is opened directly."""
+    return _panel(request, "usage_panel", "Usage")
+
+
+@require_GET
+@never_cache
+def traffic_overview(request: HttpRequest) -> HttpResponse:
+    """The panel of all applications that the reader may see."""
+    return _panel(request, "traffic_overview", "Traffic")
+
+
+def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
+    scope = read_scope(request)
+    now = timezone.now()
+    context = figures(scope, now, read_breakdown(scope, now, scope.bars(now)))
+    context |= {
+        "title": title,
+        "ranges": [
+            {"name": other.name, "words": other.words, "url": scope.url(name, range=other.name)}
+            for other in RANGES.values()
+        ],
+        "self_url": scope.url(name),
+        "data_url": scope.url("usage_data"),
+        "table_url": scope.url("usage_table"),
+        "calls_url": scope.url("calls"),
+    }
+    template = "usage/_panel.html" if htmx(request) else "usage/panel.html"
+    response = render(request, template, context)
+    page = htmx(request).current_url_abs_path
+    if page and "range" in request.GET:
+        return replace_url(response, _with_range(page, scope))
+    return response
+
+
+def _with_range(page: str, scope: Scope) -> str:
+    """The address of the page around the panel, so that the view can be shared."""
+    parts = urlsplit(page)
+    query = {**dict(parse_qsl(parts.query)), "range": scope.range.name}
+    return parts._replace(query=urlencode(query)).geturl()
+
+
+@require_GET
+@never_cache
+def usage_data(request: HttpRequest) -> HttpResponse:
+    """The charts' data and the panel's parts; 204 when nothing changed since `seen`."""
+    scope = read_scope(request)
+    now = timezone.now()
+    starts = scope.bars(now, read_zone(request))
+    version = f"{stored()}.{int(starts[-1].timestamp())}"
+    if request.GET.get("seen") == version:
+        return HttpResponse(status=204)
+    found = read_breakdown(scope, now, starts)
+    context = figures(scope, now, found)
+    html: dict[str, Any] = {
+        region: render_to_string(template, context, request) for region, template in REGIONS.items()
+    }
+    html["summary"] = context["summary"]
+    data = chart_data(scope, found, starts)
+    return JsonResponse(data | {"html": html, "empty": context["empty"], "version": version})
+
+
+@require_GET
+@never_cache
+def usage_table(request: HttpRequest) -> HttpResponse:
+    """The charts as a table, for those who can't see them or want the numbers."""
+    scope = read_scope(request)
+    now = timezone.now()
+    starts = scope.bars(now, read_zone(request))
+    found = read_breakdown(scope, now, starts)
+    return render(request, "usage/_figures.html", table(scope, found, starts))

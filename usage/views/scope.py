@@ -1,0 +1,118 @@
+"""What a panel is about: read from the URL, narrowed to what the reader may see."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeVar, cast
+from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from django_htmx.middleware import HtmxDetails
+
+from keys import permissions
+from keys.models import AppKey, Application, ProviderKey
+from usage.charts import DEFAULT_RANGE, RANGES, Range, bars
+from usage.stats import Filter
+
+K = TypeVar("K", AppKey, ProviderKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose calls, and which span. `ids` are the visible applications; None: all of them."""
+
+    range: Range
+    ids: list[str] | None
+    application: Application | None = None
+    app_key: AppKey | None = None
+    provider_key: ProviderKey | None = None
+    provider: str = ""
+
+    @property
+    def words(self) -> str:
+        about = self.app_key or self.provider_key or self.application
+        return about.name if about else self.provider or "all applications"
+
+    @property
+    def last_used(self) -> datetime | None:
+        key = self.app_key or self.provider_key
+        return key.last_used_at if key else None
+
+    def bars(self, now: datetime, zone: tzinfo = UTC) -> list[datetime]:
+        return bars(self.range, now, zone)
+
+    def filter(self, since: datetime, until: datetime) -> Filter:
+        return Filter(
+            applications=self.ids,
+            app_key=self.app_key.id if self.app_key else "",
+            provider_key=self.provider_key.id if self.provider_key else "",
+            provider=self.provider,
+            since=since,
+            until=until + timedelta(seconds=1),  # a call of this moment belongs to it
+        )
+
+    def url(self, name: str, **more: object) -> str:
+        """A URL with the same scope and range."""
+        query: dict[str, object] = {
+            "application": self.application.slug if self.application else "",
+            "app_key": self.app_key.id if self.app_key else "",
+            "provider_key": self.provider_key.id if self.provider_key else "",
+            "provider": self.provider,
+            "range": self.range.name,
+        }
+        kept = {key: value for key, value in (query | more).items() if value}
+        return f"{reverse(name)}?{urlencode(kept)}"
+
+
+def read_scope(request: HttpRequest) -> Scope:
+    """Raises Http404 for an application or key that the reader may not see."""
+    slug = request.GET.get("application", "")
+    application = permissions.get_application(request.user, slug) if slug else None
+    ids = [application.id] if application else visible_ids(request)
+    return Scope(
+        range=_range(request),
+        ids=ids,
+        application=application,
+        app_key=_key(AppKey, request.GET.get("app_key", ""), ids),
+        provider_key=_key(ProviderKey, request.GET.get("provider_key", ""), ids),
+        provider=request.GET.get("provider", "")[:50],
+    )
+
+
+def visible_ids(request: HttpRequest) -> list[str] | None:
+    if permissions.is_site_admin(request.user):
+        return None
+    return list(permissions.visible_applications(request.user).values_list("id", flat=True))
+
+
+def read_zone(request: HttpRequest) -> tzinfo:
+    try:
+        return ZoneInfo(request.GET.get("tz", "UTC"))
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the zone files
+        return UTC
+
+
+def _key(model: type[K], id: str, ids: list[str] | None) -> K | None:
+    if not id:
+        return None
+    rows = model.objects.filter(pk=id)
+    if ids is not None:
+        rows = rows.filter(application__in=ids)
+    key = rows.first()
+    if key is None:
+        raise Http404("No such key")
+    return key
+
+
+def htmx(request: HttpRequest) -> HtmxDetails:
+    """What django-htmx's middleware put on the request."""
+    return cast("HtmxDetails", request.htmx)  # type: ignore[attr-defined]
+
+
+def _range(request: HttpRequest) -> Range:
+    """Of this URL, or of the page that a fragment is loaded into."""
+    name = request.GET.get("range", "")
+    if not name and (page := htmx(request).current_url):
+        name = parse_qs(urlsplit(page).query).get("range", [""])[-1]
+    return RANGES.get(name, DEFAULT_RANGE)
