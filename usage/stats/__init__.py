@@ -1,0 +1,36 @@
+"""The questions the ledger answers. Pages, REST and commands ask here and nowhere else."""
+
+from usage.stats.accounts import Ledger, Writer, ledger
+from usage.stats.counts import (
+    BREAKDOWNS,
+    Group,
+    Latency,
+    Point,
+    TooFine,
+    Totals,
+    groups,
+    series,
+    totals,
+)
+from usage.stats.filters import Filter
+from usage.stats.raw import BadCursor, Page, call, calls
+
+__all__ = [
+    "BREAKDOWNS",
+    "BadCursor",
+    "Filter",
+    "Group",
+    "Latency",
+    "Ledger",
+    "Page",
+    "Point",
+    "TooFine",
+    "Totals",
+    "Writer",
+    "call",
+    "calls",
+    "groups",
+    "ledger",
+    "series",
+    "totals",
+]

@@ -1,0 +1,135 @@
+"""The ledger: what every writer accepted, and what became of it.
+
+    accepted = stored + duplicates + quarantined + lost + pending
+
+Pending calls are begun and not yet stored, those still open included. What is not drained yet
+is read from the spools themselves.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from usage import spool
+from usage.models import SpoolWriter
+from usage.spool.reader import Position, read
+from usage.spool.records import END, BrokenLine, Record, decode
+
+RECENT = timedelta(hours=24)  # closed writers are listed that long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """One process's account."""
+
+    id: str
+    host: str
+    started_at: datetime
+    drained_at: datetime | None
+    closed_at: datetime | None
+    accepted: int
+    stored: int
+    duplicates: int
+    quarantined: int
+    broken: int
+    lost: int
+    pending: int
+    lag_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    accepted: int
+    stored: int
+    duplicates: int
+    quarantined: int
+    broken: int  # unreadable lines, whose call is told by its other line or lost
+    lost: int
+    pending: int
+    lag_seconds: float  # age of the oldest record that is not drained
+    writers: list[Writer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """What a folder on disk tells beyond its writer's row."""
+
+    folder: Path
+    highest: int
+
+
+def ledger(now: datetime | None = None) -> Ledger:
+    """All writers added up; listed are those not closed and those closed lately."""
+    now = now or timezone.now()
+    # Spools before rows: what is drained in between is then known from the row.
+    tails = {
+        folder.name: _Tail(folder, _highest(folder))
+        for folder in spool.folders(Path(settings.SPOOL_DIR))
+    }
+    rows = {row.id: row for row in SpoolWriter.objects.all()}
+    accounts = [
+        _account(rows.get(name) or _unknown(name), tails.get(name), now)
+        for name in sorted(rows.keys() | tails.keys())
+    ]
+    return Ledger(
+        accepted=sum(one.accepted for one in accounts),
+        stored=sum(one.stored for one in accounts),
+        duplicates=sum(one.duplicates for one in accounts),
+        quarantined=sum(one.quarantined for one in accounts),
+        broken=sum(one.broken for one in accounts),
+        lost=sum(one.lost for one in accounts),
+        pending=sum(one.pending for one in accounts),
+        lag_seconds=max((one.lag_seconds for one in accounts), default=0.0),
+        writers=[one for one in accounts if one.closed_at is None or one.closed_at > now - RECENT],
+    )
+
+
+def _unknown(name: str) -> SpoolWriter:
+    """A writer whose spool was never drained."""
+    return SpoolWriter(id=name, host=spool.host_of(name), started_at=spool.started_at_of(name))
+
+
+def _account(row: SpoolWriter, tail: _Tail | None, now: datetime) -> Writer:
+    accepted = max(row.accepted, tail.highest if tail else 0)
+    return Writer(
+        id=row.id,
+        host=row.host,
+        started_at=row.started_at,
+        drained_at=row.drained_at,
+        closed_at=row.closed_at,
+        accepted=accepted,
+        stored=row.stored,
+        duplicates=row.duplicates,
+        quarantined=row.quarantined,
+        broken=row.broken,
+        lost=row.lost,
+        pending=accepted - row.stored - row.duplicates - row.quarantined - row.lost,
+        lag_seconds=_lag(tail.folder, Position(row.segment, row.offset), now) if tail else 0.0,
+    )
+
+
+def _highest(folder: Path) -> int:
+    record = spool.last_record(folder)
+    return record.highest if record else 0
+
+
+def _lag(folder: Path, drained: Position, now: datetime) -> float:
+    """The age of the first whole record behind what is drained."""
+    lines, _ = read(folder, drained, 1)
+    for line in lines:
+        with suppress(BrokenLine):
+            written_at = _written_at(decode(line.data))
+            return max(0.0, now.timestamp() - written_at)
+    return 0.0
+
+
+def _written_at(record: Record) -> float:
+    """Epoch seconds: a start is written when the call starts, an end when it ended."""
+    milliseconds = record.event.get("started_at", 0)
+    if record.kind == END:
+        milliseconds += record.event.get("latency_ms", 0.0)
+    return float(milliseconds) / 1000

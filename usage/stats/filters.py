@@ -1,0 +1,50 @@
+"""What is asked of the ledger: a range and what calls must match."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+DEFAULT_RANGE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Empty fields match everything. `applications` are ids: what the asker may see; None is all.
+
+    Without `since` the range is the 24 hours before `until`, without `until` it ends now.
+    """
+
+    applications: list[str] | None = None
+    app_key: str = ""
+    provider_key: str = ""
+    provider: str = ""
+    endpoint: str = ""
+    outcome: str = ""
+    status: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def range(self, now: datetime | None = None) -> tuple[datetime, datetime]:
+        until = self.until or now or timezone.now()
+        return self.since or until - DEFAULT_RANGE, until
+
+    @property
+    def dimensions(self) -> dict[str, Any]:
+        """Lookups that counts, histograms and calls all have."""
+        names = ("app_key", "provider_key", "provider", "endpoint")
+        lookups: dict[str, Any] = {
+            name: getattr(self, name) for name in names if getattr(self, name)
+        }
+        if self.applications is not None:
+            lookups["application__in"] = self.applications
+        return lookups
+
+    @property
+    def ends(self) -> dict[str, Any]:
+        """Lookups on how a call ended."""
+        lookups: dict[str, Any] = {"outcome": self.outcome} if self.outcome else {}
+        if self.status is not None:
+            lookups["status"] = self.status
+        return lookups

@@ -1,0 +1,71 @@
+"""Raw calls, newest first, page by page: no OFFSET, no COUNT."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q
+
+from usage.models import Call
+from usage.stats.filters import Filter
+
+LIMIT = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class BadCursor(ValueError):
+    """A cursor that no page gave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: list[Call]
+    next: str | None  # cursor of the page behind this one
+
+
+def calls(f: Filter, cursor: str | None = None, limit: int = 50) -> Page:
+    """A page of matching calls. Without `since` it goes back as far as calls are kept.
+
+    Raises BadCursor.
+    """
+    limit = max(1, min(limit, LIMIT))
+    rows = Call.objects.filter(**f.dimensions, **f.ends).order_by("-started_at", "-id")
+    if f.since:
+        rows = rows.filter(started_at__gte=f.since)
+    if f.until:
+        rows = rows.filter(started_at__lt=f.until)
+    if cursor:
+        at, last = _read(cursor)
+        rows = rows.filter(started_at__lte=at).filter(Q(started_at__lt=at) | Q(id__lt=last))
+    items = list(rows[: limit + 1])
+    more = len(items) > limit
+    return Page(items[:limit], _cursor(items[limit - 1]) if more else None)
+
+
+def call(call_id: str | UUID, applications: list[str] | None) -> Call | None:
+    """One call by its request id, if it belongs to one of these applications (None: any)."""
+    try:
+        key = call_id if isinstance(call_id, UUID) else UUID(call_id)
+    except ValueError:
+        return None
+    rows = Call.objects.filter(pk=key)
+    if applications is not None:
+        rows = rows.filter(application__in=applications)
+    return rows.first()
+
+
+def _cursor(row: Call) -> str:
+    microseconds = (row.started_at - _EPOCH) // _MICROSECOND
+    return urlsafe_b64encode(microseconds.to_bytes(8) + row.id.bytes).decode()
+
+
+def _read(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        data = urlsafe_b64decode(cursor)
+        if len(data) != 24:
+            raise BadCursor("no such cursor")
+        return _EPOCH + int.from_bytes(data[:8]) * _MICROSECOND, UUID(bytes=data[8:])
+    except (ValueError, OverflowError) as error:
+        raise BadCursor("no such cursor") from error
