@@ -76,8 +76,8 @@ dev: packages
 
 # Services that answer are used; CI=true makes them required. The last line is pytest's.
 test: dev
-	@$(PY) -m tests.services
-	@if $(PY) -m tests.services --has postgres; then \
+	@$(PY) -m tests.engines
+	@if $(PY) -m tests.engines --has postgres; then \
 	  KEYDECK_TEST_DATABASE="$$TEST_DATABASE_URL" $(PY) -m pytest -q -n $(WORKERS) -m "not live and not browser" $(ENGINE_TESTS) || exit 1; \
 	fi
 	@exec $(PY) -m pytest -q -n $(WORKERS)

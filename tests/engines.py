@@ -1,0 +1,48 @@
+"""Which of PostgreSQL and Redis answer; `make test` asks this before it runs.
+
+`python -m tests.engines` says so, one line for each that doesn't; with CI=true that is a
+failure. `python -m tests.engines --has postgres` answers by its exit code.
+"""
+
+import os
+import sys
+
+import psycopg
+import redis
+
+POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/test")
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+
+
+def postgres_answers() -> bool:
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def redis_answers() -> bool:
+    with redis.Redis.from_url(REDIS, socket_connect_timeout=3) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--has", "postgres"]:
+        sys.exit(0 if postgres_answers() else 1)
+    away = []
+    if not postgres_answers():
+        away.append("TEST_DATABASE_URL does not answer: tests on PostgreSQL are skipped")
+    if not redis_answers():
+        away.append("TEST_REDIS_URL does not answer: tests on Redis are skipped")
+    for line in away:
+        sys.stdout.write(f"{line}\n")
+    if away and os.environ.get("CI") == "true":
+        sys.exit("CI=true needs both")
+
+
+if __name__ == "__main__":
+    main()
