@@ -95,14 +95,15 @@ def judge(standing: Standing, meaning: Verdict, at: datetime) -> Standing:
 
     Unknown never replaces a verdict. A key not yet judged takes its first answer at once.
     A refusal of a key judged before makes it suspect, a second one CONFIRM_AFTER later dead.
-    Any determinate success takes the suspicion away.
+    Any determinate success takes the suspicion away, unless it was seen before the refusal.
     """
     if meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED):
         first = standing.verdict is Verdict.UNCHECKED and meaning is Verdict.UNKNOWN
-        return Standing(Verdict.UNKNOWN) if first else standing
+        return Standing(Verdict.UNKNOWN, standing.refused_at) if first else standing
     if meaning is not Verdict.DEAD:
-        return Standing(meaning)
-    if standing.verdict in (Verdict.UNCHECKED, Verdict.DEAD, Verdict.UNDECRYPTABLE):
+        late = standing.refused_at is not None and at < standing.refused_at
+        return standing if late else Standing(meaning)
+    if standing.verdict in (Verdict.UNCHECKED, Verdict.UNKNOWN, Verdict.DEAD):
         return Standing(Verdict.DEAD, standing.refused_at or at)
     if standing.refused_at is None:
         return Standing(standing.verdict, at)
