@@ -1,30 +1,151 @@
 """KeyedSession: calls a provider from Keydeck's own Python code, recorded like any other call.
 
+    session = KeyedSession(application="shop", provider="modelslab", caller="nightly-batch")
+    session.post("/api/v6/images/text2img", json={"prompt": "a lighthouse"})
+
     requests.RequestException
     └── KeydeckError              Keydeck refused or could not make the call; nothing was sent
         ├── UnknownApplication    no application of that name
         ├── UnknownProvider       no provider of that name
         ├── NotTheProvider        an absolute URL that isn't the provider's
-        ├── Refused               the provider's definition denies this endpoint
+        ├── Refused               the provider's definition denies this, or the body is malformed
         ├── NoUsableKey           the application has no working key of this provider
         ├── Sealed                the vault is sealed
-        └── NotRecorded           the call could not be written to the spool
+        └── Unavailable           the database or the spool can't be reached
 
 What `requests` itself raises (ConnectionError, Timeout, …) passes through with secrets masked.
+The provider's errors are responses, as ever: see `Response.raise_for_status`. No redirect is
+followed, and neither proxies nor .netrc are taken from the environment.
 """
 
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
 import requests
+from django.conf import settings
+
+from keys.providers.base import ProviderSpec
+from usage import ingest
+from usage.gateway import desk, directory
+from usage.sending import Keyed, RecordingAdapter, Refusal
 
 
 class KeydeckError(requests.RequestException):
     """Keydeck refused or could not make the call; nothing was sent."""
 
 
+class UnknownApplication(KeydeckError):
+    """No application of that name."""
+
+
+class UnknownProvider(KeydeckError):
+    """No provider of that name."""
+
+
+class NotTheProvider(KeydeckError):
+    """An absolute URL that isn't the provider's."""
+
+
+class Refused(KeydeckError):
+    """The provider's definition denies this endpoint, or the body is malformed."""
+
+
+class NoUsableKey(KeydeckError):
+    """The application has no working key of this provider."""
+
+
+class Sealed(KeydeckError):
+    """The vault is sealed."""
+
+
+class Unavailable(KeydeckError):
+    """The database or the spool can't be reached."""
+
+
+_ERRORS: dict[str, type[KeydeckError]] = {
+    "unknown_provider": UnknownProvider,
+    "no_usable_key": NoUsableKey,
+    "sealed": Sealed,
+    "unavailable": Unavailable,
+}
+
+
 class KeyedSession(requests.Session):
-    """A requests.Session whose calls carry an application's provider key and are recorded."""
+    """A requests.Session whose calls carry an application's provider key and are recorded.
+
+    `application` and `provider` are slugs; `caller` is a label shown beside each call. May be
+    shared by threads and used after a fork.
+    """
 
     def __init__(self, application: str, provider: str, caller: str = "") -> None:
         super().__init__()
         self.application = application
         self.provider = provider
         self.caller = caller
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._adapter = RecordingAdapter(self._keyed)
+        self.mount("http://", self._adapter)
+        self.mount("https://", self._adapter)
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> requests.Response:
+        """As requests.Session.request; `url` is a path of the provider's, or its absolute URL."""
+        return super().request(method, self._absolute(url), *args, **options)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Sends one request once. Raises KeydeckError, and what `requests` raises."""
+        options["allow_redirects"] = False
+        if options.get("timeout") is None:
+            options["timeout"] = (settings.GATEWAY_CONNECT_TIMEOUT, settings.GATEWAY_TIMEOUT)
+        try:
+            return super().send(request, **options)
+        except Refusal as refused:
+            kind = _ERRORS.get(refused.code, Refused)
+            raise kind(refused.message, request=request) from None
+
+    def get_adapter(self, url: str | bytes) -> RecordingAdapter:  # type: ignore[override]
+        """Ours whatever was mounted: another one would send calls without key and record."""
+        del url
+        return self._adapter
+
+    def _keyed(self, url: str) -> Keyed:
+        spec = self._spec()
+        base = spec.base_url.rstrip("/")
+        rest = url.removeprefix(base)
+        if rest == url or rest[:1] not in ("", "/", "?"):
+            raise NotTheProvider(f"{_origin(url)} is not {spec.name}'s address")
+        ingest.start_drainer()
+        target = rest if rest.startswith("/") else "/" + rest
+        return Keyed(spec, self._application_id(), self.caller, target)
+
+    def _absolute(self, url: str) -> str:
+        base = self._spec().base_url.rstrip("/")
+        if "://" not in url.partition("?")[0]:
+            return f"{base}/{url.lstrip('/')}"
+        return url
+
+    def _spec(self) -> ProviderSpec:
+        here = desk.mine().directory
+        try:
+            spec = here.find(here.specs, self.provider)
+        except (directory.Unavailable, TimeoutError) as error:
+            raise Unavailable("The database cannot be asked") from error
+        if spec is None:
+            raise UnknownProvider(f"No provider is called {self.provider}")
+        return spec
+
+    def _application_id(self) -> str:
+        here = desk.mine().directory
+        try:
+            found = here.find(here.applications, self.application)
+        except (directory.Unavailable, TimeoutError) as error:
+            raise Unavailable("The database cannot be asked") from error
+        if found is None:
+            raise UnknownApplication(f"No application is called {self.application}")
+        return found
+
+
+def _origin(url: str) -> str:
+    # Without user, path and query: they may hold a secret, and this goes into an exception.
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].partition('?')[0].rpartition('@')[2]}"

@@ -39,6 +39,12 @@ class Sample:
         return self.size == self._kept
 
     @property
+    def finished(self) -> bool:
+        """Whether a stream said itself that it is at its end; callers often hang up then."""
+        end = self._tail[-200:] or b"".join(self._head)[-200:]
+        return b"data: [DONE]" in end or b"message_stop" in end
+
+    @property
     def body(self) -> bytes:
         head = b"".join(self._head)
         return head + b"\n\n" + self._tail if self._tail else head

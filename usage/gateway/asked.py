@@ -20,10 +20,10 @@ class Asked:
         raw = scope.get("raw_path")
         self.raw_path: str = raw.decode("latin-1") if raw else quote(scope["path"])
         self.query: str = scope["query_string"].decode("latin-1")
-        self.headers = [
+        self.headers: list[tuple[str, str]] = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         ]
-        self._values = dict(self.headers)
+        self._values: dict[str, str] = dict(self.headers)
         client = scope.get("client")
         forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
         peer = client[0] if client else ""

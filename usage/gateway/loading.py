@@ -57,10 +57,7 @@ def pool(name: tuple[str, str]) -> Pool:
                     application=application,
                     verdict=Verdict(key.verdict),
                     current=_sealed(current),
-                    previous=previous
-                    and SealedVersion(
-                        previous.number, previous.sealed, _epoch(previous.retires_at)
-                    ),
+                    previous=_sealed(previous) if previous else None,
                 )
             )
     return tuple(found)

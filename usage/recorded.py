@@ -1,0 +1,79 @@
+"""The body of a wrapper's response: masks the secret, and says when it ended and how."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from urllib3.response import BaseHTTPResponse
+
+from usage.gateway.answer import Sample
+from usage.redaction import Masker, mask
+
+
+class RecordedBody:
+    """Stands in for `Response.raw`. Calls `ended` once.
+
+    `ended(sample, whole, error)`: `whole` when the body was read to its end; `error` when
+    reading it failed; neither when it was closed before.
+    """
+
+    def __init__(
+        self,
+        raw: BaseHTTPResponse,
+        secret: str,
+        ended: Callable[[Sample, bool, Exception | None], None],
+    ) -> None:
+        self._raw = raw
+        self._secret = secret
+        self._ended: Callable[[Sample, bool, Exception | None], None] | None = ended
+        self._sample = Sample(tail=raw.headers.get("content-type", "").startswith("text/event"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.stream()
+
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Iterator[bytes]:
+        masker = Masker((self._secret,))
+        try:
+            for chunk in self._raw.stream(amt, decode_content):
+                self._sample.add(chunk)
+                passed = masker.feed(chunk)
+                if passed:
+                    yield passed
+        except Exception as error:  # whatever broke the body ends the call, then goes on
+            self._end(False, error)
+            raise
+        rest = masker.flush()
+        if rest:
+            yield rest
+        self._end(True, None)
+
+    def read(self, amt: int | None = None, *args: Any, **options: Any) -> bytes:
+        try:
+            data = self._raw.read(amt, *args, **options)
+        except Exception as error:  # as in stream
+            self._end(False, error)
+            raise
+        self._sample.add(data)
+        if amt is None or amt < 0 or (amt and not data):
+            self._end(True, None)
+        return mask(data.decode("latin-1"), (self._secret,)).encode("latin-1")
+
+    def close(self) -> None:
+        self._raw.close()
+        self._end(False, None)
+
+    def release_conn(self) -> None:
+        self._raw.release_conn()
+        self._end(False, None)
+
+    def __del__(self) -> None:
+        self._end(False, None)
+
+    def _end(self, whole: bool, error: Exception | None) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(self._sample, whole, error)

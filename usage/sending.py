@@ -1,0 +1,221 @@
+"""The wrapper's way out: puts the key in, sends, records, and gives a response without the key.
+
+It sits at the adapter, below everything of `requests` that could keep or show a request.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import DEFAULT_POOLSIZE
+from requests.structures import CaseInsensitiveDict
+
+from keys.outbound import Blocked, PinnedAdapter
+from keys.providers.base import ProviderSpec
+from keys.providers.injection import Outgoing
+from usage import spool
+from usage.events import Outcome, Source
+from usage.gateway import core, desk, directory, headers, paths
+from usage.gateway.answer import Sample
+from usage.gateway.core import Judgement, Route
+from usage.gateway.errors import Denial, denial
+from usage.gateway.recording import Recording
+from usage.recorded import RecordedBody
+from usage.redaction import clip, mask
+
+_OPAQUE = b"\0"  # stands in for a body that is streamed past
+
+
+class Refusal(Exception):
+    """A call that was not sent; `usage.client` turns it into its own exceptions."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Whose call a request is, and its path below the provider's base URL."""
+
+    spec: ProviderSpec
+    application: str
+    caller: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    spec: ProviderSpec
+    path: str
+    route: Route
+    recording: Recording
+
+    @property
+    def secret(self) -> str:
+        return self.route.secret.reveal()
+
+
+class RecordingAdapter(PinnedAdapter):
+    """Sends one request; `keyed` says whose it is."""
+
+    def __init__(self, keyed: Callable[[str], Keyed]) -> None:
+        super().__init__(max_retries=0)
+        self._keyed = keyed
+        self._pid = os.getpid()
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
+        """Raises Refusal, and what `requests` raises, masked."""
+        if self._pid != os.getpid():
+            # The parent's connections are open here too; two must not speak on one.
+            self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
+            self._pid = os.getpid()
+        keyed = self._keyed(request.url or "")
+        call, outgoing = _begin(keyed, request)
+        sent = _with_key(request, outgoing, keyed.spec.base_url)
+        call.recording.attempts = 1
+        try:
+            response = super().send(sent, *args, **options)
+        except (requests.RequestException, Blocked, OSError) as error:
+            _end_without_answer(call, error)
+            raise _masked(error, request, call.secret) from None
+        except BaseException:
+            call.recording.end(Judgement(Outcome.ABORTED))
+            raise
+        call.recording.first_byte_ms = call.recording.elapsed_ms
+        call.recording.status = response.status_code
+        return _without_key(response, request, call)
+
+
+def _begin(keyed: Keyed, request: requests.PreparedRequest) -> tuple[_Call, Outgoing]:
+    path, _, query = keyed.target.partition("?")
+    path = path or "/"
+    body = request.body if isinstance(request.body, bytes) else None
+    if isinstance(request.body, str):
+        body = request.body.encode()
+    recording = Recording(
+        source=Source.WRAPPER,
+        method=(request.method or "")[:10],
+        provider=keyed.spec.slug,
+        endpoint=clip(keyed.spec.endpoint_of(path)),
+        application=keyed.application,
+        caller=clip(keyed.caller, limit=100),
+        bytes_in=int(request.headers.get("Content-Length") or 0),
+    )
+    outgoing = Outgoing(
+        request.method or "GET",
+        path,
+        query,
+        tuple((str(name), str(value)) for name, value in request.headers.items()),
+        _OPAQUE if request.body is not None and body is None else body or b"",
+        str(request.headers.get("Content-Type", "")),
+    )
+    try:
+        paths.check(path)
+        core.admit_path(keyed.spec, path)
+        route = _route(keyed, outgoing)
+        recording.provider_key = route.key.id
+        recording.provider_key_version = route.version.number
+        armed = core.armed(keyed.spec, outgoing, "", route)
+        recording.begin()
+    except Denial as refused:
+        recording.status = 0
+        recording.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
+        raise Refusal(refused.code, refused.message) from None
+    except spool.SpoolError as error:
+        raise Refusal("unavailable", "The call cannot be recorded") from error
+    return _Call(keyed.spec, path, route, recording), armed
+
+
+def _route(keyed: Keyed, outgoing: Outgoing) -> Route:
+    here = desk.mine()
+    name = (keyed.application, keyed.spec.slug)
+    try:
+        pool = here.directory.find(here.directory.pools, name)
+    except (directory.Unavailable, TimeoutError) as error:
+        raise denial("unavailable") from error
+    preferred = ""
+    if len(pool) > 1:
+        preferred = here.rota.maker(*name, core.jobs_asked(outgoing.path, outgoing.body))
+    return core.choose(here.rota, pool, time.time(), preferred)
+
+
+def _with_key(
+    request: requests.PreparedRequest, outgoing: Outgoing, base_url: str
+) -> requests.PreparedRequest:
+    sent = request.copy()
+    query = "?" + outgoing.query if outgoing.query else ""
+    sent.url = base_url.rstrip("/") + outgoing.path + query
+    sent.headers = CaseInsensitiveDict(outgoing.headers)
+    if outgoing.body != _OPAQUE:
+        sent.body = outgoing.body or None
+        if outgoing.body or sent.method not in ("GET", "HEAD"):
+            sent.headers["Content-Length"] = str(len(outgoing.body))
+    return sent
+
+
+def _without_key(
+    response: requests.Response, request: requests.PreparedRequest, call: _Call
+) -> requests.Response:
+    """The response as if the request had gone out as the caller wrote it."""
+    secret = call.secret
+    response.request = request
+    response.url = request.url or ""
+    for name, value in response.headers.items():
+        if secret in value:
+            response.headers[name] = mask(value, (secret,))
+    raw = response.raw
+    if hasattr(raw, "_request_url"):
+        raw._request_url = request.path_url
+    packed = bool(response.headers.get("Content-Encoding"))
+    found = tuple((n.encode(), v.encode("latin-1", "replace")) for n, v in response.headers.items())
+    content_type = response.headers.get("Content-Type", "")
+
+    def ended(sample: Sample, whole: bool, error: Exception | None) -> None:
+        status = call.recording.status
+        call.recording.bytes_out = sample.size
+        if error is not None:
+            _end_without_answer(call, error)
+            return
+        bare = request.method == "HEAD" or status in (204, 304)
+        if not (whole or bare or sample.finished or status >= 400):
+            call.recording.end(Judgement(Outcome.ABORTED, "", "Closed before the end"))
+            return
+        body = b"" if packed and not whole else sample.body
+        complete = whole and sample.complete
+        judged = core.judge(
+            call.spec, status, content_type, body, call.path, (secret,), complete=complete
+        )
+        here, now = desk.mine(), time.time()
+        job = core.job_of(body) if judged.outcome is Outcome.OK else ""
+        if job:
+            here.rota.remember(call.recording.application, call.spec.slug, job, call.route.key.id)
+        after = headers.retry_after(found) or core.retry_after_of(body)
+        core.learn(here.rota, call.route, judged, after, now)
+        call.recording.end(judged)
+
+    response.raw = RecordedBody(raw, secret, ended)
+    return response
+
+
+def _end_without_answer(call: _Call, error: Exception) -> None:
+    timeout = isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error)
+    code = "upstream_timeout" if timeout else "upstream_unreachable"
+    message = "No answer in time" if timeout else clip(type(error).__name__)
+    call.recording.end(Judgement(Outcome.NETWORK_ERROR, code, message))
+
+
+def _masked(
+    error: Exception, request: requests.PreparedRequest, secret: str
+) -> requests.RequestException:
+    """The error anew: the old one's causes and attributes hold the request with the key."""
+    text = mask(str(error), (secret,))
+    if isinstance(error, requests.RequestException):
+        return type(error)(text, request=request)
+    return requests.ConnectionError(text, request=request)
