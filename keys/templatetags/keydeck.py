@@ -15,12 +15,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from keys import attention
+from keys.models import Application, AuditEvent
 from keys.states import KeyState, Stage, Verdict
 
 register = template.Library()
 
 TWO_KEYS = (
-    "The provider key is what {provider} gave you; it stays here. "
+    "The provider key is what ModelsLab gave you; it stays here. "
     "The app key is what Keydeck gives your code; it stands in for the provider key."
 )
 
@@ -100,9 +101,9 @@ def when(value: datetime | str | None, style: str = "relative", never: str = "ne
 
 
 @register.simple_tag
-def two_keys(provider: str = "the provider") -> str:
+def two_keys() -> str:
     """The two keys in one breath, the same words wherever they are needed."""
-    return TWO_KEYS.format(provider=provider)
+    return TWO_KEYS
 
 
 @register.filter
@@ -153,3 +154,28 @@ def control(field: BoundField) -> SafeString:
         classes += " is-invalid"
     extra = field.field.widget.attrs.get("class", "")
     return field.as_widget(attrs={"class": f"{classes} {extra}".strip()})
+
+
+@register.filter
+def act_words(action: str) -> str:
+    """`provider_key.revealed` as words: Provider key revealed."""
+    return action.replace(".", " ").replace("_", " ").capitalize()
+
+
+@register.filter
+def detail_words(detail: dict[str, Any]) -> str:
+    """An audit event's detail in one line."""
+    told = [f"{name.replace('_', ' ')}: {value}" for name, value in detail.items()]
+    return " · ".join(told)
+
+
+_PAGES = {"provider_key": "provider_key", "app_key": "app_key"}
+
+
+@register.simple_tag
+def target_link(event: AuditEvent, application: Application | None) -> str:
+    """The page of what an event speaks of, "" when there is none."""
+    kind, _, id = event.target.partition(":")
+    if application is None or kind not in _PAGES:
+        return ""
+    return reverse(_PAGES[kind], args=[application.slug, id])

@@ -100,3 +100,11 @@ def provider_of(key: ProviderKey) -> providers.ProviderSpec | None:
         return providers.get(key.provider)
     except providers.UnknownProvider:
         return None
+
+
+def rotation_urls(page: str, key: Key, allowed: bool) -> dict[str, str]:
+    """Where the rotation panel's two buttons lead, for those who may use them."""
+    if not allowed:
+        return {}
+    names = ("finish", "cancel")
+    return {f"{n}_url": reverse(page, args=[key.application.slug, key.pk, n]) for n in names}

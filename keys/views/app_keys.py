@@ -16,6 +16,7 @@ from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
 from keys.states import KeyState, Stage
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
+from keys.views.acts import rotation_urls
 from keys.views.provider_keys import events_of
 from keys.views.rows import app_key_rows, rights
 
@@ -59,6 +60,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     user = person(request)
     key = permissions.get_app_key(user, slug, id)
     specs = {spec.slug: spec for spec in all_specs()}
+    can = rights(user, key.application)
     row = app_key_rows(AppKey.objects.filter(pk=key.pk), specs)[0]
     versions = list(key.versions.defer("sealed").order_by("-number"))
     usable = usable_specs(key, specs)
@@ -67,12 +69,13 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "application": key.application,
         "key": key,
         "row": row,
-        "can": rights(user, key.application),
+        "can": can,
         "versions": versions,
         "previous": next((v for v in versions if v.stage == Stage.PREVIOUS), None),
         "usable": usable,
         "events": events_of(request, key.application, f"app_key:{key.pk}"),
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        **rotation_urls("app_key_act", key, can["rotate_app_key"]),
         "revocable": key.state != KeyState.REVOKED,
         **(copy_menu(key, row.last4, chosen) if chosen else {}),
     }

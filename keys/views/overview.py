@@ -12,9 +12,12 @@ from keys.views.acting import person
 def overview(request: HttpRequest) -> HttpResponse:
     user = person(request)
     applications = list(permissions.visible_applications(user))
+    steps = attention.steps(applications)
     context = {
         "applications": applications,
         "alerts": attention.alerts(applications),
-        "steps": attention.steps(applications),
+        "steps": steps,
+        "steps_done": sum(step.done for step in steps),
+        "all_done": all(step.done for step in steps),
     }
     return render(request, "keys/overview.html", context)

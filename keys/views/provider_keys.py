@@ -14,7 +14,7 @@ from keys.permissions import Act
 from keys.providers import all_specs
 from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
-from keys.views.acts import provider_of
+from keys.views.acts import provider_of, rotation_urls
 from keys.views.rows import provider_key_rows, rights
 
 CHECKS_SHOWN = 25
@@ -46,6 +46,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     user = person(request)
     key = permissions.get_provider_key(user, slug, id)
     specs = {spec.slug: spec for spec in all_specs()}
+    can = rights(user, key.application)
     row = provider_key_rows(ProviderKey.objects.filter(pk=key.pk), specs)[0]
     versions = list(key.versions.defer("sealed").order_by("-number"))
     open_stages = {version.stage: version for version in versions}
@@ -53,13 +54,14 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "application": key.application,
         "key": key,
         "row": row,
-        "can": rights(user, key.application),
+        "can": can,
         "versions": versions,
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
         "previous": open_stages.get(Stage.PREVIOUS),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
         "events": events_of(request, key.application, f"provider_key:{key.pk}"),
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),
     }
     return render(request, "keys/provider_key.html", context)
 
