@@ -12,8 +12,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_asgi_application()  # before the imports below: they need the apps loaded
 
-from config import health  # noqa: E402
-from usage.gateway.app import gateway as calls  # noqa: E402
+from usage.gateway import app  # noqa: E402
 
 MOUNT = "/gateway/"
 
@@ -21,7 +20,7 @@ MOUNT = "/gateway/"
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """The whole product on one listener."""
     if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
-        await calls(scope, receive, send)
+        await app.gateway(scope, receive, send)
     else:
         await django(scope, receive, send)
 
@@ -29,8 +28,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def gateway(scope: Any, receive: Any, send: Any) -> None:
     """The gateway's own listener: calls, /healthz, /readyz, /metrics; anything else is 404."""
     if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
-        await calls(scope, receive, send)
-    elif scope["path"] in health.PATHS:
+        await app.gateway(scope, receive, send)
+    elif scope["path"] in app.HEALTH_PATHS:
+        await app.health(scope, receive, send)
+    elif scope["path"] == "/metrics":
         await django(scope, receive, send)
     else:
         await _not_found(send)

@@ -130,7 +130,7 @@ class Supervisor:
     def greet(self, words: str, port: int) -> None:
         """Says `words` once the pages answer; meant for a thread of its own."""
         while not self.stopping and not _answers(port):
-            time.sleep(0.1)
+            time.sleep(0.3)
         with suppress(OSError):
             print(words, flush=True)  # noqa: T201 - it is its output
 
