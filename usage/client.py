@@ -18,6 +18,7 @@ The provider's errors are responses, as ever: see `Response.raise_for_status`. N
 followed, and neither proxies nor .netrc are taken from the environment.
 """
 
+from copy import copy
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -88,9 +89,12 @@ class KeyedSession(requests.Session):
         self.mount("http://", self._adapter)
         self.mount("https://", self._adapter)
 
-    def request(self, method: str, url: str, *args: Any, **options: Any) -> requests.Response:
-        """As requests.Session.request; `url` is a path of the provider's, or its absolute URL."""
-        return super().request(method, self._absolute(url), *args, **options)
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """As requests.Session's, with a path joined to the provider's base URL."""
+        joined = copy(request)
+        url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
+        joined.url = self._absolute(url)
+        return super().prepare_request(joined)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Sends one request once. Raises KeydeckError, and what `requests` raises."""
@@ -103,7 +107,7 @@ class KeyedSession(requests.Session):
             kind = _ERRORS.get(refused.code, Refused)
             raise kind(refused.message, request=request) from None
 
-    def get_adapter(self, url: str | bytes) -> RecordingAdapter:  # type: ignore[override]
+    def get_adapter(self, url: str | bytes) -> RecordingAdapter:
         """Ours whatever was mounted: another one would send calls without key and record."""
         del url
         return self._adapter
