@@ -34,21 +34,22 @@ class ApplicationForm(forms.Form):
     )
 
 
-class PolicyForm(forms.ModelForm[Application]):
-    class Meta:
-        model = Application
-        fields = ("developers_copy_provider_keys", "show_app_keys_once")
-        labels = {
-            "developers_copy_provider_keys": "Developers may copy the provider key itself",
-            "show_app_keys_once": "Show app keys once, and keep no copy",
-        }
-        help_texts = {
-            "developers_copy_provider_keys": (
-                "With a reason and a fresh sign-in. "
-                "Calls made directly with this key are not counted."
-            ),
-            "show_app_keys_once": "A lost key is then replaced by rotating it, not copied again.",
-        }
+class PolicyForm(forms.Form):
+    developers_copy_provider_keys = forms.BooleanField(
+        required=False,
+        label="Developers may copy the provider key itself",
+        help_text=(
+            "With a reason and a fresh sign-in. Calls made directly with this key are not counted."
+        ),
+    )
+    show_app_keys_once = forms.BooleanField(
+        required=False,
+        label="Show app keys once, and keep no copy",
+        help_text=(
+            "A lost key is then replaced by rotating it, not copied again. "
+            "The copies kept so far are forgotten."
+        ),
+    )
 
 
 class MemberForm(forms.Form):

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account import app_settings as account_settings
 from allauth.account.internal.flows.login import get_authentication_records
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -38,7 +38,7 @@ def is_fresh(request: HttpRequest) -> bool:
     # A sign-in counts as well as a repeated one; allauth's own check wants the repeated one.
     records = get_authentication_records(request, person(request))
     last = max((float(record["at"]) for record in records), default=0.0)
-    return time.time() - last < account_settings.REAUTHENTICATION_TIMEOUT
+    return time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
 def step_up_url(back: str) -> str:

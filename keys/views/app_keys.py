@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from keys import lifecycle, permissions, snippets
 from keys.audit import Actor
 from keys.forms.fields import OverlapForm
-from keys.forms.keys import AppKeyForm, LimitsForm
+from keys.forms.keys import AppKeyForm, ConfirmForm, LimitsForm
 from keys.models import AppKey, Application, ProviderKey
 from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
@@ -178,8 +178,8 @@ def issued(request: HttpRequest, key: AppKey, text: str, message: str) -> HttpRe
     """The key's page, where it is copied; in an application that shows keys once, its text."""
     if not Application.objects.get(pk=key.application_id).show_app_keys_once:
         return done(request, f"{_page(key)}#code", message)
-    shown = {"revealed": text, "key": key, "back": _page(key)}
-    return ask(request, "keys/app_key_once.html", OverlapForm(), **shown)
+    template = "keys/app_key_once.html"
+    return ask(request, template, ConfirmForm(), back=_page(key), key=key, revealed=text)
 
 
 def _page(key: AppKey) -> str:

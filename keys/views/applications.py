@@ -1,6 +1,7 @@
 """Applications: the list, a new one, one with its keys, and its people and policy."""
 
 from django.db.models import Count, Max, Q
+from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -72,7 +73,7 @@ def application_people(request: HttpRequest, slug: str) -> HttpResponse:
         "tab": "people",
         "can": rights(person(request), found),
         "memberships": found.memberships.select_related("user").order_by("user__email"),
-        "policy": PolicyForm(instance=found),
+        "policy": PolicyForm(initial=model_to_dict(found)),
     }
     return render(request, "keys/application_people.html", context)
 

@@ -110,8 +110,14 @@ def provider_key_reveal(request: HttpRequest, slug: str, id: str) -> HttpRespons
         secret = lifecycle.reveal_provider_key(
             Actor.of(request), key, reason=form.cleaned_data["reason"]
         )
-        shown = {"revealed": secret.reveal(), "key": key, "back": _page(key)}
-        return ask(request, "keys/provider_key_revealed.html", ReasonForm(), **shown)
+        return ask(
+            request,
+            "keys/provider_key_revealed.html",
+            ReasonForm(),
+            back=_page(key),
+            key=key,
+            revealed=secret.reveal(),
+        )
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/provider_key_reveal.html", form, back=_page(key), key=key

@@ -52,8 +52,8 @@ def token_create(request: HttpRequest) -> HttpResponse:
             scopes=form.cleaned_data["scopes"],
             expires_at=form.expires_at(),
         )
-        shown = {"revealed": text, "back": _page()}
-        return ask(request, "keys/token_once.html", ConfirmForm(), **shown)
+        template = "keys/token_once.html"
+        return ask(request, template, ConfirmForm(), back=_page(), revealed=text)
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/token_create.html", form, back=_page()
