@@ -1,6 +1,6 @@
 """A provider key's new secret: pending, tested, current; the old one serves on as previous."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -105,7 +105,7 @@ def _settle(
         version.refresh_from_db()
         if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")
-        kept = asdict(evidence) | {"at": evidence.at.isoformat()} if evidence else UNTESTED
+        kept = evidence.as_json() if evidence else UNTESTED
         if evidence and evidence.meaning is Verdict.DEAD:
             versions.move(version, Stage.FAILED, evidence=kept)
             note_key(

@@ -25,8 +25,7 @@ from keys.vault.slots import Slot
 _MOST_DATA_KEYS = 1024
 _MOST_DERIVED = 256  # of one data key
 
-_ring: dict[tuple[str, int], "OpenDataKey"] = {}
-_lock = threading.Lock()
+_derive_lock = threading.Lock()
 
 
 class OpenDataKey:
@@ -49,7 +48,7 @@ class OpenDataKey:
         info = b"keydeck kd1\0" + slot.encode()
         derived = HKDF(SHA256(), length=32, salt=None, info=info).derive(self._raw)
         fernet = Fernet(base64.urlsafe_b64encode(derived))
-        with _lock:
+        with _derive_lock:
             _make_room(self._derived, _MOST_DERIVED)
             self._derived[slot] = fernet
         return fernet
@@ -58,9 +57,46 @@ class OpenDataKey:
         return self._raw == other._raw
 
 
-def create_data_key(application_id: str | None) -> DataKey:
-    """A new data key for an application (None: the system's), wrapped by the primary master key."""
-    version = _newest_version(application_id) + 1
+class _Ring:
+    """The open data keys. One is kept only if none was dropped since its row was read: a row
+    that is deleted meanwhile must not come back."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int], OpenDataKey] = {}
+        self._lock = threading.Lock()
+        self.drops = 0
+        self.get = self._open.get
+
+    def keep(self, place: tuple[str, int], opened: OpenDataKey, drops: int) -> None:
+        with self._lock:
+            if drops == self.drops:
+                _make_room(self._open, _MOST_DATA_KEYS)
+                self._open[place] = opened
+
+    def drop(self, place: tuple[str, int]) -> None:
+        with self._lock:
+            self.drops += 1
+            self._open.pop(place, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self.drops += 1
+            self._open.clear()
+
+    def items(self) -> list[tuple[tuple[str, int], OpenDataKey]]:
+        with self._lock:
+            return list(self._open.items())
+
+
+_ring = _Ring()
+
+
+def create_data_key(application_id: str | None, version: int | None = None) -> DataKey:
+    """A new data key for an application (None: the system's), wrapped by the primary master key.
+
+    Without a version it is the next one.
+    """
+    version = version or _newest_version(application_id) + 1
     master = masters.primary()
     text = _label(application_id or "", version) + base64.urlsafe_b64encode(os.urandom(32))
     return DataKey.objects.create(
@@ -76,13 +112,14 @@ def newest(application_id: str) -> OpenDataKey:
 
     Raises Undecryptable when the application has none.
     """
+    drops = _ring.drops
     row = DataKey.objects.filter(application_id=application_id or None).order_by("version").last()
     if row is None:
         raise Undecryptable(f"{application_id or 'the system'} has no data key")
     kept = _ring.get((application_id, row.version))
     if kept is not None and kept.row_id == row.pk and kept.wrapped == row.wrapped:
         return kept
-    return _open_and_keep(row)
+    return _open_and_keep(row, drops)
 
 
 def data_key(application_id: str, version: int) -> OpenDataKey:
@@ -90,10 +127,11 @@ def data_key(application_id: str, version: int) -> OpenDataKey:
     kept = _ring.get((application_id, version))
     if kept is not None:
         return kept
+    drops = _ring.drops
     row = DataKey.objects.filter(application_id=application_id or None, version=version).first()
     if row is None:
         raise Undecryptable(f"data key {version} of {application_id or 'the system'} is gone")
-    return _open_and_keep(row)
+    return _open_and_keep(row, drops)
 
 
 def recheck() -> None:
@@ -102,7 +140,7 @@ def recheck() -> None:
     A long-running process calls this when the change counter moved; a data key that was only
     rewrapped stays open, so that master rotation interrupts no call.
     """
-    kept = list(_ring.items())
+    kept = _ring.items()
     rows = DataKey.objects.in_bulk([opened.row_id for _, opened in kept])
     for place, opened in kept:
         row = rows.get(opened.row_id)
@@ -113,13 +151,12 @@ def recheck() -> None:
             else:
                 row = None
         if row is None:
-            _drop(place)
+            _ring.drop(place)
 
 
 def forget() -> None:
     """Drop every opened and derived key of this process."""
-    with _lock:
-        _ring.clear()
+    _ring.clear()
 
 
 def open_row(row: DataKey) -> OpenDataKey:
@@ -135,22 +172,12 @@ def open_row(row: DataKey) -> OpenDataKey:
     return OpenDataKey(row, base64.urlsafe_b64decode(text.removeprefix(label)))
 
 
-def _open_and_keep(row: DataKey) -> OpenDataKey:
+def _open_and_keep(row: DataKey, drops: int) -> OpenDataKey:
     opened = open_row(row)
     # A row of a transaction that rolls back never existed, so nothing is kept before the commit.
-    transaction.on_commit(partial(_keep, (row.application_id or "", row.version), opened))
+    place = (row.application_id or "", row.version)
+    transaction.on_commit(partial(_ring.keep, place, opened, drops))
     return opened
-
-
-def _keep(place: tuple[str, int], opened: OpenDataKey) -> None:
-    with _lock:
-        _make_room(_ring, _MOST_DATA_KEYS)
-        _ring[place] = opened
-
-
-def _drop(place: tuple[str, int]) -> None:
-    with _lock:
-        _ring.pop(place, None)
 
 
 def _make_room(kept: dict[Any, Any], most: int) -> None:
@@ -170,6 +197,6 @@ def _newest_version(application_id: str | None) -> int:
 @receiver([post_save, post_delete], sender=DataKey)
 def _row_changed(instance: DataKey, **_: object) -> None:
     place = (instance.application_id or "", instance.version)
-    _drop(place)
+    _ring.drop(place)
     # Again after the commit: another thread may have read the old row meanwhile.
-    transaction.on_commit(partial(_drop, place))
+    transaction.on_commit(partial(_ring.drop, place))

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import os
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,22 +97,19 @@ def _data_keys_exist() -> bool:
 
 
 def _create(path: Path) -> bool:
-    # Through a private name and a link: of two processes that start together one makes it.
-    private = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(private, path)
+        # Through a private file (mode 600) and a link: of two processes that start together
+        # one makes it, and nobody ever reads a half.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".master.") as private:
+            private.write(Fernet.generate_key() + b"\n")
+            private.flush()
+            os.fsync(private.fileno())
+            os.link(private.name, path)
     except FileExistsError:
         return False
     except OSError as error:
         raise VaultError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        private.unlink(missing_ok=True)
     return True
 
 

@@ -64,7 +64,7 @@ def _ensure_data_key() -> None:
         return
     try:
         with transaction.atomic():
-            keyring.create_data_key(None)
+            keyring.create_data_key(None, version=1)
     except IntegrityError:
         return  # another process made it first
 
