@@ -48,6 +48,19 @@ def _events(body: bytes) -> Iterator[dict[str, Any]]:
             yield data
 
 
+def said(answer: Answer) -> Any:
+    """The value that speaks for the answer; of a stream the event that reports an error."""
+    return next((event for event in answer.events if is_error(event)), answer.data)
+
+
+def is_error(data: Any) -> bool:
+    """Whether a JSON body is an error whatever its status: ModelsLab's `status`, or `error`."""
+    if not isinstance(data, dict):
+        return False
+    status = data.get("status")
+    return status in ("error", "failed") or (not status and bool(data.get("error")))
+
+
 def message(data: Any) -> str:
     """The provider's words: `message`, `messege`, `error`, `detail`, as text or nested."""
     if not isinstance(data, dict):

@@ -121,11 +121,14 @@ class ProviderSpec:
         kind = self.kind_of(status, answer)
         if kind is Kind.OK and answer.broken and self.json_due and (complete or answer.html):
             kind = Kind.UPSTREAM_ERROR
+        data = answers.said(answer)
+        if kind is Kind.OK and answer.events and answers.is_error(data):
+            kind = Kind.UPSTREAM_ERROR  # broke off in the middle of a stream
         tokens_in, tokens_out = answers.tokens(answer)
         if kind is Kind.OK:
             return Reading(kind, tokens_in=tokens_in, tokens_out=tokens_out)
-        code = answers.code(answer.data) or str(kind)
-        return Reading(kind, code, answers.message(answer.data), tokens_in, tokens_out)
+        code = answers.code(data) or str(kind)
+        return Reading(kind, code, answers.message(data), tokens_in, tokens_out)
 
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:
         """The kind by status alone. A refusal that comes as a web page is not the provider's."""
@@ -142,12 +145,12 @@ class ProviderSpec:
     def read_probe(self, status: int, content_type: str, body: bytes) -> Reading:
         """What the answer to the probe says. Only OK and the KEY_ kinds are determinate."""
         reading = self.read(status, content_type, body)
-        if reading.kind is Kind.OK and not (status == 200 and self.proves_live(content_type, body)):
+        if reading.kind is Kind.OK and not self.proves_live(content_type, body):
             return Reading(Kind.UNKNOWN, "unexpected_answer")
         return reading
 
     def proves_live(self, content_type: str, body: bytes) -> bool:
-        """Whether a 200 to the probe is the answer that only a live key gets."""
+        """Whether a success of the probe is the answer that only a live key gets."""
         return isinstance(answers.parse(content_type, body).data, dict | list)
 
     def endpoint_of(self, path: str) -> str:

@@ -23,7 +23,7 @@ class Custom(ProviderSpec):
 
     def proves_live(self, content_type: str, body: bytes) -> bool:
         answer = answers.parse(content_type, body)
-        if answer.html:
+        if answer.broken:
             return False  # a sign-in page, a parked domain
         return not (isinstance(answer.data, dict) and answer.data.get("ok") is False)
 

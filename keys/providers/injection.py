@@ -136,8 +136,8 @@ def _scrub_body(outgoing: Outgoing, body: Body, app_key_text: str) -> Outgoing:
         content = formbody.without_pairs(text, frozenset(), app_key_text).encode("latin-1")
     elif body.form == "json":
         content = jsonbody.without_text(content, app_key_text)
-    elif app_key_text.encode() in content:
-        content = content.replace(app_key_text.encode(), b"")
+    else:
+        content = jsonbody.without_bytes(content, app_key_text.encode())
     return _with_body(outgoing, content) if content != outgoing.body else outgoing
 
 

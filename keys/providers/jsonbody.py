@@ -92,6 +92,11 @@ def without_text(body: bytes, text: str) -> bytes:
     if _ESCAPED_ASCII.search(body):
         plain = json.dumps(json.loads(body.decode())).encode()
         body = plain if needle in plain else body
+    return without_bytes(body, needle)
+
+
+def without_bytes(body: bytes, needle: bytes) -> bytes:
+    """`body` without any copy of `needle`."""
     while needle in body:  # what is left may close up to another copy
         body = body.replace(needle, b"")
     return body

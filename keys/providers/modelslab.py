@@ -78,10 +78,8 @@ class ModelsLab(ProviderSpec):
         if status not in (200, 201, 202, 400, 422):
             # super() without arguments fails in a dataclass with slots
             return ProviderSpec.kind_of(self, status, answer)
-        data = answer.data
-        if answer.events:
-            data = next((event for event in answer.events if _failed(event)), None)
-        if status < 300 and not _failed(data):
+        data = answers.said(answer)
+        if status < 300 and not answers.is_error(data):
             return Kind.OK
         text = answers.message(data).lower()
         if _INVALID_KEY.search(text):
@@ -103,14 +101,6 @@ class ModelsLab(ProviderSpec):
     def denied(self, path: str) -> bool:
         plain = unquote(path).lower()
         return plain.startswith(_CONTROL_PLANE) or not _DANGEROUS.isdisjoint(plain.split("/"))
-
-
-def _failed(data: object) -> bool:
-    """Whether a body with status 200 is an error. `success` and `processing` are not."""
-    if not isinstance(data, dict):
-        return False
-    status = data.get("status")
-    return status in ("error", "failed") or (not status and bool(data.get("error")))
 
 
 MODELSLAB = ModelsLab(

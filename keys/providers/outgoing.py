@@ -54,7 +54,8 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
     """
     own = spec.accepts if spec else frozenset()
     found = list(in_headers(outgoing.headers, own))
-    for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"))):
+    # A provider that wants a member gets a parameter from a request without a body.
+    for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"), *names_in(own, "body"))):
         found += [
             Found(Placement("query", name), text)
             for text in formbody.pairs_named(outgoing.query, name)

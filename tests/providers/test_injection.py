@@ -1,0 +1,392 @@
+"""Where the app key may sit, and that only the provider's key leaves."""
+
+import base64
+import json
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.providers.anthropic import ANTHROPIC
+from keys.providers.base import BEARER, Placement, ProviderSpec
+from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
+from keys.providers.modelslab import MODELSLAB
+from keys.providers.openai import OPENAI
+from keys.vault import Secret
+from tests.providers.test_conformance import CUSTOM
+
+APP = "kd_live_0123456789AB_" + "Za9" * 12 + "xy"
+REAL = "ml-REAL/secret+of=the&provider"
+SECRET = Secret(REAL)
+IMAGES = "/api/v6/images/text2img"
+JSON = ("Content-Type", "application/json")
+FORM = ("content-type", "application/x-www-form-urlencoded")
+MULTIPART = ("Content-Type", "multipart/form-data; boundary=xYz")
+
+Header = tuple[str, str]
+
+
+def post(body: Any = b"", *headers: Header, path: str = IMAGES, query: str = "") -> Outgoing:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = headers or ((JSON,) if content else ())
+    return Outgoing("POST", path, query, tuple(sent), content)
+
+
+def get(*headers: Header, path: str = IMAGES, query: str = "") -> Outgoing:
+    return Outgoing("GET", path, query, headers)
+
+
+def header(sent: Outgoing, name: str) -> list[str]:
+    return [value for key, value in sent.headers if key.lower() == name]
+
+
+def multipart(**fields: str) -> bytes:
+    parts = "".join(
+        f'--xYz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    return f"{parts}--xYz--\r\n".encode()
+
+
+class TestFinding:
+    @pytest.mark.parametrize(
+        ("sent", "placement"),
+        [
+            (post({"key": APP}), Placement("body", "key")),
+            (post({"\u006bey": APP}), Placement("body", "key")),
+            (post(b'{"k\\u0065y": "%s"}' % APP.encode()), Placement("body", "key")),
+            (post(b"prompt=a&key=" + APP.encode(), FORM), Placement("body", "key")),
+            (post({"key": APP}, FORM), Placement("body", "key")),
+            (post(multipart(prompt="a", key=APP), MULTIPART), Placement("body", "key")),
+            (get(("Authorization", f"Bearer {APP}")), BEARER),
+            (get(("authorization", f"bearer  {APP} ")), BEARER),
+            (get(("Authorization", APP)), Placement("header", "authorization")),
+            (get(("Authorization", f"Token {APP}")), Placement("header", "authorization")),
+            (get(("X-Api-Key", APP)), Placement("header", "x-api-key")),
+            (get(("Key", APP)), Placement("header", "key")),
+            (get(("x-goog-api-key", APP)), Placement("header", "x-goog-api-key")),
+            (get(query=f"a=1&key={APP}"), Placement("query", "key")),
+            (get(query=f"%6bey={quote(APP)}"), Placement("query", "key")),
+        ],
+    )
+    def test_finds_the_key_where_the_providers_clients_put_it(
+        self, sent: Outgoing, placement: Placement
+    ) -> None:
+        assert find_credentials(sent) == [Found(placement, APP)]
+
+    def test_finds_either_part_of_basic(self) -> None:
+        token = base64.b64encode(f"user:{APP}".encode()).decode()
+        found = find_credentials(get(("Authorization", f"Basic {token}")))
+        assert [credential.text for credential in found] == ["user", APP]
+
+    def test_finds_every_one_of_several(self) -> None:
+        sent = post({"key": APP}, JSON, ("Key", APP), ("Authorization", f"Bearer {APP}"))
+        assert len(find_credentials(sent)) == 3
+
+    @pytest.mark.parametrize("spec", CUSTOM, ids=lambda spec: spec.slug)
+    def test_finds_it_in_a_custom_providers_own_place(self, spec: ProviderSpec) -> None:
+        (place,) = spec.accepts
+        sent = {
+            "header": get((place.name, APP)),
+            "bearer": get(("Authorization", f"Bearer {APP}")),
+            "query": get(query=f"token={APP}"),
+            "body": post({place.name: APP}),
+        }[place.place]
+        assert find_credentials(sent, spec) == [Found(place, APP)]
+
+    def test_finds_nothing_where_there_is_nothing(self) -> None:
+        assert find_credentials(post({"prompt": "the key is under the mat"})) == []
+        assert find_credentials(post({"meta": {"key": APP}})) == []
+        assert find_credentials(get()) == []
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"key": ',
+            b"key=abc",
+            '{"key": "é"}'.encode("utf-16"),
+            b"[" * 100_000,
+            b'{"key": "a", "key": "b"}',
+            b'{"key": "a", "k\\u0065y": "b"}',
+            b'{"meta": {"key": 1}, "key": "a", "x": [{"key": 2}], "key": 3}',
+        ],
+    )
+    def test_json_that_has_no_one_reading(self, body: bytes) -> None:
+        with pytest.raises(BadBody):
+            find_credentials(post(body))
+
+    @pytest.mark.parametrize("body", [b"[]", b'"text"', b"null", b"7"])
+    def test_json_that_has_no_place_for_the_key(self, body: bytes) -> None:
+        with pytest.raises(BadBody, match="object"):
+            inject(MODELSLAB, post(body, JSON, ("Key", APP)), APP, SECRET)
+
+    def test_two_key_fields_in_a_form(self) -> None:
+        with pytest.raises(BadBody):
+            find_credentials(post(b"key=a&key=b", FORM))
+        with pytest.raises(BadBody):
+            find_credentials(post(multipart(key="a") + multipart(key="b"), MULTIPART))
+
+    def test_a_compressed_body_that_could_hide_the_key(self) -> None:
+        with pytest.raises(BadBody, match="Content-Encoding"):
+            find_credentials(post(b"\x1f\x8b", JSON, ("Content-Encoding", "gzip")))
+
+    def test_the_app_key_in_the_path(self) -> None:
+        with pytest.raises(BadBody):
+            inject(OPENAI, get(path=f"/v1/{APP}/me"), APP, SECRET)
+
+
+class TestModelsLab:
+    def test_the_body_key_is_replaced_and_nothing_else_moves(self) -> None:
+        body = (
+            b'{ "key" : "%s",\n "seed": 123456789012345678901234567890, "x": 1.0, "p": "\\u00e9"}'
+        )
+        sent = inject(MODELSLAB, post(body % APP.encode()), APP, SECRET)
+        assert sent.body == body % REAL.encode()
+        assert sent.headers == (JSON,)
+
+    def test_one_key_in_header_and_body_is_in_the_body_alone(self) -> None:
+        sent = inject(MODELSLAB, post({"key": APP, "p": 1}, JSON, ("Key", APP)), APP, SECRET)
+        assert json.loads(sent.body) == {"key": REAL, "p": 1}
+        assert sent.headers == (JSON,)
+
+    @pytest.mark.parametrize(
+        "name_and_value", [("Authorization", f"Bearer {APP}"), ("x-api-key", APP), ("key", APP)]
+    )
+    def test_a_key_sent_in_a_header_alone_goes_where_it_is_documented(
+        self, name_and_value: Header
+    ) -> None:
+        sent = inject(MODELSLAB, post({"p": 1}, JSON, name_and_value), APP, SECRET)
+        assert json.loads(sent.body) == {"key": REAL, "p": 1}
+        assert sent.headers == (JSON,)
+
+    def test_a_body_is_made_where_there_is_none(self) -> None:
+        sent = inject(MODELSLAB, post(b"", ("Key", APP), ("Content-Length", "0")), APP, SECRET)
+        assert json.loads(sent.body) == {"key": REAL}
+        assert sent.headers == (("Content-Type", "application/json"),)
+
+    def test_an_empty_object_gets_the_key_without_a_comma(self) -> None:
+        sent = inject(MODELSLAB, post(b" { } ", JSON, ("Key", APP)), APP, SECRET)
+        assert json.loads(sent.body) == {"key": REAL}
+
+    def test_a_get_carries_it_in_the_query(self) -> None:
+        sent = inject(MODELSLAB, get(("Key", APP), path="/api/v6/anything"), APP, SECRET)
+        assert parse_qsl(sent.query) == [("key", REAL)]
+        assert sent.headers == ()
+
+    def test_a_query_key_stays_in_the_query_beside_what_else_was_there(self) -> None:
+        asked = get(path="/api/v6/model-search", query=f"q=a%20b&key={APP}&page=2")
+        sent = inject(MODELSLAB, asked, APP, SECRET)
+        assert sent.query == f"q=a%20b&page=2&key={quote(REAL, safe='')}"
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "expected"),
+        [
+            ("/api/v7/llm/chat/completions", ("Authorization", f"Bearer {APP}"), "authorization"),
+            ("/api/v7/llm/v1/messages", ("x-api-key", APP), "x-api-key"),
+            ("/api/v7/llm/v1/models", ("Authorization", f"Bearer {APP}"), "authorization"),
+            ("/api/uncensored-chat/v1/chat/completions", ("x-api-key", APP), "authorization"),
+            ("/api/v1/workflows/7/run", ("Authorization", f"Bearer {APP}"), "key"),
+            ("/mcp/v7", ("X-API-Key", APP), "x-api-key"),
+        ],
+    )
+    def test_each_family_of_paths_has_its_place(
+        self, path: str, headers: Header, expected: str
+    ) -> None:
+        sent = inject(MODELSLAB, post({"p": 1}, JSON, headers, path=path), APP, SECRET)
+        assert header(sent, expected)[0].endswith(REAL)
+        assert json.loads(sent.body) == {"p": 1}
+
+    def test_chat_takes_the_body_key_where_the_caller_used_it(self) -> None:
+        asked = post({"key": APP, "model_id": "m"}, path="/api/v7/llm/chat/completions")
+        sent = inject(MODELSLAB, asked, APP, SECRET)
+        assert json.loads(sent.body) == {"key": REAL, "model_id": "m"}
+        assert header(sent, "authorization") == []
+
+    def test_a_rival_credential_does_not_stand_beside_the_real_one(self) -> None:
+        asked = post(
+            {"key": APP}, JSON, ("Authorization", "Bearer other"), ("X-Api-Key", "other"),
+            query="key=other",
+        )  # fmt: skip
+        sent = inject(MODELSLAB, asked, APP, SECRET)
+        assert "other" not in repr(sent)
+
+    def test_a_nested_key_is_none_of_ours(self) -> None:
+        asked = post({"a": {"key": "mine"}, "key": APP, "list": [{"key": 2}], "z": "\\"})
+        sent = inject(MODELSLAB, asked, APP, SECRET)
+        assert json.loads(sent.body) == {
+            "a": {"key": "mine"}, "key": REAL, "list": [{"key": 2}], "z": "\\",
+        }  # fmt: skip
+
+    def test_a_form_field_is_replaced(self) -> None:
+        sent = inject(MODELSLAB, post(f"p=a+b&key={APP}".encode(), FORM), APP, SECRET)
+        assert parse_qsl(sent.body.decode()) == [("p", "a b"), ("key", REAL)]
+
+    def test_a_multipart_field_is_replaced(self) -> None:
+        sent = inject(MODELSLAB, post(multipart(a="1", key=APP, b="2"), MULTIPART), APP, SECRET)
+        assert sent.body == multipart(a="1", key=REAL, b="2")
+
+    def test_a_multipart_body_gets_a_field(self) -> None:
+        sent = inject(MODELSLAB, post(multipart(a="1"), MULTIPART, ("Key", APP)), APP, SECRET)
+        assert sent.body == multipart(key=REAL, a="1")
+
+    def test_an_opaque_body_passes_with_the_key_in_the_header(self) -> None:
+        media = ("Content-Type", "application/octet-stream")
+        sent = inject(MODELSLAB, post(b"\x00\x01", media, ("Key", APP)), APP, SECRET)
+        assert (sent.body, header(sent, "key")) == (b"\x00\x01", [REAL])
+
+
+class TestOthers:
+    def test_openai_gets_a_bearer_and_loses_the_body_member(self) -> None:
+        asked = post(b'{"model":"m","key":"%s"}' % APP.encode(), path="/v1/chat/completions")
+        sent = inject(OPENAI, asked, APP, SECRET)
+        assert sent.body == b'{"model":"m"}'
+        assert header(sent, "authorization") == [f"Bearer {REAL}"]
+
+    def test_a_member_called_key_that_is_not_the_app_key_stays(self) -> None:
+        asked = post({"key": "of the piano"}, JSON, ("Authorization", f"Bearer {APP}"))
+        assert inject(OPENAI, asked, APP, SECRET).body == asked.body
+
+    def test_a_header_that_is_no_credential_of_the_provider_stays(self) -> None:
+        asked = get(("Authorization", f"Bearer {APP}"), ("X-Api-Key", "other"), ("A", "b"))
+        sent = inject(OPENAI, asked, APP, SECRET)
+        assert header(sent, "x-api-key") == ["other"]
+        assert header(sent, "a") == ["b"]
+
+    def test_anthropic_takes_x_api_key_and_a_version_if_none_was_sent(self) -> None:
+        sent = inject(ANTHROPIC, get(("Authorization", f"Bearer {APP}")), APP, SECRET)
+        assert header(sent, "x-api-key") == [REAL]
+        assert header(sent, "anthropic-version") == ["2023-06-01"]
+        asked = get(("x-api-key", APP), ("anthropic-version", "2099-01-01"))
+        assert header(inject(ANTHROPIC, asked, APP, SECRET), "anthropic-version") == ["2099-01-01"]
+
+    def test_a_changed_body_leaves_its_length_to_the_sender(self) -> None:
+        asked = post({"key": APP}, JSON, ("Content-Length", "60"))
+        assert header(inject(MODELSLAB, asked, APP, SECRET), "content-length") == []
+        untouched = post(
+            {"a": 1}, JSON, ("Content-Length", "8"), ("Authorization", f"Bearer {APP}")
+        )
+        assert header(inject(OPENAI, untouched, APP, SECRET), "content-length") == ["8"]
+
+
+COPIES = st.lists(
+    st.sampled_from(
+        [
+            ("header", "Key", APP),
+            ("header", "X-Api-Key", f" {APP}"),
+            ("header", "Authorization", f"Bearer {APP}"),
+            ("header", "Authorization", "Basic " + base64.b64encode(f"{APP}:".encode()).decode()),
+            ("header", "Cookie", f"session={APP}; a=b"),
+            ("header", "X-Whatever", f"prefix-{APP}-suffix"),
+            ("query", "key", APP),
+            ("query", "api_key", quote(APP).replace("k", "%6B")),
+            ("query", "q", f"look+for+{APP}"),
+            ("query", APP, "1"),
+            ("json", "key", APP),
+            ("json", "prompt", f"my key is {APP}, or {APP}"),
+            ("json", "prompt2", "kd_li" + APP + APP[5:]),
+            ("json", "nested", {"key": APP, "list": [APP, {"key": [APP]}]}),
+            ("json", "auth", APP),
+            ("json", APP, 1),
+        ]
+    ),
+    max_size=8,
+)
+KINDS = st.sampled_from(["json", "escaped", "urlencoded", "multipart", "text", "none"])
+
+
+def build(kind: str, copies: list[tuple[str, str, Any]], extra: dict[str, Any]) -> Outgoing:
+    headers = [(name, value) for where, name, value in copies if where == "header"]
+    query = "&".join(f"{name}={value}" for where, name, value in copies if where == "query")
+    fields = extra | {name: value for where, name, value in copies if where == "json"}
+    body, media = b"", ""
+    if kind in ("json", "escaped"):
+        body, media = json.dumps(fields).encode(), "application/json"
+        if kind == "escaped":
+            body = body.replace(b"kd_", b"k\\u0064\\u005f")
+    elif kind == "urlencoded":
+        pairs = (f"{quote(name)}={quote(str(value))}" for name, value in fields.items())
+        body, media = "&".join(pairs).replace("kd_", "%6bd_").encode(), FORM[1]
+    elif kind == "multipart":
+        body, media = (
+            multipart(**{name: str(value) for name, value in fields.items()}),
+            MULTIPART[1],
+        )
+    elif kind == "text":
+        body, media = repr(fields).encode(), "text/csv"
+    if media:
+        headers.append(("Content-Type", media))
+    return Outgoing("POST", IMAGES, query, tuple(headers), body)
+
+
+@given(
+    spec=st.sampled_from([MODELSLAB, OPENAI, ANTHROPIC, *CUSTOM]),
+    kind=KINDS,
+    copies=COPIES,
+    extra=st.dictionaries(
+        st.text(st.characters(codec="utf-8", exclude_characters='"\r\n'), min_size=1, max_size=5),
+        st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=8)
+        | st.integers()
+        | st.none(),
+        max_size=4,
+    ),
+    path=st.sampled_from([IMAGES, "/api/v7/llm/chat/completions", "/v1/messages"]),
+)
+def test_no_app_key_survives_and_the_secret_is_there_once(
+    spec: ProviderSpec,
+    kind: str,
+    copies: list[tuple[str, str, Any]],
+    extra: dict[str, Any],
+    path: str,
+) -> None:
+    asked = build(kind, copies, extra)
+    asked = Outgoing("POST", path, asked.query, asked.headers, asked.body)
+    secret = "S3CRETofTHEprovider"
+    try:
+        sent = inject(spec, asked, APP, Secret(secret))
+    except BadBody:
+        return  # refused: nothing leaves
+    everything = [
+        sent.path,
+        sent.query,
+        *(text for pair in sent.headers for text in pair),
+        sent.body.decode("utf-8", "replace"),
+    ]
+    for name, value in sent.headers:
+        if name.lower() == "authorization" and value.startswith("Basic "):
+            everything.append(base64.b64decode(value[6:]).decode())
+    readable = "\n".join([*everything, *(text for _, text in parse_qsl(sent.query))])
+    if kind in ("json", "escaped"):
+        readable += json.dumps(json.loads(sent.body))
+    if kind == "urlencoded":
+        readable += repr(parse_qsl(sent.body.decode(), keep_blank_values=True))
+    assert APP not in readable
+    assert sum(text.count(secret) for text in everything) == 1
+    if kind in ("json", "escaped") and extra and not {"key", "auth"} & extra.keys():
+        left = json.loads(sent.body)
+        assert {name: left[name] for name in extra.keys() & left.keys()}.items() <= left.items()
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["key", '"key', "a\\"]), inner, max_size=3),
+        max_leaves=10,
+    ), max_size=4),
+    st.booleans(),
+    st.sampled_from([None, 1, "\t"]),
+)  # fmt: skip
+def test_every_other_value_of_a_json_body_arrives_as_it_was_sent(
+    value: dict[str, Any], ascii_only: bool, indent: int | str | None
+) -> None:
+    value = {**value, "key": APP}
+    body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+    sent = inject(MODELSLAB, post(body), APP, SECRET)
+    assert json.loads(sent.body) == {**value, "key": REAL}
+    without = inject(OPENAI, post(body), APP, SECRET)
+    del value["key"]
+    assert json.loads(without.body) == value
