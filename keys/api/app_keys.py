@@ -64,9 +64,11 @@ def get_app_key(request: HttpRequest, slug: str, key_id: str) -> AppKeyOut:
 
 @router.patch(ONE, auth=MANAGE, response=AppKeyOut, operation_id="change_app_key")
 def change_app_key(request: HttpRequest, slug: str, key_id: str, body: AppKeyPatch) -> AppKeyOut:
-    """Changes limits; a limit that isn't given stays, null takes it away."""
+    """Changes the policy; what isn't given stays, null takes a limit away."""
     key = permissions.get_app_key(request.user, slug, key_id, Act.MANAGE_POLICY)
-    lifecycle.set_limits(Actor.of(request), key, **body.limits.model_dump(exclude_unset=True))
+    given = body.model_dump(exclude_unset=True)
+    limits = given.pop("limits", {})
+    lifecycle.set_limits(Actor.of(request), key, **given, **limits)
     return _fresh(key, slug)
 
 

@@ -54,6 +54,16 @@ def change_application(request: HttpRequest, slug: str, body: ApplicationPatch) 
     return _application(found)
 
 
+@router.delete(
+    "/{slug:slug}", auth=SECRETS, response={204: None}, operation_id="delete_application"
+)
+def delete_application(request: HttpRequest, slug: str) -> Status[None]:
+    """With its keys and its data key: nothing of it can be opened any more."""
+    found = permissions.get_application(request.user, slug, Act.DELETE_APPLICATION)
+    lifecycle.delete_application(Actor.of(request), found)
+    return Status(204, None)
+
+
 @router.get("/{slug:slug}/members", auth=READ, response=Members, operation_id="list_members")
 def list_members(request: HttpRequest, slug: str, query: Query[paging.Paging]) -> Members:
     found = permissions.get_application(request.user, slug)

@@ -5,8 +5,9 @@ import binascii
 from typing import Annotated, Any, TypeVar
 
 from django.db.models import Model, QuerySet
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from keys.api.fields import Input
 from keys.lifecycle import Invalid
 
 MOST = 1000
@@ -14,10 +15,8 @@ Row = TypeVar("Row", bound=Model)
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 
-class Paging(BaseModel):
+class Paging(Input):
     """Query of every list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: Limit = 100
     cursor: Annotated[str, Field(max_length=500)] | None = None

@@ -10,6 +10,7 @@ from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.schemas import (
     CheckOut,
     EvidenceOut,
+    ProviderKeyAdded,
     ProviderKeyIn,
     ProviderKeyOut,
     ProviderKeys,
@@ -46,12 +47,12 @@ def list_provider_keys(
 @router.post(
     "/{slug:slug}/provider-keys",
     auth=MANAGE,
-    response={201: ProviderKeyOut},
+    response={201: ProviderKeyAdded},
     operation_id="add_provider_key",
 )
 def add_provider_key(
     request: HttpRequest, slug: str, body: ProviderKeyIn
-) -> Status[ProviderKeyOut]:
+) -> Status[ProviderKeyAdded]:
     """Seals the secret and asks the provider about it: the verdict is in the answer."""
     application = permissions.get_application(request.user, slug, Act.MANAGE_PROVIDER_KEYS)
     key = lifecycle.add_provider_key(
@@ -61,7 +62,8 @@ def add_provider_key(
         provider=body.provider,
         secret=body.secret.get_secret_value(),
     )
-    return Status(201, _fresh(key, slug))
+    shown = _fresh(key, slug).model_dump()
+    return Status(201, ProviderKeyAdded(**shown, trimmed=key.trimmed))
 
 
 @router.get(ONE, auth=READ, response=ProviderKeyOut, operation_id="get_provider_key")

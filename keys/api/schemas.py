@@ -91,9 +91,13 @@ class AppKeyIn(Input):
 
 
 class AppKeyPatch(Input):
-    """What may change of a key that exists: only the fields given are touched."""
+    """Only the fields given are touched; null takes a limit away."""
 
-    limits: Limits
+    limits: Limits = Limits()
+    providers: list[Slug] | None = Field(None, max_length=100)
+    expires_at: Instant | None = None
+    endpoints: list[Text] | None = Field(None, max_length=100)
+    ips: list[Text] | None = Field(None, max_length=100)
 
 
 class RotateProviderKey(Input):
@@ -132,6 +136,12 @@ class ProviderKeyOut(BaseModel):
     created_at: datetime
     last_used_at: datetime | None
     checked_at: datetime | None
+
+
+class ProviderKeyAdded(ProviderKeyOut):
+    """`trimmed`: the secret came with whitespace around it, which was taken off."""
+
+    trimmed: bool
 
 
 class LimitsOut(BaseModel):

@@ -1,0 +1,1 @@
+"""REST of the usage app: thin handlers over `usage.stats`. Mounted by `config.api`."""

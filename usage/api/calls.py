@@ -1,0 +1,88 @@
+"""REST for recorded calls: newest first, for drill-down."""
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+from ninja import Query, Router
+from pydantic import Field
+
+from keys.api.auth import READ
+from keys.api.paging import Paging
+from keys.lifecycle import Invalid
+from keys.models import Application
+from usage import stats
+from usage.api.filters import Endpoint, UsageQuery, applications_of, filter_of
+from usage.api.schemas import CallOut, Calls
+from usage.classify import remedy
+from usage.events import Outcome
+from usage.models import Call
+
+router = Router(tags=["calls"])
+
+
+class CallsQuery(UsageQuery, Paging):
+    outcome: Outcome | None = None
+    status: Annotated[int, Field(ge=0, le=999)] | None = None
+    endpoint: Endpoint | None = None
+
+
+@router.get("", auth=READ, response=Calls, operation_id="list_calls")
+def list_calls(request: HttpRequest, query: Query[CallsQuery]) -> Calls:
+    chosen = replace(
+        filter_of(request, query),
+        outcome=query.outcome or "",
+        status=query.status,
+        endpoint=query.endpoint or "",
+    )
+    try:
+        found = stats.calls(chosen, query.cursor, query.limit)
+    except stats.BadCursor as error:
+        raise Invalid("cursor", "Not a cursor of this list.") from error
+    slugs = _slugs({row.application for row in found.items})
+    return Calls(items=[_out(row, slugs) for row in found.items], next=found.next)
+
+
+@router.get("/{uuid:request_id}", auth=READ, response=CallOut, operation_id="get_call")
+def get_call(request: HttpRequest, request_id: UUID) -> CallOut:
+    """One call, by the X-Request-Id that its caller received."""
+    row = stats.call(request_id, applications_of(request, None))
+    if row is None:
+        raise Http404
+    return _out(row, _slugs({row.application}))
+
+
+def _slugs(ids: set[str]) -> dict[str, str]:
+    return dict(Application.objects.filter(id__in=ids).values_list("id", "slug"))
+
+
+def _out(row: Call, slugs: dict[str, str]) -> CallOut:
+    return CallOut(
+        request_id=str(row.id),
+        at=row.started_at,
+        source=row.source,
+        application=slugs.get(row.application, row.application),
+        app_key=row.app_key or None,
+        app_key_version=row.app_key_version or None,
+        provider=row.provider,
+        provider_key=row.provider_key or None,
+        provider_key_version=row.provider_key_version or None,
+        method=row.method,
+        endpoint=row.endpoint,
+        caller=row.caller,
+        address=row.address,
+        user_agent=row.user_agent,
+        outcome=row.outcome,
+        status=row.status,
+        code=row.code,
+        message=row.message,
+        remedy=remedy(Outcome(row.outcome), row.code),
+        latency_ms=row.latency_ms,
+        first_byte_ms=row.first_byte_ms,
+        bytes_in=row.bytes_in,
+        bytes_out=row.bytes_out,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        attempts=row.attempts,
+    )

@@ -1,0 +1,97 @@
+"""What REST says of usage (DESIGN section 7; the fields are fixed, more may be added)."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from keys.api.schemas import ListOut
+
+
+class LatencyOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class SumsOut(BaseModel):
+    """error_rate = errors / (requests - denied - aborted); latencies are None where unknown."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    requests: int
+    errors: int
+    error_rate: float
+    by_outcome: dict[str, int]
+    latency_ms: LatencyOut
+    bytes_in: int
+    bytes_out: int
+    tokens_in: int
+    tokens_out: int
+
+
+class TotalsOut(SumsOut):
+    """`since` and `until` are what was really summed: whole buckets of the counts kept."""
+
+    since: datetime
+    until: datetime
+
+
+class PointOut(SumsOut):
+    """One step. `by`: requests per value of the dimension asked for."""
+
+    at: datetime
+    by: dict[str, int]
+
+
+class SeriesOut(BaseModel):
+    points: list[PointOut]
+
+
+class CallOut(BaseModel):
+    request_id: str
+    at: datetime
+    source: str
+    application: str
+    app_key: str | None
+    app_key_version: int | None
+    provider: str
+    provider_key: str | None
+    provider_key_version: int | None
+    method: str
+    endpoint: str
+    caller: str
+    address: str
+    user_agent: str
+    outcome: str
+    status: int
+    code: str
+    message: str
+    remedy: str
+    latency_ms: float
+    first_byte_ms: float
+    bytes_in: int
+    bytes_out: int
+    tokens_in: int
+    tokens_out: int
+    attempts: int
+
+
+class Calls(ListOut):
+    items: list[CallOut]
+
+
+class LedgerOut(BaseModel):
+    """accepted = stored + duplicates + quarantined + lost + pending."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    accepted: int
+    stored: int
+    duplicates: int
+    pending: int
+    lost: int
+    quarantined: int
+    broken: int
+    lag_seconds: float
