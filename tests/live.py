@@ -10,12 +10,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -211,6 +213,12 @@ class Keydeck:
         """One REST call as the admin; `path` below /api/v1."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return ask(method, f"{self.url}/api/v1{path}", body, headers=headers)
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Reads the SQLite database as it lies on disk."""
+        address = f"{(self.data_dir / 'keydeck.sqlite3').as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=20)) as reader:
+            return reader.execute(sql, values).fetchall()
 
     def connect(self, secret: str = "sandbox-live-1", slug: str = "") -> tuple[str, str]:
         """A new application on the sandbox: its slug and the text of an app key."""
