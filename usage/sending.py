@@ -167,10 +167,11 @@ def _without_key(
     secret = call.secret
     response.request = request
     response.url = request.url or ""
-    for name, value in response.headers.items():
-        if secret in value:
-            response.headers[name] = mask(value, (secret,))
     raw = response.raw
+    for echoed in (response.headers, raw.headers):
+        for name, value in list(echoed.items()):
+            if secret in value:
+                echoed[name] = mask(value, (secret,))
     if hasattr(raw, "_request_url"):
         raw._request_url = request.path_url
     packed = bool(response.headers.get("Content-Encoding"))

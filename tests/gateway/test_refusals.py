@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from keys import tokens, vault
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import Application, ProviderKey
 from keys.states import KeyState, Verdict
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG

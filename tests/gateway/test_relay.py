@@ -152,7 +152,7 @@ def test_a_chunked_request_body_is_read(gateway: Server, provider: Upstream, key
 def test_links_back_to_the_provider_are_turned(
     gateway: Server, provider: Upstream, key: str
 ) -> None:
-    body = '{"status":"processing","id":9,"fetch_result":"%s","output":["%s"]}' % (
+    body = '{{"status":"processing","id":9,"fetch_result":"{}","output":["{}"]}}'.format(
         f"{provider.url}/api/v6/images/fetch/9".replace("/", "\\/"),
         f"{provider.url}/output/9.png",
     )

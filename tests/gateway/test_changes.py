@@ -1,0 +1,130 @@
+"""A change to a key holds in the gateway within a second; rotation interrupts nobody."""
+
+import time
+
+import pytest
+
+from keys import lifecycle
+from keys.audit import Actor
+from keys.models import AppKey, ProviderKey
+from keys.states import Stage
+from tests.factories import ProviderKeyFactory, add_version
+from tests.gateway.conftest import REAL, TEXT2IMG
+from tests.gateway.serving import Server, stored_call, wait_until
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+def status(gateway: Server, key: str) -> int:
+    return gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}).status_code
+
+
+def seconds_until(gateway: Server, key: str, wanted: int) -> float:
+    began = time.monotonic()
+    wait_until(lambda: status(gateway, key) == wanted, 5)
+    return time.monotonic() - began
+
+
+def test_a_revoked_app_key_is_refused_within_a_second(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor
+) -> None:
+    assert status(gateway, key) == 200
+    lifecycle.revoke(actor, app_key)
+    assert seconds_until(gateway, key, 401) < 1
+
+
+def test_a_disabled_app_key_comes_back_within_a_second(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor
+) -> None:
+    assert status(gateway, key) == 200
+    lifecycle.disable(actor, app_key)
+    assert seconds_until(gateway, key, 403) < 1
+    lifecycle.enable(actor, app_key)
+    assert seconds_until(gateway, key, 200) < 1
+
+
+def test_both_versions_of_a_rotated_app_key_work_until_the_overlap_ends(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor
+) -> None:
+    assert status(gateway, key) == 200
+    new = lifecycle.rotate_app_key(actor, app_key, overlap_seconds=3600).reveal()
+    response = gateway.post(TEXT2IMG, json={"key": new, "prompt": "x"})
+    assert response.status_code == status(gateway, key) == 200
+    call = stored_call(response)
+    assert (call.app_key, call.app_key_version) == (app_key.id, 2)
+    lifecycle.finish_rotation(actor, app_key)
+    assert seconds_until(gateway, key, 401) < 1
+    assert status(gateway, new) == 200
+
+
+def test_a_limit_set_now_holds_within_a_second(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor
+) -> None:
+    assert status(gateway, key) == 200
+    lifecycle.set_limits(actor, app_key, per_minute=1)
+    assert seconds_until(gateway, key, 429) < 1
+
+
+def test_a_rotated_provider_key_is_used_within_a_second(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str, actor: Actor
+) -> None:
+    assert status(gateway, key) == 200
+    provider.answer(200, {"status": "success", "data": {"balance": 1}}, path="/api/wallet_balance")
+    lifecycle.rotate_provider_key(actor, provider_key, secret="newSecretOfModelsLab")
+
+    def used() -> bool:
+        assert status(gateway, key) == 200
+        return bool(provider.requests[-1].json()["key"] == "newSecretOfModelsLab")
+
+    began = time.monotonic()
+    wait_until(used, 5)
+    assert time.monotonic() - began < 1
+
+
+def test_a_version_the_provider_refuses_gives_way_to_the_previous(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
+) -> None:
+    provider_key.versions.update(stage=Stage.PREVIOUS)
+    add_version(provider_key, "refusedNow", number=2)
+    provider.answer(401, {"status": "error", "message": "Invalid API key"})
+    assert status(gateway, key) == 401
+    provider.answer(200, {"status": "success"})
+    assert status(gateway, key) == 200
+    sent = [received.json()["key"] for received in provider.requests]
+    assert sent == ["refusedNow", REAL]
+
+
+def test_several_keys_take_turns_and_one_that_hit_its_limit_rests(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
+) -> None:
+    ProviderKeyFactory(
+        application=provider_key.application, secret="second", verdict=provider_key.verdict
+    )
+    for _ in range(4):
+        assert status(gateway, key) == 200
+    sent = [received.json()["key"] for received in provider.requests]
+    assert sorted(sent) == sorted([REAL, REAL, "second", "second"])
+    provider.answer(429, {"status": "error", "message": "Rate limit exceeded", "retry_after": 30})
+    assert status(gateway, key) == 429
+    resting = provider.requests[-1].json()["key"]
+    provider.answer(200, {"status": "success"})
+    for _ in range(3):
+        assert status(gateway, key) == 200
+        assert provider.requests[-1].json()["key"] != resting
+
+
+def test_a_job_is_fetched_with_the_key_that_made_it(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
+) -> None:
+    ProviderKeyFactory(
+        application=provider_key.application, secret="second", verdict=provider_key.verdict
+    )
+    provider.answer(200, {"status": "processing", "id": 4711, "output": []})
+    assert status(gateway, key) == 200
+    maker = provider.requests[-1].json()["key"]
+    for _ in range(3):
+        gateway.post("/api/v6/images/fetch/4711", json={"key": key})
+        assert provider.requests[-1].json()["key"] == maker
+        gateway.post("/api/v6/images/fetch", json={"key": key, "request_id": 4711})
+        assert provider.requests[-1].json()["key"] == maker

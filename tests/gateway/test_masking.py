@@ -1,0 +1,47 @@
+"""Secrets are masked by value, whatever the chunks; nothing else changes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usage.redaction import Masker, clip, mask
+
+SECRET = "aXaXb/secret=1"
+keys = st.text(alphabet="ab/=", min_size=1, max_size=6)
+
+
+@given(
+    secret=keys,
+    pieces=st.lists(st.sampled_from(["a", "b", "/", "=", "S", "x", "%2F", "\\/"]), max_size=40),
+    cuts=st.lists(st.integers(0, 200), max_size=8),
+)
+def test_a_stream_masks_like_the_whole(secret: str, pieces: list[str], cuts: list[int]) -> None:
+    text = "".join(secret if piece == "S" else piece for piece in pieces).encode()
+    masker, out, start = Masker([secret]), b"", 0
+    for cut in sorted({min(cut, len(text)) for cut in cuts} | {len(text)}):
+        out += masker.feed(text[start:cut])
+        start = cut
+    out += masker.flush()
+    assert len(out) == len(text)
+    assert secret.encode() not in out
+    assert all(new in (old, ord("*")) for old, new in zip(text, out, strict=True))
+
+
+def test_only_what_may_begin_a_secret_is_held_back() -> None:
+    masker = Masker([SECRET])
+    assert masker.feed(b"data: hello\n\n") == b"data: hello\n\n"
+    assert masker.feed(b"data: aXa") == b"data: "
+    assert masker.feed(b"no") == b"aXano"
+    assert masker.feed(b"!aXaXaXb/sec") == b"!aX"
+    assert masker.feed(b"ret=1.") == b"*" * len(SECRET) + b"."
+
+
+def test_other_spellings_are_masked_too() -> None:
+    assert "secret" not in mask("a=aXaXb%2Fsecret%3D1&b", [SECRET])
+    assert "secret" not in mask('{"k": "aXaXb\\/secret=1"}', [SECRET])
+
+
+def test_a_recorded_message_is_one_short_line() -> None:
+    line = clip(f"bad\nkey {SECRET} " + "x" * 500, [SECRET])
+    assert len(line) == 200
+    assert "\n" not in line
+    assert SECRET not in line

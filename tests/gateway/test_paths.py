@@ -1,0 +1,52 @@
+"""A path has one reading, or is refused."""
+
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usage.gateway import paths
+from usage.gateway.errors import Denial
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("/gateway/modelslab/api/v6/images", ("modelslab", "/api/v6/images")),
+        ("/gateway/modelslab/api/", ("modelslab", "/api/")),
+        ("/gateway/modelslab/", ("modelslab", "/")),
+        ("/gateway/modelslab", ("modelslab", "/")),
+        ("/gateway/my-api/a%20b/c:d@e", ("my-api", "/a%20b/c:d@e")),
+        ("/gateway/my-api/%E2%82%AC...", ("my-api", "/%E2%82%AC...")),
+    ],
+)
+def test_a_plain_path_is_taken_as_it_is(raw: str, expected: tuple[str, str]) -> None:
+    assert paths.split(raw) == expected
+
+
+@given(st.text(alphabet="/.%2eE5cCfF0\\ab\t\n é", max_size=12))
+def test_what_passes_has_one_reading(rest: str) -> None:
+    try:
+        path = paths.check("/" + rest)
+    except Denial as refused:
+        assert refused.code == "bad_request"
+        return
+    plain = unquote(path, errors="strict") if "%" in path else path
+    assert "//" not in plain
+    assert not {".", ".."} & set(plain.split("/"))
+    assert unquote(plain) == plain
+    assert all(char.isprintable() or ord(char) > 127 for char in plain)
+
+
+@given(st.text(alphabet="abcXYZ-_~ é", min_size=1, max_size=20))
+def test_an_ordinary_segment_passes(segment: str) -> None:
+    assert paths.check("/v1/" + quote(segment)) == "/v1/" + quote(segment)
+
+
+def test_globs_match_the_decoded_whole_path() -> None:
+    assert paths.allowed("/api/v6/images/text2img", ("/api/v6/images/*",))
+    assert paths.allowed("/api/v6/im%61ges/text2img", ("/api/v6/images/*",))
+    assert not paths.allowed("/api/v6/video/text2img", ("/api/v6/images/*",))
+    assert not paths.allowed("/x/api/v6/images/a", ("/api/v6/images/*",))
+    assert not paths.allowed("/api", ())
