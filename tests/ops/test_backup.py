@@ -1,0 +1,94 @@
+"""`backup` and `restore`: a consistent copy without the master key, and back."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from keys import vault
+from keys.models import Application, ProviderKeyVersion
+from tests.factories import ApplicationFactory, ProviderKeyFactory
+from tests.live import ADMIN, Keydeck
+
+SECRET = "modelslab-secret-9f27c1"
+
+
+@pytest.fixture
+def copy(tmp_path: Path, transactional_db: None) -> Path:
+    """A copy of a database that holds one application with one secret."""
+    ProviderKeyFactory(application=ApplicationFactory(slug="shop"), secret=SECRET)
+    path = tmp_path / "copy"
+    call_command("backup", str(path))
+    return path
+
+
+def test_a_copy_is_private_and_holds_neither_secret_nor_master_key(copy: Path) -> None:
+    assert copy.stat().st_mode & 0o777 == 0o600
+    content = copy.read_bytes()
+    assert SECRET.encode() not in content
+    assert django_settings.MASTER_KEYS.encode() not in content
+
+
+def test_it_says_what_is_not_in_it(
+    tmp_path: Path, transactional_db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("backup", str(tmp_path / "copy"))
+    assert "the master key" in capsys.readouterr().out
+
+
+def test_an_existing_file_is_not_overwritten(copy: Path) -> None:
+    before = copy.read_bytes()
+    with pytest.raises(CommandError, match="File exists"):
+        call_command("backup", str(copy))
+    assert copy.read_bytes() == before
+
+
+def test_a_restored_copy_opens_with_the_master_key(copy: Path) -> None:
+    Application.objects.all().delete()
+    call_command("restore", str(copy))
+    version = ProviderKeyVersion.objects.select_related("key").get()
+    slot = vault.provider_key_slot(version.key.application_id, version.key_id, version.number)
+    assert vault.unseal(slot, version.sealed).reveal() == SECRET
+
+
+def test_a_database_in_use_is_replaced_only_on_purpose(copy: Path) -> None:
+    ApplicationFactory(slug="newer")
+    with pytest.raises(CommandError, match="--yes"):
+        call_command("restore", str(copy))
+    assert Application.objects.filter(slug="newer").exists()
+    call_command("restore", str(copy), "--yes")
+    assert list(Application.objects.values_list("slug", flat=True)) == ["shop"]
+
+
+def test_what_is_no_copy_is_refused(tmp_path: Path, transactional_db: None) -> None:
+    (tmp_path / "text").write_text("SQLite or not")
+    with pytest.raises(CommandError, match="is not a copy"):
+        call_command("restore", str(tmp_path / "text"))
+    with pytest.raises(CommandError, match="cannot read"):
+        call_command("restore", str(tmp_path / "absent"))
+
+
+def test_a_copy_of_a_newer_keydeck_is_refused(copy: Path) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("pg_restore's own format")
+    with closing(sqlite3.connect(copy)) as newer, newer:
+        newer.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('keys', '9999_x', '')"
+        )
+    with pytest.raises(CommandError, match=r"newer Keydeck: it knows keys\.9999_x"):
+        call_command("restore", str(copy), "--yes")
+
+
+@pytest.mark.live
+@pytest.mark.xdist_group("live")
+def test_a_running_product_can_be_copied(keydeck: Keydeck, tmp_path: Path) -> None:
+    path = tmp_path / "running"
+    made = keydeck.manage("backup", str(path))
+    assert made.returncode == 0, made.stderr
+    with closing(sqlite3.connect(path)) as reader:
+        found = reader.execute("SELECT 1 FROM keys_user WHERE email = ?", [ADMIN]).fetchall()
+    assert found == [(1,)]

@@ -1,0 +1,67 @@
+"""The demo: believable, made once, left alone when it was deleted."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from keys.models import Application, AuditEvent
+from tests.factories import AppKeyFactory, ProviderKeyFactory
+from tests.live import Keydeck
+from usage import demo
+from usage.events import Outcome
+
+
+@pytest.fixture
+def story(application: Application) -> list[demo.CallEvent]:
+    for name in demo.PROVIDER_KEYS:
+        ProviderKeyFactory(application=application, name=name, provider="sandbox")
+    for name in demo.APP_KEYS:
+        AppKeyFactory(application=application, name=name)
+    return list(demo.traffic(application, timezone.now(), random.Random(7)))
+
+
+def test_its_traffic_shows_every_way_a_call_can_end(story: list[demo.CallEvent]) -> None:
+    assert {event.outcome for event in story} == set(Outcome)
+    good = sum(event.outcome is Outcome.OK for event in story)
+    assert 0.85 < good / len(story) < 0.97
+    assert {event.user_agent for event in story} == {"demo"}
+
+
+def test_its_traffic_lies_in_the_past(story: list[demo.CallEvent]) -> None:
+    now = timezone.now()
+    oldest = (now - timedelta(hours=demo.HOURS + 1)).timestamp() * 1000
+    assert min(event.started_at for event in story) > oldest
+    assert max(event.started_at for event in story) < now.timestamp() * 1000
+
+
+def test_a_deleted_demo_stays_deleted(transactional_db: None) -> None:
+    made = demo.application()
+    assert made is not None
+    made.delete()
+    call_command("demo")
+    assert not Application.objects.exists()
+
+
+def test_somebody_elses_application_of_that_name_is_left_alone(transactional_db: None) -> None:
+    theirs = Application.objects.create(slug="demo", name="Demo")
+    made = demo.application()
+    assert made is not None
+    assert made.pk != theirs.pk
+    assert AuditEvent.objects.filter(actor_name="demo", application_id=made.pk).exists()
+
+
+@pytest.mark.live
+@pytest.mark.xdist_group("live")
+def test_the_running_product_shows_it(keydeck: Keydeck) -> None:
+    totals = keydeck.call("GET", "/usage/totals?application=demo").json()
+    assert totals["requests"] > 500
+    assert {"ok", "caller_error", "key_error", "upstream_error"} <= totals["by_outcome"].keys()
+    verdicts = keydeck.query(
+        "SELECT verdict FROM keys_providerkey WHERE name IN (?, ?) ORDER BY name",
+        demo.MAIN,
+        demo.TRIAL,
+    )
+    assert verdicts == [("live",), ("exhausted",)]
