@@ -12,11 +12,13 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 
 from usage.events import ERRORS, UNCOUNTED, Outcome
-from usage.models import SpoolWriter
+from usage.models import Call, SpoolWriter
 from usage.models.rollups import Latency, Rollup
 from usage.periods import Step
 from usage.rollups import COUNTS, LATENCIES, quantile
 from usage.stats import Filter
+
+LOOKED_AT = 500
 
 
 @dataclass(slots=True)
@@ -84,6 +86,18 @@ def breakdown(chosen: Filter, step: Step) -> Breakdown:
 def _rows(model: type[Rollup] | type[Latency], chosen: Filter) -> QuerySet[Any]:
     since, until = chosen.range()
     return model._default_manager.filter(**chosen.dimensions, at__gte=since, at__lt=until)
+
+
+def latest_codes(chosen: Filter) -> dict[tuple[str, int], str]:
+    """The code of the newest call of each (outcome, status) among the latest calls.
+
+    Counts don't keep codes; looking at a fixed number of calls keeps the cost of a page fixed.
+    """
+    rows = Call.objects.filter(**chosen.dimensions).order_by("-started_at", "-id")
+    found: dict[tuple[str, int], str] = {}
+    for outcome, status, code in rows.values_list("outcome", "status", "code")[:LOOKED_AT]:
+        found.setdefault((outcome, status), code)
+    return found
 
 
 def stored() -> int:

@@ -3,7 +3,7 @@ window.kdCharts = (() => {
   "use strict";
   const whole = new Intl.NumberFormat();
   const shade = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
-  const ms = (value) => (value >= 1000 ? `${(value / 1000).toPrecision(3)} s` : `${Number(value.toPrecision(3))} ms`);
+  const ms = (value) => (value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Number(value.toPrecision(3))} ms`);
   const QUANTILES = { p50: "--kd-p50", p95: "--kd-p95", p99: "--kd-p99" };
 
   const span = (data, index) => {
@@ -20,6 +20,7 @@ window.kdCharts = (() => {
     maintainAspectRatio: false,
     animation: false,
     normalized: true,
+    layout: { padding: { right: options.bars ? 0 : 8 } },
     interaction: { mode: "index", intersect: false },
     scales: {
       x: {
@@ -42,7 +43,7 @@ window.kdCharts = (() => {
           precision: options.bars ? 0 : undefined,
           maxTicksLimit: 6,
           font: { size: 11 },
-          callback: (value) => (options.bars ? whole.format(value) : ms(value)),
+          callback: (value) => (options.bars || !value ? whole.format(value) : ms(value)),
         },
       },
     },
@@ -89,7 +90,8 @@ window.kdCharts = (() => {
     pointRadius: data.latency[name].map((value, i, all) =>
       (value !== null && all[i - 1] == null && all[i + 1] == null ? 2.5 : 0)),
     pointHoverRadius: 4,
-    tension: 0.25,
+    cubicInterpolationMode: "monotone",
+    clip: 6,
     spanGaps: false,
   }));
 

@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keys.models import Application
 from usage import stats
-from usage.breakdown import Breakdown, breakdown
+from usage.breakdown import Breakdown, breakdown, latest_codes
 from usage.charts import epoch_ms, gather, stack, summary
-from usage.classify import code_of, remedy
+from usage.classify import remedy
 from usage.events import Outcome
 from usage.periods import Step
 from usage.rollups import quantile
+from usage.stats import Filter
 from usage.views.rows import with_names
 from usage.views.scope import Scope
 
-LATEST = 8
+LATEST = 10
 CAUSES = 6
+BUSIEST = 6
+# A key error's code by HTTP status, for one that is older than the calls looked at.
+USUAL_CODES = {401: "key_invalid", 402: "key_exhausted", 403: "key_limited", 429: "key_exhausted"}
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -31,13 +36,22 @@ class Cause:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """An application and its sums."""
+
+    application: Application
+    sums: stats.Group
+
+
 def read_breakdown(scope: Scope, now: datetime, starts: list[datetime]) -> Breakdown:
     return breakdown(scope.filter(starts[0], now), Step(scope.range.step))
 
 
 def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
     """Template context: the tiles, the latest calls, the causes."""
-    latest = stats.calls(scope.filter(_EARLIEST, now), limit=LATEST).items
+    ever = scope.filter(_EARLIEST, now)
+    latest = stats.calls(ever, limit=LATEST).items
     used = [at for at in (scope.last_used, latest[0].started_at if latest else None) if at]
     last_used = max(used, default=None)
     return {
@@ -49,19 +63,29 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
         "last_used": last_used,
         "empty": last_used is None and not found.requests,
         "rows": with_names(latest),
-        "causes": _causes(scope, found),
+        "causes": _causes(scope, ever, found),
         "summary": summary(scope.range.words, dict(found.by_outcome)),
     }
 
 
-def _causes(scope: Scope, found: Breakdown) -> list[Cause]:
+def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
+    failures = found.failures()[:CAUSES]
+    codes = latest_codes(chosen) if failures else {}
     causes = []
-    for outcome, status, requests in found.failures()[:CAUSES]:
-        # An error inside HTTP 200 tells its code in the call alone.
-        code = code_of("", status, "") if status >= 400 and outcome is Outcome.KEY_ERROR else ""
+    for outcome, status, requests in failures:
+        code = codes.get((outcome, status), "")
+        if not code and outcome is Outcome.KEY_ERROR:
+            code = USUAL_CODES.get(status, "")
         url = scope.url("calls", outcome=outcome.value, status=status)
         causes.append(Cause(outcome.value, status, requests, remedy(outcome, code), url))
     return causes
+
+
+def busiest(scope: Scope, now: datetime, starts: list[datetime]) -> list[Busy]:
+    """The applications with most requests of the range."""
+    found = stats.groups(scope.filter(starts[0], now), "application", limit=BUSIEST, now=now)
+    rows = Application.objects.in_bulk([group.value for group in found])
+    return [Busy(rows[group.value], group) for group in found if group.value in rows]
 
 
 def chart_data(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Usage panels: an HTML fragment, and the JSON that keeps it current."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,13 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_htmx.http import replace_url
 
-from usage.breakdown import stored
+from usage.breakdown import Breakdown, stored
 from usage.charts import RANGES
-from usage.views.figures import chart_data, figures, read_breakdown, table
+from usage.views.figures import busiest, chart_data, figures, read_breakdown, table
 from usage.views.scope import Scope, htmx, read_scope, read_zone
 
 # The parts of a panel that usage_data renders anew.
-REGIONS = {name: f"usage/_{name}.html" for name in ("tiles", "latest", "causes")}
+REGIONS = {name: f"usage/_{name}.html" for name in ("tiles", "latest", "aside")}
 
 
 @require_GET
@@ -37,7 +38,8 @@ def traffic_overview(request: HttpRequest) -> HttpResponse:
 def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
-    context = figures(scope, now, read_breakdown(scope, now, scope.bars(now)))
+    starts = scope.bars(now)
+    context = _context(scope, now, starts, read_breakdown(scope, now, starts))
     context |= {
         "title": title,
         "ranges": [
@@ -55,6 +57,15 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     if page and "range" in request.GET:
         return replace_url(response, _with_range(page, scope))
     return response
+
+
+def _context(
+    scope: Scope, now: datetime, starts: list[datetime], found: Breakdown
+) -> dict[str, Any]:
+    context = figures(scope, now, found)
+    if not scope.is_narrow:
+        context["busiest"] = busiest(scope, now, starts)
+    return context
 
 
 def _with_range(page: str, scope: Scope) -> str:
@@ -75,7 +86,7 @@ def usage_data(request: HttpRequest) -> HttpResponse:
     if request.GET.get("seen") == version:
         return HttpResponse(status=204)
     found = read_breakdown(scope, now, starts)
-    context = figures(scope, now, found)
+    context = _context(scope, now, starts, found)
     html: dict[str, Any] = {
         region: render_to_string(template, context, request) for region, template in REGIONS.items()
     }

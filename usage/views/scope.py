@@ -35,6 +35,11 @@ class Scope:
         return about.name if about else self.provider or "all applications"
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether it is about one application or key, not about all that the reader sees."""
+        return bool(self.application or self.app_key or self.provider_key or self.provider)
+
+    @property
     def last_used(self) -> datetime | None:
         key = self.app_key or self.provider_key
         return key.last_used_at if key else None
