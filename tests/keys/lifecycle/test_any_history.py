@@ -1,0 +1,169 @@
+"""Any history of acts: the invariants of keys and their versions hold after each step."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from keys import audit, lifecycle, vault
+from keys.audit import Actor
+from keys.lifecycle import Conflict, Invalid
+from keys.models import AppKey, Application, ProviderKey
+from tests.keys.conftest import Acme
+
+FINAL = ("revoked", "expired")
+ANSWERS = st.sampled_from([200, 200, 401, 402, 503])
+
+
+class Histories(RuleBasedStateMachine):
+    """One provider key and one app key; `secrets` is what each should open to."""
+
+    acme: Acme
+    application: Application
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undo = transaction.atomic()
+        self.undo.__enter__()
+        vault.forget()
+        self.actor = Actor.system("test")
+        self.now: datetime = timezone.now()
+        self.number = 0
+        self.provider_key = lifecycle.add_provider_key(
+            self.actor, self.application, name="P", provider="acme", secret=self._secret(200)
+        )
+        self.app_key, self.text = lifecycle.create_app_key(
+            self.actor, self.application, name="A", expires_at=self.now + timedelta(days=300)
+        )
+        self.old_text = self.text
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.undo.__exit__(None, None, None)
+
+    def _secret(self, status: int) -> str:
+        self.number += 1
+        self.current = f"sk-acme-number-{self.number}"
+        return self.acme.knows(self.current, status)
+
+    @property
+    def keys(self) -> Iterator[Any]:
+        yield ProviderKey.objects.get(pk=self.provider_key.pk)
+        yield AppKey.objects.get(pk=self.app_key.pk)
+
+    @rule(which=st.integers(0, 1), act=st.sampled_from([lifecycle.disable, lifecycle.enable]))
+    def switch(self, which: int, act: Any) -> None:
+        key = list(self.keys)[which]
+        allowed = key.state == ("active" if act is lifecycle.disable else "disabled")
+        self._try(act, key, allowed=allowed)
+
+    @rule(status=ANSWERS, overlap=st.sampled_from([0, 100]))
+    def rotate_provider_key(self, status: int, overlap: int) -> None:
+        key = next(self.keys)
+        try:
+            lifecycle.rotate_provider_key(
+                self.actor, key, secret=self._secret(status), overlap_seconds=overlap
+            )
+        except Invalid:
+            assert status == 401
+        except Conflict:
+            return
+        assert key.state not in FINAL
+
+    @rule(overlap=st.sampled_from([0, 100]))
+    def rotate_app_key(self, overlap: int) -> None:
+        key = list(self.keys)[1]
+        try:
+            text = lifecycle.rotate_app_key(self.actor, key, overlap_seconds=overlap)
+        except Conflict:
+            return
+        assert key.state not in FINAL
+        self.old_text, self.text = self.text, text
+
+    @rule(which=st.integers(0, 1), finish=st.booleans())
+    def end_rotation(self, which: int, finish: bool) -> None:
+        key = list(self.keys)[which]
+        stages = set(key.versions.values_list("stage", flat=True))
+        is_open = bool(stages & {"pending", "tested", "previous"}) and key.state not in FINAL
+        act = lifecycle.finish_rotation if finish else lifecycle.cancel_rotation
+        self._try(act, key, allowed=is_open)
+        if is_open and not finish and which == 1:
+            self.text = self.old_text
+
+    @rule()
+    def overlaps_end(self) -> None:
+        lifecycle.end_overlaps(timezone.now() + timedelta(seconds=101))
+
+    @precondition(lambda self: self.number > 3)
+    @rule(which=st.integers(0, 1))
+    def revoke(self, which: int) -> None:
+        key = list(self.keys)[which]
+        self._try(lifecycle.revoke, key, allowed=key.state != "revoked")
+
+    @precondition(lambda self: self.number > 3)
+    @rule()
+    def expire(self) -> None:
+        lifecycle.expire_app_keys(self.now + timedelta(days=301))
+
+    def _try(self, act: Any, key: Any, *, allowed: bool) -> None:
+        try:
+            act(self.actor, key)
+        except Conflict:
+            assert not allowed
+        else:
+            assert allowed
+
+    @invariant()
+    def one_version_of_each_stage_and_the_current_one_opens(self) -> None:
+        for key in self.keys:
+            stages = list(key.versions.values_list("stage", flat=True))
+            assert stages.count("current") == 1
+            assert stages.count("pending") + stages.count("tested") <= 1
+            assert stages.count("previous") <= 1
+            if key.state in ("active", "disabled"):
+                self._opens(key)
+            elif key.state == "revoked":
+                assert not {"pending", "tested", "previous"} & set(stages)
+
+    def _opens(self, key: Any) -> None:
+        version = key.versions.get(stage="current")
+        if isinstance(key, AppKey):
+            assert lifecycle.copy_app_key(self.actor, key) == self.text
+            assert version.lookup == vault.lookup_hash(self.text.reveal())
+        else:
+            secret = lifecycle.reveal_provider_key(self.actor, key, reason="test")
+            assert version.fingerprint == vault.fingerprint(secret)
+            assert self.acme.answers[secret.reveal()] != 401
+
+    @invariant()
+    def the_audit_chain_is_whole(self) -> None:
+        assert audit.verify().ok
+
+
+@pytest.mark.django_db
+def test_any_history_keeps_the_invariants(application: Application, acme: Acme) -> None:
+    class Here(Histories):
+        pass
+
+    Here.acme, Here.application = acme, application
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=15,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

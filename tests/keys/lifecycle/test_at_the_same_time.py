@@ -1,0 +1,137 @@
+"""Several people (or processes) at once: one wins, the others are told, nothing is half done."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys import audit, lifecycle
+from keys.audit import Actor
+from keys.lifecycle import Conflict
+from keys.models import (
+    AppKey,
+    AppKeyVersion,
+    Application,
+    AuditEvent,
+    Membership,
+    Provider,
+    ProviderKey,
+    User,
+)
+from keys.states import Role
+from tests.factories import AppKeyFactory, MembershipFactory
+from tests.keys.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def outcomes(acts: Sequence[Callable[[], object]]) -> tuple[int, int]:
+    """How many won and how many got a Conflict; anything else fails the test."""
+
+    def told(act: Callable[[], object]) -> Callable[[], bool]:
+        def run() -> bool:
+            try:
+                act()
+            except Conflict:
+                return False
+            return True
+
+        return run
+
+    results = in_threads([told(act) for act in acts])
+    return results.count(True), results.count(False)
+
+
+def test_of_eight_rotations_of_an_app_key_one_wins(actor: Actor, application: Application) -> None:
+    key = AppKeyFactory(application=application)
+    acts = [
+        lambda: lifecycle.rotate_app_key(actor, AppKey.objects.get(pk=key.pk)) for _ in range(8)
+    ]
+    assert outcomes(acts) == (1, 7)
+    stages = list(AppKeyVersion.objects.order_by("number").values_list("stage", flat=True))
+    assert stages == ["previous", "current"]
+    assert AuditEvent.objects.filter(action="rotation.started").count() == 1
+    assert audit.verify().ok
+
+
+def test_of_eight_rotations_of_a_provider_key_one_wins(
+    actor: Actor, application: Application, blind: Provider
+) -> None:
+    key = lifecycle.add_provider_key(
+        actor, application, name="B", provider="blind", secret="sk-blind-0000"
+    )
+
+    def rotate(number: int) -> Callable[[], object]:
+        return lambda: lifecycle.rotate_provider_key(
+            actor, ProviderKey.objects.get(pk=key.pk), secret=f"sk-blind-000{number}"
+        )
+
+    assert outcomes([rotate(number) for number in range(1, 9)]) == (1, 7)
+    stages = list(key.versions.order_by("number").values_list("stage", flat=True))
+    assert stages == ["previous", "current"]
+
+
+def test_of_eight_who_add_the_same_secret_one_wins(
+    actor: Actor, application: Application, blind: Provider
+) -> None:
+    def add(number: int) -> Callable[[], object]:
+        return lambda: lifecycle.add_provider_key(
+            actor, application, name=f"Key {number}", provider="blind", secret="sk-blind-0000"
+        )
+
+    assert outcomes([add(number) for number in range(8)]) == (1, 7)
+    assert ProviderKey.objects.count() == 1
+
+
+def test_of_eight_who_take_the_same_name_one_wins(actor: Actor, application: Application) -> None:
+    acts = [lambda: lifecycle.create_app_key(actor, application, name="Web") for _ in range(8)]
+    assert outcomes(acts) == (1, 7)
+
+
+def test_of_eight_who_revoke_one_wins(actor: Actor, application: Application) -> None:
+    key = AppKeyFactory(application=application)
+    acts = [lambda: lifecycle.revoke(actor, AppKey.objects.get(pk=key.pk)) for _ in range(8)]
+    assert outcomes(acts) == (1, 7)
+    assert AuditEvent.objects.filter(action="key.revoked").count() == 1
+
+
+def test_rotating_and_revoking_together_leave_a_revoked_key(
+    actor: Actor, application: Application
+) -> None:
+    key = AppKeyFactory(application=application)
+    acts: list[Callable[[], object]] = [
+        lambda: lifecycle.rotate_app_key(actor, AppKey.objects.get(pk=key.pk)),
+        lambda: lifecycle.revoke(actor, AppKey.objects.get(pk=key.pk)),
+    ] * 3
+    won, _ = outcomes(acts)
+    assert won in (1, 2)
+    key.refresh_from_db()
+    assert key.state == "revoked"
+    assert not key.versions.exclude(sealed="").exists()
+    assert not key.versions.filter(stage="previous").exists()
+
+
+def test_two_owners_who_remove_each_other_leave_one(application: Application, owner: User) -> None:
+    other = MembershipFactory(application=application, role=Role.OWNER)
+    mine = Membership.objects.get(user=owner)
+
+    def remove(membership: Membership) -> Callable[[], object]:
+        return lambda: lifecycle.remove_member(
+            Actor.system("test"), Membership.objects.get(pk=membership.pk)
+        )
+
+    assert outcomes([remove(mine), remove(other)]) == (1, 1)
+    assert Membership.objects.filter(role=Role.OWNER).count() == 1
+
+
+def test_workers_that_end_the_same_overlaps_count_each_once(
+    actor: Actor, application: Application
+) -> None:
+    for key in AppKeyFactory.create_batch(5, application=application):
+        lifecycle.rotate_app_key(actor, key, overlap_seconds=1)
+    later = timezone.now() + timedelta(seconds=2)
+    counts = in_threads([lambda: lifecycle.end_overlaps(later)] * 4)
+    assert sum(counts) == 5
+    assert AuditEvent.objects.filter(action="rotation.overlap_ended").count() == 5
+    assert audit.verify().ok

@@ -1,0 +1,32 @@
+"""The caller's address: a forwarded one is believed of trusted proxies alone."""
+
+import pytest
+
+from keys.addresses import client_address, request_address
+
+PROXIES = ["10.0.0.0/8", "::1"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.9", "", "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # a stranger's word
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("::1", "2001:db8::7", "2001:db8::7"),
+        ("", "198.51.100.1", ""),
+        ("testserver", "", ""),
+    ],
+)
+def test_the_nearest_address_that_is_no_proxy_counts(
+    peer: str, forwarded: str, address: str
+) -> None:
+    assert client_address(peer, forwarded, PROXIES) == address
+
+
+def test_without_trusted_proxies_nothing_forwarded_counts() -> None:
+    meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.1"}
+    assert request_address(meta) == "10.0.0.1"

@@ -1,0 +1,65 @@
+"""The text of app keys and API tokens: a typo never reaches the database."""
+
+import re
+import string
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from keys import tokens
+from keys.models.ids import new_id
+
+ALPHABET = string.digits + string.ascii_letters
+
+
+def test_an_app_key_says_its_environment_and_id() -> None:
+    text = tokens.new_app_key("live", "abcDEF012345")
+    assert re.fullmatch(r"kd_live_abcDEF012345_[0-9A-Za-z]{38}", text)
+    assert tokens.parse_app_key(text) == tokens.ParsedKey("live", "abcDEF012345")
+    with pytest.raises(ValueError, match="environment"):
+        tokens.new_app_key("prod", "abcDEF012345")
+
+
+def test_an_api_token_says_its_id() -> None:
+    text = tokens.new_api_token("abcDEF012345")
+    assert re.fullmatch(r"kdt_abcDEF012345_[0-9A-Za-z]{38}", text)
+    assert tokens.parse_api_token(text) == "abcDEF012345"
+
+
+def test_one_kind_is_not_the_other() -> None:
+    assert tokens.parse_api_token(tokens.new_app_key("live", new_id())) is None
+    assert tokens.parse_app_key(tokens.new_api_token(new_id())) is None
+
+
+@given(place=st.integers(0, 58), character=st.sampled_from(ALPHABET))
+def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
+    text = tokens.new_app_key("live", new_id())
+    wrong = text[:place] + character + text[place + 1 :]
+    assume(wrong != text)
+    assert tokens.parse_app_key(wrong) is None
+
+
+@given(place=st.integers(0, 56))
+def test_two_neighbours_exchanged_are_noticed(place: int) -> None:
+    text = tokens.new_app_key("test", new_id())
+    swapped = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+    assume(swapped != text)
+    assert tokens.parse_app_key(swapped) is None
+
+
+@given(st.text(max_size=80))
+def test_no_other_text_is_a_key(text: str) -> None:
+    assert tokens.parse_app_key(text) is None
+    assert tokens.parse_api_token(text) is None
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{} ", "{}0", "x{}"])
+def test_nothing_stands_around_a_key(around: str) -> None:
+    assert tokens.parse_app_key(around.format(tokens.new_app_key("live", new_id()))) is None
+
+
+def test_secrets_use_the_whole_alphabet_and_never_repeat() -> None:
+    made = {tokens.new_app_key("live", "0" * 12)[21:53] for _ in range(500)}
+    assert len(made) == 500
+    assert set("".join(made)) == set(ALPHABET)
