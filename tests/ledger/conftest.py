@@ -58,6 +58,7 @@ def new_spool(spools: Path) -> Iterator[Callable[..., Spool]]:
 @pytest.fixture
 def my_spool(spools: Path) -> Iterator[Spool]:
     """The process's own spool, as gateway and wrapper use it."""
-    yield spool.mine()
+    mine = spool.mine()
+    yield mine
     drainer.stop_drainer()
-    spool.close_mine()
+    mine.close()

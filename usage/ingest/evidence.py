@@ -1,20 +1,27 @@
 """What stored calls say about keys: when they were last used, and how provider keys fare."""
 
+import logging
 from collections.abc import Iterable
 
-from django.db import models
+from django.db import DatabaseError, models, transaction
 from django.db.models import Q
 
+from keys import health
 from keys.models import AppKey, ProviderKey
-from usage.classify import KEY_CODES
+from usage.classify import KEY_CODES, kind_of
 from usage.events import CallEvent, Outcome
 from usage.ingest.rows import ended_at, time_of
+
+logger = logging.getLogger(__name__)
 
 
 def hand_over(events: list[CallEvent]) -> None:
     """Moves the keys' last use and tells their health, within the caller's transaction."""
     _touch(AppKey, ((event.app_key, event.started_at) for event in events))
     _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
+    for (key_id, _), telling in sorted(_by_version(events).items()):
+        for event in _worth_telling(telling):
+            _tell(key_id, event)
 
 
 def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
@@ -28,11 +35,12 @@ def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
         model._default_manager.filter(earlier, pk=key_id).update(last_used_at=used_at)
 
 
-def _by_key(events: list[CallEvent]) -> dict[str, list[CallEvent]]:
-    found: dict[str, list[CallEvent]] = {}
+def _by_version(events: list[CallEvent]) -> dict[tuple[str, int], list[CallEvent]]:
+    found: dict[tuple[str, int], list[CallEvent]] = {}
     for event in events:
         if event.provider_key and (event.outcome is Outcome.OK or _is_refusal(event)):
-            found.setdefault(event.provider_key, []).append(event)
+            version = (event.provider_key, event.provider_key_version)
+            found.setdefault(version, []).append(event)
     return found
 
 
@@ -49,3 +57,22 @@ def _worth_telling(events: list[CallEvent]) -> list[CallEvent]:
         return [ordered[-1]] if successes else ordered[:1]
     after = [index for index in refusals if index > successes[-1]]
     return [ordered[index] for index in sorted([successes[-1], (after or refusals)[0]])]
+
+
+def _tell(key_id: str, event: CallEvent) -> None:
+    try:
+        with transaction.atomic():
+            health.traffic(
+                key_id,
+                event.provider_key_version,
+                kind_of(event.outcome, event.code),
+                event.status,
+                event.code,
+                event.message,
+                ended_at(event),
+            )
+    except DatabaseError:
+        raise
+    except Exception:
+        # A fault in judging must not keep calls from being stored.
+        logger.exception("Health of provider key %s could not be judged", key_id)
