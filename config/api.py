@@ -52,7 +52,8 @@ def _door(view: View) -> View:
     @login_not_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.content_type not in TYPES and not request.content_type.endswith("+json"):
+        kind = request.content_type or ""
+        if kind not in TYPES and not kind.endswith("+json"):
             return errors.problem(415, "unsupported_media_type", "Send JSON: application/json.")
         try:
             response = view(request, *args, **kwargs)

@@ -154,7 +154,7 @@ def _with_secret(key: AppKey, slug: str, secret: str) -> AppKeyWithSecret:
 
 
 def _out(key: AppKey, slug: str) -> AppKeyOut:
-    versions = versions_of(key)
+    versions = versions_of(key.versions.all())
     return AppKeyOut(
         id=key.id,
         name=key.name,

@@ -176,7 +176,7 @@ def _fresh(key: ProviderKey, slug: str) -> ProviderKeyOut:
 
 
 def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
-    versions = versions_of(key)
+    versions = versions_of(key.versions.all())
     return ProviderKeyOut(
         id=key.id,
         name=key.name,

@@ -1,13 +1,14 @@
 """The versions of either kind of key, as REST shows them."""
 
+from collections.abc import Iterable
+
 from keys.api.schemas import VersionOut
-from keys.models import AppKey, ProviderKey
+from keys.models import AppKeyVersion, ProviderKeyVersion
 from keys.states import Stage
 
 
-def versions_of(key: AppKey | ProviderKey) -> list[VersionOut]:
-    """Newest first. Reads prefetched versions without a query."""
-    rows = sorted(key.versions.all(), key=lambda row: -row.number)
+def versions_of(rows: Iterable[AppKeyVersion | ProviderKeyVersion]) -> list[VersionOut]:
+    """Newest first."""
     return [
         VersionOut(
             number=row.number,
@@ -16,7 +17,7 @@ def versions_of(key: AppKey | ProviderKey) -> list[VersionOut]:
             created_at=row.created_at,
             retires_at=row.retires_at,
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: -row.number)
     ]
 
 

@@ -140,6 +140,6 @@ def test_lists_cost_the_same_whatever_they_hold(
         MembershipFactory(application=application)
     with django_assert_num_queries(2):
         assert len(client.get("/applications").json["items"]) == 6
-    with django_assert_num_queries(3):  # the token, the application, the rows
+    with django_assert_num_queries(4):  # the token, the application, the role, the rows
         assert len(client.get("/applications/shop/members").json["items"]) == 6
     assert Application.objects.count() == 6

@@ -6,7 +6,6 @@ import re
 import pytest
 from django.test import Client
 
-pytestmark = pytest.mark.django_db
 A = "/api/v1/applications/{slug}"
 P = f"{A}/provider-keys/{{key_id}}"
 K = f"{A}/app-keys/{{key_id}}"
@@ -48,7 +47,7 @@ FIXED = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def document():
     """Read without a token: it holds nothing of the installation."""
     response = Client().get("/api/v1/openapi.json")

@@ -201,6 +201,7 @@ def test_a_site_admin_sees_every_application(rest, admin, record):
 
 def test_calls_cost_the_same_whatever_they_hold(rest, viewer, record, django_assert_num_queries):
     client = rest(viewer)
+    record()
     client.get("/calls")
     for _ in range(2):
         # the token, the applications, the calls, the applications' slugs
