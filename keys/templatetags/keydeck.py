@@ -165,8 +165,11 @@ def act_words(action: str) -> str:
 @register.filter
 def detail_words(detail: dict[str, Any]) -> str:
     """An audit event's detail in one line."""
-    told = [f"{name.replace('_', ' ')}: {value}" for name, value in detail.items()]
-    return " · ".join(told)
+    return " · ".join(
+        f"{name.replace('_', ' ')}: {value}"
+        for name, value in detail.items()
+        if value not in (None, "", [], {})
+    )
 
 
 _PAGES = {"provider_key": "provider_key", "app_key": "app_key"}

@@ -31,6 +31,7 @@
     const style = element.dataset.style || "relative";
     element.title = absolute.format(at);
     element.textContent = style === "relative" ? ago(at)
+      : style === "due" ? (at < Date.now() ? "due now" : ago(at))
       : style === "day" ? day.format(at) : style === "second" ? second.format(at) : style === "full" ? absolute.format(at) : minute.format(at);
   };
   const all = (root) => root.querySelectorAll("time[datetime]").forEach(say);
