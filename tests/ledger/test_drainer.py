@@ -1,0 +1,128 @@
+"""The drainer thread: it brings calls home by itself and outlives the database."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection, connections
+
+from tests.ledger.conftest import make_event
+from usage import spool
+from usage.ingest import drain, start_drainer, stop_drainer
+from usage.models import Call, DayRollup, SpoolWriter
+from usage.spool import Spool
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        threading.Event().wait(0.05)
+
+
+def record(one: Spool, calls: int = 1) -> None:
+    for _ in range(calls):
+        event = make_event()
+        one.end(one.begin(event), event)
+
+
+@pytest.fixture
+def drainer(my_spool: Spool) -> Iterator[None]:
+    start_drainer()
+    yield
+    stop_drainer(20)
+
+
+def test_a_call_is_stored_without_anybody_asking(my_spool: Spool, drainer: None) -> None:
+    record(my_spool)
+    wait_for(lambda: Call.objects.count() == 1)
+
+
+def test_starting_twice_is_one_thread(my_spool: Spool, drainer: None) -> None:
+    start_drainer()
+    assert sum(thread.name == "drainer" for thread in threading.enumerate()) == 1
+
+
+def test_it_outlives_a_database_that_is_away(
+    my_spool: Spool, drainer: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE usage_call RENAME TO usage_away")
+        try:
+            record(my_spool, 50)
+            wait_for(lambda: "Calls stay in the spool" in caplog.text)
+            record(my_spool, 50)
+        finally:
+            cursor.execute("ALTER TABLE usage_away RENAME TO usage_call")
+    wait_for(lambda: Call.objects.count() == 100)
+    wait_for(lambda: "Draining goes on" in caplog.text)
+    assert DayRollup.objects.get().requests == 100
+
+
+def test_it_brings_home_the_spools_of_dead_processes(
+    my_spool: Spool, drainer: None, new_spool: Callable[..., Spool]
+) -> None:
+    other = new_spool()
+    record(other)
+    other.begin(make_event())
+    other.close()
+    wait_for(lambda: Call.objects.count() == 2)
+    wait_for(lambda: not other.directory.exists())
+
+
+def test_stopping_drains_what_is_left_and_leaves_no_folder(my_spool: Spool) -> None:
+    start_drainer()
+    record(my_spool, 10)
+    stop_drainer(20)
+    assert Call.objects.count() == 10
+    assert not my_spool.directory.exists()
+    assert SpoolWriter.objects.get().closed_at is not None
+    assert spool.mine() is not my_spool
+    spool.mine().close()
+
+
+def test_an_open_call_keeps_the_spool_when_the_drainer_stops(my_spool: Spool) -> None:
+    start_drainer()
+    number = my_spool.begin(make_event())
+    stop_drainer(20)
+    my_spool.end(number, make_event())
+    assert my_spool.directory.exists()
+
+
+def test_many_drainers_of_one_folder_store_every_call_once(
+    new_spool: Callable[..., Spool],
+) -> None:
+    one = new_spool(segment_bytes=20_000)
+    written = threading.Event()
+
+    def keep_draining() -> None:
+        try:
+            while not written.is_set():
+                drain(one.directory)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=keep_draining) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    record(one, 500)
+    written.set()
+    for thread in threads:
+        thread.join()
+    drain(one.directory)
+    assert Call.objects.count() == DayRollup.objects.get().requests == 500
+    account = SpoolWriter.objects.get()
+    assert (account.stored, account.duplicates, account.lost) == (500, 0, 0)
+
+
+def test_threads_of_one_process_share_its_spool(my_spool: Spool) -> None:
+    threads = [threading.Thread(target=record, args=(my_spool, 200)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    drain(my_spool.directory)
+    assert Call.objects.count() == SpoolWriter.objects.get().accepted == 800

@@ -1,0 +1,129 @@
+"""Whatever the order of calls, crashes, torn writes and drains: every event is stored once."""
+
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError, connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.ledger.conftest import START, make_event
+from usage import spool
+from usage.events import CallEvent, Outcome
+from usage.ingest import drain
+from usage.ingest.drain import _followers
+from usage.models import Call, SpoolWriter
+from usage.rollups import compare
+from usage.spool import Spool
+from usage.spool.reader import folders, segment_path, segments
+
+NOW = datetime.fromtimestamp(START / 1000, UTC)
+STEPS = ("begin", "begin", "end", "end", "crash", "tear", "drain", "fail", "forget")
+histories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 1000)), max_size=60)
+# The writer's row is the last that a storing transaction writes.
+REFUSE = {
+    "sqlite": "CREATE TRIGGER away BEFORE UPDATE ON usage_spoolwriter"
+    " BEGIN SELECT RAISE(ABORT, 'away'); END",
+    "postgresql": "ALTER TABLE usage_spoolwriter"
+    " ADD CONSTRAINT away CHECK (drained_at IS NULL) NOT VALID",
+}
+ALLOW = {
+    "sqlite": "DROP TRIGGER away",
+    "postgresql": "ALTER TABLE usage_spoolwriter DROP CONSTRAINT away",
+}
+
+
+class World:
+    """Writers that come and go in one spool directory, and what must be stored in the end."""
+
+    def __init__(self, directory: Path, segment_bytes: int) -> None:
+        self.directory = directory
+        self.segment_bytes = segment_bytes
+        self.expected: dict[str, Outcome] = {}
+        self.writers: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        name = spool.new_writer_id()
+        self.spool = Spool(self.directory / name, segment_bytes=self.segment_bytes)
+        self.writers.append(name)
+        self.open: list[tuple[int, CallEvent]] = []
+
+    def begin(self, pick: int) -> None:
+        event = make_event(
+            outcome=Outcome.ABORTED,
+            started_at=START + pick * 60_000,
+            endpoint=f"/{pick % 3}",
+        )
+        self.open.append((self.spool.begin(event), event))
+        self.expected[event.id] = Outcome.ABORTED
+
+    def end(self, pick: int) -> None:
+        if self.open:
+            number, event = self.open.pop(pick % len(self.open))
+            outcome = list(Outcome)[pick % len(Outcome)]
+            self.spool.end(number, replace(event, outcome=outcome, latency_ms=float(pick)))
+            self.expected[event.id] = outcome
+
+    def crash(self, pick: int) -> None:
+        self.spool.close()
+        self.start()
+
+    def tear(self, pick: int) -> None:
+        """A crash in the middle of writing a line that nobody was told is written."""
+        folder = self.spool.directory
+        self.spool.close()
+        with segment_path(folder, segments(folder)[-1]).open("ab") as file:
+            file.write(b'0123abcd ["s",99,99,{"id":"x'[: 1 + pick % 27])
+        self.start()
+
+    def drain(self, pick: int) -> None:
+        for folder in folders(self.directory):
+            drain(folder)
+
+    def fail(self, pick: int) -> None:
+        """A drain whose transaction breaks at its very end."""
+        with connection.cursor() as cursor:
+            cursor.execute(REFUSE[connection.vendor])
+            try:
+                with suppress(DatabaseError):
+                    self.drain(pick)
+            finally:
+                cursor.execute(ALLOW[connection.vendor])
+
+    def forget(self, pick: int) -> None:
+        """Another drainer takes over: what this one remembered is gone."""
+        _followers.clear()
+
+
+@pytest.mark.django_db
+@given(history=histories, segment_bytes=st.sampled_from([900, 3000, 100_000]))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_call_is_stored_once_as_it_ended(
+    history: list[tuple[str, int]], segment_bytes: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(Path(directory), segment_bytes)
+        for step, pick in history:
+            getattr(world, step)(pick)
+        world.spool.close()
+        world.drain(0)
+        world.drain(0)
+
+        stored = Call.objects.filter(pk__in=world.expected).values_list("id", "outcome")
+        assert {str(key): outcome for key, outcome in stored} == world.expected
+        accounts = SpoolWriter.objects.filter(pk__in=world.writers)
+        assert len(accounts) == len(world.writers)
+        assert sum(account.stored for account in accounts) == len(world.expected)
+        for account in accounts:
+            assert account.accepted == account.stored
+            assert account.lost == account.duplicates == account.quarantined == account.broken == 0
+            assert account.closed_at is not None
+        assert folders(world.directory) == []
+    assert list(compare(NOW, NOW + timedelta(days=1), NOW)) == []
