@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 
 import orjson
+from django.db import DatabaseError
 
 from keys import vault
 from usage import ingest
 from usage.gateway import desk, recording, transport
+from usage.gateway.directory import WAIT, Directory
 from usage.gateway.exchange import Exchange
 from usage.gateway.inbound import Receive, Scope, Send
 
@@ -48,7 +50,7 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
 async def health(scope: Scope, receive: Receive, send: Send) -> None:
     """/healthz: alive. /readyz: 200, or 503 with what is not as it should be."""
     del receive
-    found = status()
+    found = await asyncio.to_thread(status)
     ready = scope["path"] == "/healthz" or found["ready"]
     body = orjson.dumps({"status": "alive"} if scope["path"] == "/healthz" else found)
     pairs = [
@@ -61,19 +63,31 @@ async def health(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def status() -> dict[str, object]:
-    """How the gateway of this process is. Known keys are served while `database` is stale."""
+    """How the gateway of this process is. Known keys are served while `database` is stale.
+
+    Waits for the directory's thread: not for an event loop.
+    """
     here = desk.mine()
     directory = here.directory
     directory.start()
     database = "ok" if directory.fresh else "stale" if directory.serving else "away"
     checks = {
         "database": database,
-        "vault": "sealed" if vault.is_sealed() else "ok",
+        "vault": _vault(directory),
         "spool": "failing" if recording.failing() else "ok",
         "limits": here.limiter.status(),
     }
-    ready = database != "away" and checks["vault"] == checks["spool"] == "ok"
+    ready = database != "away" and checks["vault"] != "sealed" and checks["spool"] == "ok"
     return {"status": "ready" if ready else "not ready", "ready": ready, "checks": checks}
+
+
+def _vault(directory: Directory) -> str:
+    if not directory.fresh:
+        return "not asked"  # what it opened before serves on
+    try:
+        return "sealed" if directory.run(vault.is_sealed).result(WAIT) else "ok"
+    except (DatabaseError, TimeoutError):
+        return "not asked"
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

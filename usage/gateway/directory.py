@@ -176,9 +176,10 @@ class Directory:
 
     def _load(self, shelf: Shelf[K, V], name: K) -> V:
         # A job before this one may have loaded it, or the first poll has yet to come.
-        entry = shelf.get(name)
-        if entry is not None and entry.generation == self._generation and entry.value:
+        entry = self.known(shelf, name)
+        if entry is not None:
             return entry.value
+        entry = shelf.get(name)
         generation = self._generation
         try:
             if not self.fresh:
