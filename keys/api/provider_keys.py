@@ -150,16 +150,7 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
     evidence = validation.check_now(key)
     key.refresh_from_db(fields=["verdict"])
-    return CheckOut(
-        verdict=key.verdict,
-        evidence=EvidenceOut(
-            status=evidence.status,
-            code=evidence.code,
-            message=evidence.message,
-            latency_ms=evidence.latency_ms,
-            at=evidence.at,
-        ),
-    )
+    return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
 
 
 def _manageable(request: HttpRequest, slug: str, key_id: str) -> ProviderKey:
@@ -185,7 +176,7 @@ def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
         state=key.state,
         verdict=key.verdict,
         suspect=key.suspect,
-        evidence=key.evidence or None,
+        evidence=EvidenceOut(**key.evidence) if key.evidence else None,
         live_at_provider=key.live_at_provider,
         last4=last4_of(versions),
         versions=versions,

@@ -1,13 +1,15 @@
 """What REST takes and gives (DESIGN section 7; the fields are fixed, more may be added)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
 from keys.lifecycle import DEFAULT_OVERLAP
 from keys.states import Role
+
+Item = TypeVar("Item", bound=BaseModel)
 
 
 class ApplicationIn(Input):
@@ -121,6 +123,20 @@ class VersionOut(BaseModel):
     retires_at: datetime | None
 
 
+class EvidenceOut(BaseModel):
+    """What was last seen of a key: `status` 0 is no answer, `via` is probe or traffic."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    latency_ms: float = 0.0
+    at: datetime
+    via: str = "probe"
+    version: int = 0
+
+
 class ProviderKeyOut(BaseModel):
     id: str
     name: str
@@ -129,7 +145,7 @@ class ProviderKeyOut(BaseModel):
     state: str
     verdict: str
     suspect: bool
-    evidence: dict[str, Any] | None
+    evidence: EvidenceOut | None
     live_at_provider: bool | None
     last4: str
     versions: list[VersionOut]
@@ -182,43 +198,36 @@ class RevealOut(BaseModel):
     key: str
 
 
-class EvidenceOut(BaseModel):
-    status: int
-    code: str
-    message: str
-    latency_ms: float
-    at: datetime
-
-
 class CheckOut(BaseModel):
     verdict: str
     evidence: EvidenceOut
 
 
-class ListOut(BaseModel):
-    """What every list has beside its `items`."""
+class ListOut(BaseModel, Generic[Item]):
+    """One page; `next` is the cursor of the following one, null on the last."""
 
+    items: list[Item]
     next: str | None
 
 
-class Applications(ListOut):
-    items: list[ApplicationOut]
+class Applications(ListOut[ApplicationOut]):
+    pass
 
 
-class Members(ListOut):
-    items: list[MemberOut]
+class Members(ListOut[MemberOut]):
+    pass
 
 
-class Providers(ListOut):
-    items: list[ProviderOut]
+class Providers(ListOut[ProviderOut]):
+    pass
 
 
-class ProviderKeys(ListOut):
-    items: list[ProviderKeyOut]
+class ProviderKeys(ListOut[ProviderKeyOut]):
+    pass
 
 
-class AppKeys(ListOut):
-    items: list[AppKeyOut]
+class AppKeys(ListOut[AppKeyOut]):
+    pass
 
 
 class AuditEventOut(BaseModel):
@@ -232,8 +241,8 @@ class AuditEventOut(BaseModel):
     address: str
 
 
-class AuditEvents(ListOut):
-    items: list[AuditEventOut]
+class AuditEvents(ListOut[AuditEventOut]):
+    pass
 
 
 class VerificationOut(BaseModel):

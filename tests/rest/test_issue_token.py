@@ -1,5 +1,8 @@
 """`manage.py issue_token`: the token alone on stdout, words on stderr, one line when it can't."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -7,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from config.env import BASE_DIR
 from keys.models import ApiToken, AuditEvent
 from tests.rest.conftest import Rest
 
@@ -83,3 +87,20 @@ def test_it_is_audited_without_the_token(owner):
     assert event.actor_name == "issue_token"
     assert out.strip() not in str(event.detail)
     assert out.strip()[-38:] not in ApiToken.objects.get().digest
+
+
+def test_before_the_first_start_it_says_what_to_do(tmp_path):
+    """A real process: exit code, an empty stdout and one line."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "issue_token", "a@example.com", "--name", "x"],
+        cwd=BASE_DIR,
+        env={"PATH": os.environ["PATH"], "KEYDECK_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "make up" in done.stderr

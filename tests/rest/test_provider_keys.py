@@ -188,7 +188,9 @@ def test_a_check_answers_with_the_evidence(rest, developer, path, allow_upstream
     assert evidence["status"] == 200
     assert evidence["latency_ms"] > 0
     assert datetime.fromisoformat(evidence["at"]) <= datetime.now(UTC)
-    assert rest(developer).get(path).json["evidence"]["status"] == 200
+    shown = rest(developer).get(path).json["evidence"]
+    assert shown["status"] == 200
+    assert shown["at"].endswith("Z")
 
 
 def test_an_unreachable_provider_moves_no_verdict(rest, developer, path, allow_upstream):

@@ -78,8 +78,8 @@ class CallOut(BaseModel):
     attempts: int
 
 
-class Calls(ListOut):
-    items: list[CallOut]
+class Calls(ListOut[CallOut]):
+    pass
 
 
 class LedgerOut(BaseModel):

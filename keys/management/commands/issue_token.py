@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from keys import lifecycle
@@ -30,7 +31,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip().lower()
-        user = User.objects.filter(email=email, is_active=True).first()
+        try:
+            user = User.objects.filter(email=email, is_active=True).first()
+        except DatabaseError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CommandError(f"the database can't be used ({reason}): run `make up`") from error
         if user is None:
             raise CommandError(f"no active user with the e-mail address {email}")
         scopes = tuple(scope for scope in SCOPES if scope in (options["scope"] or SCOPES))
