@@ -60,8 +60,7 @@ def load(path: Path, *, replace: bool) -> None:
     if connection.vendor == "sqlite":
         _load_sqlite(path)
     else:
-        names = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
-        _run("pg_restore", *names, f"--dbname={connection.settings_dict['NAME']}", str(path))
+        _load_postgres(path)
     connection.close()
     changes.bump()  # processes that run look again
 
@@ -72,11 +71,23 @@ def _load_sqlite(path: Path) -> None:
             applied = set(source.execute("SELECT app, name FROM django_migrations"))
         except sqlite3.DatabaseError as error:
             raise BackupError(f"{path} is not a copy of Keydeck's database") from error
-        known = set(MigrationLoader(None).disk_migrations or ())
-        if newer := sorted(applied - known):
-            app, name = newer[0]
-            raise BackupError(f"{path} is of a newer Keydeck: it knows {app}.{name}")
+        _check_age(path, applied)
         source.backup(_sqlite())
+
+
+def _load_postgres(path: Path) -> None:
+    table = _run("pg_restore", "--data-only", "--table=django_migrations", "--file=-", str(path))
+    rows = [line.split("\t") for line in table.splitlines() if line.count("\t") == 3]
+    _check_age(path, {(app, name) for _, app, name, _ in rows})
+    names = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
+    _run("pg_restore", *names, f"--dbname={connection.settings_dict['NAME']}", str(path))
+
+
+def _check_age(path: Path, applied: set[tuple[str, str]]) -> None:
+    known = set(MigrationLoader(None).disk_migrations or ())
+    if newer := sorted(applied - known):
+        app, name = newer[0]
+        raise BackupError(f"{path} is of a newer Keydeck: it knows {app}.{name}")
 
 
 def _sqlite() -> sqlite3.Connection:
@@ -90,8 +101,8 @@ def _holds_applications() -> bool:
     return Application._meta.db_table in tables and Application.objects.exists()
 
 
-def _run(program: str, *words: str) -> None:
-    """Runs one of PostgreSQL's programs on the database of the settings."""
+def _run(program: str, *words: str) -> str:
+    """Runs one of PostgreSQL's programs on the database of the settings; returns its output."""
     given = connection.settings_dict
     variables = {
         "PGDATABASE": given["NAME"],
@@ -102,7 +113,7 @@ def _run(program: str, *words: str) -> None:
     }
     environment = os.environ | {name: value for name, value in variables.items() if value}
     try:
-        subprocess.run(  # noqa: S603 - a fixed program, words of ours
+        done = subprocess.run(  # noqa: S603 - a fixed program, words of ours
             [program, *words], env=environment, check=True, capture_output=True, text=True
         )
     except FileNotFoundError as error:
@@ -110,3 +121,4 @@ def _run(program: str, *words: str) -> None:
     except subprocess.CalledProcessError as error:
         said = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BackupError(f"{program} failed: {said}") from error
+    return done.stdout
