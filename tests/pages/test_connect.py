@@ -1,0 +1,100 @@
+"""One form, application, provider and secret, makes both keys and lands on the snippet."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from keys.models import AppKey, Application, ProviderKey, User
+from tests.pages.conftest import SECRET, page_of
+from tests.upstream import Upstream
+
+ClientOf = Callable[..., Client]
+
+
+def connect(client: Client, secret: str = SECRET, **fields: str) -> object:
+    data = {"application": "shop", "provider": "modelslab", "secret": secret, **fields}
+    return client.post(reverse("connect"), data, follow=True)
+
+
+def test_it_makes_both_keys_and_lands_on_the_snippet(
+    client_of: ClientOf, owner: User, provider: Upstream
+) -> None:
+    answer = connect(client_of(owner))
+    page = answer.content.decode()
+    key, app_key = ProviderKey.objects.get(), AppKey.objects.get()
+    assert (key.verdict, app_key.providers) == ("live", ["modelslab"])
+    assert answer.redirect_chain[-1][0].startswith(page_of(app_key))
+    assert "is live: ModelsLab accepts it" in page
+    assert "/gateway/modelslab/api/v6/images/text2img" in page
+    assert SECRET not in page
+
+
+def test_a_wrong_secret_reads_rejected_by_the_provider_at_once(
+    client_of: ClientOf, owner: User, refusing: Upstream
+) -> None:
+    page = connect(client_of(owner)).content.decode()
+    assert "rejected by the provider" in page
+    assert ProviderKey.objects.get().verdict == "dead"
+
+
+def test_whitespace_around_the_secret_is_taken_off_and_said(
+    client_of: ClientOf, owner: User, provider: Upstream
+) -> None:
+    page = connect(client_of(owner), f"  {SECRET}\n").content.decode()
+    assert "around the secret were taken off" in page
+    assert provider.requests[0].json()["key"] == SECRET
+
+
+def test_the_same_secret_twice_links_to_the_existing_key(
+    client_of: ClientOf, owner: User, provider: Upstream, provider_key: ProviderKey
+) -> None:
+    answer = connect(client_of(owner))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "already here" in page
+    assert page_of(provider_key) in page
+    assert SECRET not in page
+    assert AppKey.objects.count() == 0
+
+
+def test_bad_input_is_said_beside_the_field_and_the_choice_is_kept(
+    client_of: ClientOf, owner: User, provider: Upstream
+) -> None:
+    answer = connect(client_of(owner), "two words", provider="openai")
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "whitespace" in page
+    assert '<option value="openai" selected>' in page
+    assert "two words" not in page
+
+
+def test_only_applications_whose_provider_keys_one_manages_are_offered(
+    client_of: ClientOf, developer: User, provider: Upstream
+) -> None:
+    client = client_of(developer)
+    assert "First, an application" in client.get(reverse("connect")).content.decode()
+    assert connect(client).status_code == 422
+    assert ProviderKey.objects.count() == 0
+
+
+def test_both_keys_are_explained_in_the_same_words_in_form_and_empty_state(
+    client_of: ClientOf, owner: User, application: Application
+) -> None:
+    words = (
+        "The provider key is what ModelsLab gave you; it stays here. "
+        "The app key is what Keydeck gives your code; it stands in for the provider key."
+    )
+    client = client_of(owner)
+    for url in (reverse("connect"), reverse("application", args=["shop"]), reverse("checks")):
+        assert words in client.get(url).content.decode()
+
+
+def test_an_application_that_shows_keys_once_shows_it_now(
+    client_of: ClientOf, owner: User, provider: Upstream, application: Application
+) -> None:
+    Application.objects.update(show_app_keys_once=True)
+    answer = connect(client_of(owner))
+    assert "Copy " in answer.content.decode()
+    assert "kd_live_" in answer.content.decode()
+    assert answer["Cache-Control"] == "no-store"
