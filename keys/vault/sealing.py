@@ -1,6 +1,6 @@
 """Seal and unseal one secret: `kd1.<data key version>.<Fernet token>`."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import string
 
 from cryptography.fernet import InvalidToken
 
@@ -10,6 +10,9 @@ from keys.vault.secret import Secret
 from keys.vault.slots import Slot
 
 SCHEME = "kd1"
+_DIGITS = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_").encode()
+# The last digit before the padding has 2 or 4 bits that carry nothing: they must be 0.
+_LAST_DIGITS = {b"": _DIGITS, b"=": _DIGITS[::4], b"==": _DIGITS[::16]}
 
 
 def seal(slot: Slot, secret: Secret) -> str:
@@ -30,12 +33,20 @@ def unseal(slot: Slot, stored: str) -> Secret:
     fernet = data_key(slot.application_id, int(digits)).fernet(slot)
     try:
         token = text.encode("ascii")
-        # Base64 decoders skip characters and bits that carry nothing; one token has one text.
-        if urlsafe_b64encode(urlsafe_b64decode(token)) != token:
+        if not _is_canonical(token):
             raise Undecryptable(f"{_where(slot)}: altered")
         return Secret(fernet.decrypt(token).decode())
     except (InvalidToken, ValueError):
         raise Undecryptable(f"{_where(slot)}: altered, or moved from another place") from None
+
+
+def _is_canonical(token: bytes) -> bool:
+    """Whether this is the one spelling of its bytes: decoders skip what carries nothing."""
+    padding = token.translate(None, _DIGITS)
+    last = _LAST_DIGITS.get(padding)
+    if last is None or not token or len(token) % 4 or not token.endswith(padding):
+        return False
+    return token[-1 - len(padding)] in last
 
 
 def _where(slot: Slot) -> str:
