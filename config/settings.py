@@ -199,6 +199,7 @@ METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
 # Celery: Redis, or a broker of files where there is none (DESIGN decision 7).
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 if not REDIS_URL:
+    CELERY_BROKER_TRANSPORT = "config.broker:Transport"
     BROKER_DIR = DATA_DIR / "broker"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "queue"),
