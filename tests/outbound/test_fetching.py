@@ -205,7 +205,11 @@ def test_a_slow_drip_ends_at_the_deadline(
 def test_silence_is_a_timeout(
     raw: Callable[[Callable[[socket.socket], None]], str], settings: Settings
 ) -> None:
-    host = raw(lambda sock: drip(sock, b"") if sock.recv(4096) else None)
+    def listen(sock: socket.socket) -> None:
+        while sock.recv(4096):
+            pass
+
+    host = raw(listen)
     settings.OUTBOUND_ALLOW = [host]
     assert reason_of(lambda: fetch("GET", f"http://{host}/", timeout=0.4)) == "timeout"
 

@@ -1,0 +1,64 @@
+"""A provider key on a stand-in for ModelsLab, and evidence to feed it with."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from keys import health
+from keys.health import Evidence
+from keys.models import Application, Check, ProviderKey
+from keys.states import Verdict
+from tests.factories import ProviderKeyFactory
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SECRET = "ml-secret-of-the-provider-key"
+LIVE = {"status": "success", "data": {"balance": 43.6, "currency": "USD"}}
+REFUSED = {"status": "error", "message": "Invalid API key"}
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def _interval(settings: Settings) -> None:
+    settings.CHECK_INTERVAL = 300.0
+
+
+@pytest.fixture
+def key(application: Application) -> ProviderKey:
+    made: ProviderKey = ProviderKeyFactory(application=application, secret=SECRET)
+    return made
+
+
+@pytest.fixture
+def see(key: ProviderKey) -> Callable[..., str | None]:
+    """`see(meaning, seconds)`: a probe answers so, that long after the start."""
+
+    def record(meaning: Verdict, seconds: float, **fields: Any) -> str | None:
+        evidence = Evidence(meaning=meaning, at=after(seconds), **{"version": 1, **fields})
+        moved = health.record(key.pk, evidence)
+        key.refresh_from_db()
+        return moved
+
+    return record
+
+
+@pytest.fixture
+def hear(key: ProviderKey) -> Callable[..., None]:
+    """`hear(kind, seconds)`: a stored call ended so, that long after the start."""
+
+    def tell(kind: str, seconds: float, *, version: int = 1, message: str = "") -> None:
+        health.traffic(key.pk, version, kind, 401, kind, message, after(seconds))
+        key.refresh_from_db()
+
+    return tell
+
+
+def timeline(key: ProviderKey) -> list[tuple[str, str, str]]:
+    """(via, meaning, moved to) of the key's checks, oldest first."""
+    rows = Check.objects.filter(key=key).order_by("at", "id")
+    return list(rows.values_list("via", "meaning", "moved_to"))

@@ -1,0 +1,194 @@
+"""What probes do to a key's verdict, its timeline and the time of its next check."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from pytest_django import Settings
+
+from keys import changes, health
+from keys.health import TIMELINE_LIMIT, Evidence
+from keys.models import Check, ProviderKey
+from keys.states import KeyState, Stage, Verdict
+from tests.factories import add_version
+from tests.health.conftest import START, after, timeline
+
+See = Callable[..., str | None]
+pytestmark = pytest.mark.django_db
+
+
+def pause(key: ProviderKey, since: datetime) -> float:
+    assert key.next_check_at is not None
+    return (key.next_check_at - since).total_seconds()
+
+
+def test_a_new_key_gets_its_verdict_from_one_answer(key: ProviderKey, see: See) -> None:
+    assert see(Verdict.DEAD, 0, status=401, code="x", message="Invalid API key") == "dead"
+    assert (key.verdict, key.verdict_at, key.checked_at) == ("dead", START, START)
+    assert key.evidence["message"] == "Invalid API key"
+    assert not key.suspect
+
+
+def test_a_live_key_is_suspect_then_dead_and_comes_back(key: ProviderKey, see: See) -> None:
+    assert see(Verdict.LIVE, 0) == "live"
+    assert see(Verdict.DEAD, 300) is None
+    assert (key.verdict, key.suspect) == ("live", True)
+    assert key.next_check_at == after(360)  # the confirming probe
+    assert see(Verdict.DEAD, 361) == "dead"
+    assert (key.verdict, key.suspect, key.verdict_at) == ("dead", False, after(361))
+    assert see(Verdict.LIVE, 400) == "live"
+    assert (key.verdict, key.refused_at) == ("live", None)
+    assert timeline(key) == [
+        ("probe", "live", "live"),
+        ("probe", "dead", ""),
+        ("probe", "dead", "dead"),
+        ("probe", "live", "live"),
+    ]
+
+
+def test_an_outage_changes_no_verdict_and_keeps_the_evidence(key: ProviderKey, see: See) -> None:
+    see(Verdict.LIVE, 0, status=200)
+    for number in range(1, 20):
+        assert see(Verdict.UNKNOWN, number * 300, code="timeout") is None
+    assert (key.verdict, key.suspect, key.evidence["status"]) == ("live", False, 200)
+    assert key.checked_at == START  # only its age grows
+    assert 270 <= pause(key, after(19 * 300)) <= 300
+
+
+def test_an_outage_during_suspicion_is_followed_by_a_quick_look(key: ProviderKey, see: See) -> None:
+    see(Verdict.LIVE, 0)
+    see(Verdict.DEAD, 300)
+    see(Verdict.UNKNOWN, 361)
+    assert (key.verdict, key.suspect) == ("live", True)
+    assert pause(key, after(361)) <= 60
+
+
+@pytest.mark.parametrize("meaning", [Verdict.LIVE, Verdict.LIMITED, Verdict.EXHAUSTED])
+def test_the_next_check_is_never_later_than_the_interval(
+    key: ProviderKey, see: See, meaning: Verdict
+) -> None:
+    pauses = []
+    for number in range(20):
+        see(meaning, number)
+        pauses.append(pause(key, after(number)))
+    assert all(270 <= length <= 300 for length in pauses)
+    assert len(set(pauses)) > 1  # spread
+
+
+def test_a_short_interval_does_not_move_the_confirming_probe(
+    key: ProviderKey, see: See, settings: Settings
+) -> None:
+    settings.CHECK_INTERVAL = 50.0
+    see(Verdict.LIVE, 0)
+    see(Verdict.DEAD, 50)
+    assert key.next_check_at == after(100)
+    see(Verdict.DEAD, 100)
+    assert key.next_check_at == after(110)
+    assert see(Verdict.DEAD, 110) == "dead"
+
+
+def test_a_dead_key_is_looked_at_every_minute_then_less_and_at_least_daily(
+    key: ProviderKey, see: See
+) -> None:
+    hour, day = 3600, 86400
+    see(Verdict.DEAD, 0)
+    assert pause(key, after(0)) <= 60
+    see(Verdict.DEAD, hour - 1)
+    assert pause(key, after(hour - 1)) <= 60
+    see(Verdict.DEAD, 2 * hour)
+    assert 60 < pause(key, after(2 * hour)) <= hour
+    see(Verdict.DEAD, 30 * day)
+    assert 0.9 * day <= pause(key, after(30 * day)) <= day
+
+
+def test_evidence_of_another_version_moves_nothing(key: ProviderKey, see: See) -> None:
+    see(Verdict.LIVE, 0)
+    key.versions.update(stage=Stage.RETIRED)
+    add_version(key, "the new one", number=2)
+    ProviderKey.objects.filter(pk=key.pk).update(lease_until=after(60), next_check_at=after(5))
+    assert see(Verdict.DEAD, 10) is None
+    assert see(Verdict.DEAD, 100) is None
+    assert (key.verdict, key.suspect) == ("live", False)
+    assert (key.lease_until, key.next_check_at) == (None, after(5))
+    assert see(Verdict.EXHAUSTED, 101, version=2) == "exhausted"
+
+
+def test_evidence_older_than_the_verdicts_own_moves_nothing(key: ProviderKey, see: See) -> None:
+    see(Verdict.LIVE, 100)
+    assert see(Verdict.EXHAUSTED, 50) is None
+    assert key.verdict == "live"
+
+
+def test_a_key_that_is_gone_is_no_error() -> None:
+    assert health.record("nobody", Evidence(meaning=Verdict.LIVE, at=START)) is None
+
+
+def test_a_revoked_key_is_looked_at_until_the_provider_refuses_it(
+    key: ProviderKey, see: See
+) -> None:
+    see(Verdict.LIVE, 0)
+    ProviderKey.objects.filter(pk=key.pk).update(state=KeyState.REVOKED)
+    see(Verdict.LIVE, 300)
+    assert (key.live_at_provider, key.next_check_at is None) == (True, False)
+    see(Verdict.UNKNOWN, 600)
+    assert key.live_at_provider is True
+    see(Verdict.DEAD, 900)
+    assert (key.live_at_provider, key.next_check_at) == (False, after(960))
+    see(Verdict.DEAD, 961)
+    assert (key.live_at_provider, key.next_check_at) == (False, None)
+
+
+def test_a_disabled_key_goes_on_being_checked(key: ProviderKey, see: See) -> None:
+    ProviderKey.objects.filter(pk=key.pk).update(state=KeyState.DISABLED)
+    see(Verdict.LIVE, 0)
+    assert key.next_check_at is not None
+
+
+@pytest.mark.parametrize("provider", ["no-such-provider", "unprobed"])
+def test_a_key_without_a_free_request_is_never_due(
+    key: ProviderKey, see: See, provider: str
+) -> None:
+    ProviderKey.objects.filter(pk=key.pk).update(provider=provider)
+    see(Verdict.LIVE, 0)
+    assert key.next_check_at is None
+
+
+def test_what_a_database_refuses_or_has_no_room_for_is_cut(key: ProviderKey, see: See) -> None:
+    see(Verdict.EXHAUSTED, 0, code="c\0" * 90, message="m\0" * 900)
+    check = Check.objects.get(key=key)
+    assert (check.code, check.message) == ("c" * 60, "m" * 200)
+
+
+def test_the_timeline_is_bounded_and_keeps_what_moved(key: ProviderKey, see: See) -> None:
+    see(Verdict.LIVE, 0)
+    old = [
+        Check(key=key, version=1, at=after(number), via="probe", meaning=Verdict.LIVE)
+        for number in range(1, TIMELINE_LIMIT + 200)
+    ]
+    Check.objects.bulk_create(old)
+    for number in range(60):
+        see(Verdict.LIVE, 10_000 + number)
+    kept = Check.objects.filter(key=key)
+    assert kept.count() <= TIMELINE_LIMIT + 60
+    assert kept.filter(moved_to="live").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_processes_are_told_when_a_verdict_moves_and_only_then(
+    key: ProviderKey, see: See
+) -> None:
+    before = changes.current()
+    see(Verdict.LIVE, 0)
+    assert changes.current() == before + 1
+    see(Verdict.LIVE, 1)
+    see(Verdict.DEAD, 2)
+    assert changes.current() == before + 1
+
+
+def test_an_unknown_first_answer_is_replaced_by_the_first_real_one(
+    key: ProviderKey, see: See
+) -> None:
+    assert see(Verdict.UNKNOWN, 0, code="timeout") == "unknown"
+    assert key.evidence["code"] == "timeout"
+    assert pause(key, START) <= timedelta(seconds=300).total_seconds()
+    assert see(Verdict.DEAD, 300) == "dead"
