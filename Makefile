@@ -5,13 +5,14 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 PYTHON ?=
 PY := .venv/bin/python
+PIP := --disable-pip-version-check --no-input --progress-bar off --require-hashes
 
 TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/test
 TEST_REDIS_URL ?= redis://127.0.0.1:6379
 export TEST_DATABASE_URL TEST_REDIS_URL
 WORKERS ?= 2
 # What may differ between SQLite and PostgreSQL is run on both.
-ENGINE_TESTS := tests/keys tests/usage tests/ops
+ENGINE_TESTS := $(wildcard tests/keys tests/health tests/ledger tests/gateway tests/wrapper tests/rest tests/ops)
 
 .DEFAULT_GOAL := help
 .PHONY: help up venv packages dev test lint lock bench prove
@@ -49,10 +50,14 @@ venv:
 define install
 	@stamp=.venv/.installed-$(1); sum="$$(cksum <$(1))"; \
 	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
-	  echo "Installing $(1) into .venv (first time: about a minute)"; \
+	  total=$$(grep -c == $(1)); \
+	  echo "Installing $$total packages into .venv ($(1); about a minute the first time)"; \
 	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null || exit 1; \
-	  $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $(1) || { \
-	    echo "keydeck: cannot install $(1); see pip's message above" >&2; exit 1; }; \
+	  { $(PY) -m pip install $(PIP) -r $(1) 2>.venv/pip.log || echo FAILED; } | \
+	  awk -v total=$$total '/^(Collecting|Requirement already)/ && !(++n % 20) { print "  " n " of " total; fflush() } \
+	    /^Installing collected/ { print "  unpacking"; fflush() } /^FAILED/ { exit 1 }' || { \
+	    grep -h -E '^ERROR' .venv/pip.log | head -n 3 >&2; \
+	    echo "keydeck: cannot install $(1); pip's words are in .venv/pip.log" >&2; exit 1; }; \
 	  echo "$$sum" >$$stamp; \
 	fi
 endef
@@ -65,7 +70,7 @@ packages: venv
 	  ci="ci --ignore-scripts --no-audit --no-fund --loglevel=error"; \
 	  { command -v npm >/dev/null 2>&1 && npm $$ci >/dev/null; } || { \
 	    echo "Installing Node.js into .venv, for npm"; \
-	    $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-node.txt && \
+	    $(PY) -m pip install --quiet $(PIP) -r requirements-node.txt && \
 	    PATH="$(CURDIR)/.venv/bin:$$PATH" npm $$ci >/dev/null; } || { \
 	    echo "keydeck: cannot fetch the front-end packages; see npm's message above" >&2; exit 1; }; \
 	  echo "$$sum" >$$stamp; \
@@ -78,7 +83,7 @@ dev: packages
 test: dev
 	@$(PY) -m tests.engines
 	@if $(PY) -m tests.engines --has postgres; then \
-	  KEYDECK_TEST_DATABASE="$$TEST_DATABASE_URL" $(PY) -m pytest -q -n $(WORKERS) -m "not live and not browser" $(ENGINE_TESTS) || exit 1; \
+	  KEYDECK_TEST_DATABASE="$$TEST_DATABASE_URL" $(PY) -m pytest -q -n $(WORKERS) -m "not live and not browser and not bench and not prove" $(ENGINE_TESTS) || exit 1; \
 	fi
 	@exec $(PY) -m pytest -q -n $(WORKERS)
 
@@ -96,7 +101,7 @@ lock: dev
 	@npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 bench: dev
-	@exec $(PY) -m pytest -q -s -p no:xdist -m bench tests
+	@exec $(PY) -m pytest -q -s -n 0 -m bench tests
 
 prove: dev
-	@exec $(PY) -m pytest -q -s -p no:xdist -m prove tests
+	@exec $(PY) -m pytest -q -s -n 0 -m prove tests

@@ -15,11 +15,12 @@ from keys import vault
 from keys.audit import Actor
 from keys.models import Application, User
 from keys.states import Role
+from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
 from tests.live import keydeck
 from tests.upstream import Upstream
 
-__all__ = ["keydeck"]  # a fixture
+__all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
 
 
 @pytest.fixture(autouse=True)
