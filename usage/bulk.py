@@ -5,6 +5,8 @@ which costs nothing there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -107,7 +109,7 @@ def _adapted(
     for index, name in enumerate(names):
         field = model._meta.get_field(name)
         if isinstance(field, models.DateTimeField):
-            adapters.append((index, connection.ops.adapt_datetimefield_value))
+            adapters.append((index, _as_text))
         elif isinstance(field, models.UUIDField):
             adapters.append((index, attrgetter("hex")))
     adapted = [list(row) for row in rows]
@@ -115,6 +117,12 @@ def _adapted(
         for index, adapt in adapters:
             row[index] = adapt(row[index])
     return adapted
+
+
+@lru_cache(maxsize=4096)
+def _as_text(at: datetime) -> str:
+    """A UTC time as Django's SQLite backend writes it."""
+    return at.isoformat(" ").removesuffix("+00:00")
 
 
 def _columns(names: Sequence[str]) -> str:

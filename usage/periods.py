@@ -20,7 +20,7 @@ class Step(StrEnum):
 
     @property
     def seconds(self) -> int:
-        return int(_LENGTHS[self].total_seconds())
+        return _SECONDS[self]
 
 
 _LENGTHS = {
@@ -28,6 +28,7 @@ _LENGTHS = {
     Step.HOUR: timedelta(hours=1),
     Step.DAY: timedelta(days=1),
 }
+_SECONDS = {step: int(length.total_seconds()) for step, length in _LENGTHS.items()}
 # How long counts of a step are kept; days are kept for good.
 KEPT = {Step.MINUTE: timedelta(hours=48), Step.HOUR: timedelta(days=90)}
 

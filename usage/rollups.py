@@ -4,7 +4,7 @@ Incremented by `usage.ingest` from the rows it really inserted, in the same tran
 always equal what the raw calls add up to; `compare` shows that and `rebuild` makes it so.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import ceil, log
@@ -96,7 +96,7 @@ class Tally:
 
     def __init__(self, calls: Iterable[Counted] = ()) -> None:
         self.counts: dict[tuple[Any, ...], list[int]] = {}
-        self.latencies: Counter[tuple[Any, ...]] = Counter()
+        self.latencies: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         for call in calls:
             self.add(call)
 
@@ -117,8 +117,9 @@ class Tally:
 
     def count_rows(self, step: Step) -> list[tuple[Any, ...]]:
         folded: dict[tuple[Any, ...], list[int]] = {}
+        start_of = _Starts(step)
         for (minute, *rest), sums in self.counts.items():
-            key = (_bucket_start(minute, step), *rest)
+            key = (start_of[minute], *rest)
             there = folded.get(key)
             folded[key] = (
                 sums if there is None else [a + b for a, b in zip(there, sums, strict=True)]
@@ -126,9 +127,10 @@ class Tally:
         return [(*key, *sums) for key, sums in folded.items()]
 
     def latency_rows(self, step: Step) -> list[tuple[Any, ...]]:
-        folded: Counter[tuple[Any, ...]] = Counter()
+        folded: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+        start_of = _Starts(step)
         for (minute, *rest), requests in self.latencies.items():
-            folded[(_bucket_start(minute, step), *rest)] += requests
+            folded[(start_of[minute], *rest)] += requests
         return [(*key, requests) for key, requests in folded.items()]
 
 
@@ -147,9 +149,16 @@ def tables() -> Iterator[tuple[Step, type[Rollup] | type[Latency], tuple[str, ..
         yield step, LATENCIES[step], ("requests",)
 
 
-def _bucket_start(minute: int, step: Step) -> datetime:
-    seconds = minute * 60 // step.seconds * step.seconds
-    return datetime.fromtimestamp(seconds, UTC)
+class _Starts(dict[int, datetime]):
+    """The start of the bucket that an epoch minute lies in, worked out once per minute."""
+
+    def __init__(self, step: Step) -> None:
+        self._seconds = step.seconds
+
+    def __missing__(self, minute: int) -> datetime:
+        start = minute * 60 // self._seconds * self._seconds
+        self[minute] = datetime.fromtimestamp(start, UTC)
+        return self[minute]
 
 
 class NotKept(ValueError):
