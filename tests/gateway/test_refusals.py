@@ -281,3 +281,17 @@ def test_a_call_that_cannot_be_recorded_is_not_made(
     assert_refused(response, 503, "unavailable")
     assert len(provider.requests) == 1
     assert ask(gateway, key).status_code == 200
+
+
+def test_a_fault_of_ours_is_answered_recorded_and_logged_without_its_text(
+    gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: object) -> None:
+        raise RuntimeError(f"the key is {REAL}")
+
+    monkeypatch.setattr("usage.gateway.relay.core.judge", fault)
+    response = ask(gateway, key)
+    assert_refused(response, 503, "unavailable")
+    assert stored_call(response).code == "unavailable"
+    assert "RuntimeError in a call" in caplog.text
+    assert REAL not in caplog.text

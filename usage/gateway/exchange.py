@@ -1,7 +1,9 @@
 """One call through the gateway: read, decide, ask, relay, record."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TypeVar
@@ -26,6 +28,8 @@ from usage.gateway.records import AppKeyRecord
 from usage.gateway.relay import Relay
 from usage.gateway.transport import Body, ask
 from usage.redaction import clip
+
+logger = logging.getLogger(__name__)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -70,6 +74,11 @@ class Exchange:
             if not self.inbound.gone or task is None:
                 raise  # the server is going down
             task.uncancel()
+        except Exception as error:  # a fault of ours must still end the call and its record
+            # Without the error's text: it may quote what the provider or the caller sent.
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s in a call of the gateway\n%s", type(error).__name__, trace)
+            await self._refuse(denial("unavailable"))
         finally:
             if watch is not None:
                 watch.cancel()
