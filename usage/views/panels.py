@@ -46,7 +46,7 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
             {"name": other.name, "words": other.words, "url": scope.url(name, range=other.name)}
             for other in RANGES.values()
         ],
-        "self_url": scope.url(name),
+        "self_url": scope.url(name, range=""),  # the page around it says the range
         "data_url": scope.url("usage_data"),
         "table_url": scope.url("usage_table"),
         "calls_url": scope.url("calls"),

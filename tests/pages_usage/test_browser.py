@@ -1,0 +1,205 @@
+"""What a person sees in a browser: the running product, its gateway, its charts."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.live import ADMIN, PASSWORD, Keydeck, ask, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("live")]
+SOON = 3.0  # seconds from a call to its place on the chart
+OK_OF_NOW = "c => c.kdData ? c.kdData.outcomes[0].data.at(-1) : -1"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, keydeck: Keydeck) -> Any:
+    context = browser.new_context(base_url=keydeck.url)
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    page.fill("input[type=email]", ADMIN)
+    page.fill("input[type=password]", PASSWORD)
+    page.press("input[type=password]", "Enter")
+    page.wait_for_url(f"{keydeck.url}/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture(params=[("light", 1280), ("dark", 390)], ids=["light desktop", "dark phone"])
+def page(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    signed_in: Any,
+    keydeck: Keydeck,
+    complaints: list[str],
+) -> Iterator[Page]:
+    """A signed-in page; the test fails when the browser had something to complain about."""
+    theme, width = request.param
+    context = browser.new_context(
+        base_url=keydeck.url,
+        storage_state=signed_in,
+        color_scheme=theme,
+        viewport={"width": width, "height": 900},
+        timezone_id="Asia/Kolkata",
+    )
+    made = context.new_page()
+    made.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    yield made
+    context.close()
+    assert complaints == []
+
+
+def text2img(keydeck: Keydeck, key: str) -> int:
+    body = {"key": key, "prompt": "a fox"}
+    return ask("POST", f"{keydeck.url}/gateway/sandbox/api/v6/images/text2img", body).status
+
+
+def fits(page: Page) -> bool:
+    """Nothing reaches beyond the right edge, once all is laid out."""
+    page.wait_for_load_state("networkidle")
+    too_wide = page.evaluate(
+        "document.documentElement.scrollWidth > innerWidth"
+        " ? [...document.querySelectorAll('body *')]"
+        ".filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"
+        " : []"
+    )
+    return not too_wide or pytest.fail("\n".join(text[:200] for text in too_wide))
+
+
+def drawn(page: Page) -> None:
+    page.locator("[data-usage-panel][data-drawn]").wait_for()
+
+
+def test_a_call_made_now_is_on_the_chart_within_three_seconds(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    page.goto(f"/applications/{slug}/")
+    expect(page.get_by_text("No calls yet")).to_be_visible()
+    for number in (1, 2):
+        assert text2img(keydeck, key) == 200
+        answered = time.monotonic()
+        canvas = page.locator("canvas[data-chart=requests]")
+        wait_for(
+            lambda number=number, canvas=canvas: (
+                canvas.count() and canvas.evaluate(OK_OF_NOW) == number
+            ),
+            SOON,
+            "the call on the chart",
+        )
+        assert time.monotonic() - answered < SOON
+    expect(page.locator("[data-region=tiles]")).to_contain_text("0 errors of 2 answered")
+    expect(page.locator("[data-region=latest] tbody tr")).to_have_count(2)
+    assert fits(page)
+
+
+def test_the_range_is_chosen_in_place_and_kept_in_the_address(page: Page) -> None:
+    page.goto("/")
+    drawn(page)
+    with page.expect_response("**/usage/overview/?range=7d"):
+        page.get_by_role("group", name="Range").get_by_text("7d").click()
+    page.wait_for_url("**/?range=7d")
+    page.reload()
+    drawn(page)
+    expect(page.get_by_role("group", name="Range").locator("[aria-current]")).to_have_text("7d")
+    assert fits(page)
+
+
+def test_the_legend_hides_and_shows_an_outcome_by_keyboard(page: Page) -> None:
+    page.goto("/?range=30d")
+    drawn(page)
+    button = page.get_by_role("group", name="Outcomes shown").get_by_text("OK", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    canvas = page.locator("canvas[data-chart=requests]")
+    assert canvas.evaluate("c => c.kdChart.isDatasetVisible(0)") is False
+
+
+def test_pointing_at_a_bar_tells_its_figures(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    text2img(keydeck, key)
+    page.goto(f"/applications/{slug}/?range=30d")
+    drawn(page)
+    canvas = page.locator("canvas[data-chart=requests]")
+    place = canvas.evaluate(
+        "c => { const bar = c.kdChart.getDatasetMeta(0).data.at(-1); return [bar.x, bar.y]; }"
+    )
+    canvas.hover(position={"x": place[0], "y": place[1] + 2})
+    told = canvas.evaluate("c => [...c.kdChart.tooltip.title, c.kdChart.tooltip.body[0].lines[0]]")
+    assert told[1].strip() == "OK: 1"
+    # The day of the reader, whose clock is 5:30 h ahead of UTC.
+    assert told[0] == page.evaluate(
+        "new Date().toLocaleDateString(undefined,"
+        " {weekday: 'short', month: 'short', day: 'numeric', year: 'numeric'})"
+    )
+
+
+def test_the_figures_can_be_read_as_a_table(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    text2img(keydeck, key)
+    page.goto(f"/usage/panel/?application={slug}")
+    page.get_by_text("Figures as a table").click()
+    expect(page.locator(".kd-figures-table tbody tr")).to_have_count(1)
+
+
+def test_a_hidden_tab_asks_for_nothing(page: Page) -> None:
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda made: "/usage/data/" in made.url and asked.append(made.url))
+    page.goto("/")
+    drawn(page)
+    with page.expect_response("**/usage/data/**"):
+        page.clock.run_for(2500)
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    before = len(asked)
+    page.clock.run_for(60_000)
+    assert len(asked) == before
+    page.evaluate("delete document.hidden")
+    with page.expect_response("**/usage/data/**"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_the_live_tail_shows_a_call_without_a_reload(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    page.goto(f"/calls/?application={slug}")
+    page.get_by_label("Live").check()
+    page.wait_for_url("**live=on**")
+    expect(page.get_by_text("No call matches")).to_be_visible()
+    text2img(keydeck, key)
+    expect(page.locator("#calls tbody tr")).to_have_count(1, timeout=SOON * 1000)
+    page.locator("#calls tbody a").click()
+    expect(page.get_by_text("Through these keys")).to_be_visible()
+    assert fits(page)
+
+
+def test_filtering_keeps_the_choice_in_the_address(page: Page) -> None:
+    page.goto("/calls/?range=30d")
+    page.get_by_label("Outcome").select_option("key_error")
+    page.wait_for_url("**outcome=key_error**")
+    expect(page.get_by_label("Outcome")).to_have_value("key_error")
+    expect(page.locator("#calls .kd-outcome").first).to_have_text("Key error")
+    assert fits(page)
+
+
+def test_the_ledger_says_that_nothing_got_lost(page: Page) -> None:
+    page.goto("/ledger/")
+    expect(page.locator("main")).to_contain_text("exactly once")
+    assert fits(page)

@@ -1,0 +1,56 @@
+"""The ledger page: what was accepted is stored, or it says what became of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from keys.models import User
+from tests.pages_usage.conftest import Call
+from usage.models import SpoolWriter
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[..., Client]
+
+
+def page(client_of: SignIn, admin: User) -> str:
+    return client_of(admin).get(reverse("ledger")).text
+
+
+def test_all_stored_reads_as_one_sentence(client_of: SignIn, admin: User, call: Call) -> None:
+    call()
+    call()
+    text = page(client_of, admin)
+    assert "All 2 accepted calls are stored, each exactly once." in text
+    assert text.count('data-label="Writer"') == 1
+
+
+def test_lost_calls_are_not_hidden(client_of: SignIn, admin: User, call: Call) -> None:
+    call()
+    SpoolWriter.objects.update(accepted=4, lost=3)
+    assert "Of 4 accepted calls 3 got lost" in page(client_of, admin)
+
+
+def test_before_the_first_call_it_says_what_to_do(
+    client_of: SignIn, admin: User, tmp_path: Path, settings: Settings
+) -> None:
+    settings.SPOOL_DIR = tmp_path
+    assert reverse("connect") in page(client_of, admin)
+
+
+def test_it_is_for_site_admins(client_of: SignIn, owner: User) -> None:
+    client = client_of(owner)
+    assert client.get(reverse("ledger")).status_code == 403
+    assert reverse("ledger") not in client.get(reverse("calls")).text
+
+
+def test_its_queries_do_not_grow(
+    client_of: SignIn, admin: User, call: Call, django_assert_num_queries: Callable[..., object]
+) -> None:
+    call()
+    client = client_of(admin)
+    with django_assert_num_queries(4):  # session, user, writers, the banner
+        client.get(reverse("ledger"))

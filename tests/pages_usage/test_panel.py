@@ -1,0 +1,152 @@
+"""The usage panel: its figures, its empty state, its range, and who may see it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from keys.models import AppKey, Application, ProviderKey, User
+from tests.factories import AppKeyFactory
+from tests.pages_usage.conftest import Call
+from usage.events import Outcome
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+PANEL = "/usage/panel/?application=shop"
+SignIn = Callable[..., Client]
+
+
+def test_without_calls_it_says_what_to_do_next(client_of: SignIn, viewer: User) -> None:
+    page = client_of(viewer).get(PANEL, headers=HTMX).text
+    assert "No calls yet" in page
+    assert reverse("application", args=["shop"]) in page
+
+
+def test_it_shows_requests_error_rate_latency_and_the_latest_calls(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    call()
+    call(outcome=Outcome.KEY_ERROR, status=401, code="key_invalid")
+    denied = call(outcome=Outcome.DENIED, status=429, code="rate_limited")
+    page = client_of(viewer).get(PANEL, headers=HTMX).text
+    assert "33.3 %" in page  # of the three that were answered
+    assert "1 error of 3 answered" in page
+    assert "4 requests in the last 24 hours: 2 OK, 1 key error, 1 denied." in page
+    assert reverse("call", args=[denied.id]) in page
+
+
+def test_a_remedy_stands_beside_each_cause(client_of: SignIn, viewer: User, call: Call) -> None:
+    call(outcome=Outcome.KEY_ERROR, status=200, code="key_exhausted")
+    call(outcome=Outcome.UPSTREAM_ERROR, status=503)
+    page = client_of(viewer).get(PANEL, headers=HTMX).text
+    assert "Add credits at the provider" in page
+    assert "try again later" in page
+    assert "/calls/?application=shop&amp;range=24h&amp;outcome=key_error&amp;status=200" in page
+
+
+def test_a_key_shows_its_own_calls_alone(
+    client_of: SignIn, viewer: User, call: Call, application: Application
+) -> None:
+    other = AppKeyFactory(application=application)
+    call()
+    call(app_key=other.id)
+    page = client_of(viewer).get(f"{PANEL}&app_key={other.id}", headers=HTMX).text
+    assert "1 request in the last 24 hours" in page
+
+
+def test_a_key_used_long_ago_shows_when(
+    client_of: SignIn, viewer: User, call: Call, app_key: AppKey
+) -> None:
+    call(ago=timedelta(hours=5))
+    page = client_of(viewer).get(f"{PANEL}&app_key={app_key.id}&range=1h", headers=HTMX).text
+    assert "No requests in the last hour." in page
+    assert "No calls yet" not in page
+
+
+@pytest.mark.parametrize("name", ["usage_panel", "usage_data", "usage_table"])
+def test_outsiders_get_404(
+    client_of: SignIn,
+    outsider: User,
+    application: Application,
+    app_key: AppKey,
+    provider_key: ProviderKey,
+    name: str,
+) -> None:
+    client = client_of(outsider)
+    for query in (
+        {"application": "shop"},
+        {"app_key": app_key.id},
+        {"provider_key": provider_key.id},
+        {"application": "nowhere"},
+    ):
+        assert client.get(reverse(name), query).status_code == 404
+
+
+def test_a_key_of_another_application_is_not_found(
+    client_of: SignIn, viewer: User, application: Application
+) -> None:
+    foreign = AppKeyFactory()
+    assert client_of(viewer).get(f"{PANEL}&app_key={foreign.id}").status_code == 404
+
+
+def test_opened_directly_it_is_a_page(client_of: SignIn, viewer: User, call: Call) -> None:
+    call()
+    page = client_of(viewer).get(PANEL).text
+    assert "<html" in page
+    assert "data-usage-panel" in page
+
+
+def test_a_fragment_takes_the_range_of_the_page_around_it(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    around = {**HTMX, "HX-Current-URL": "http://testserver/applications/shop/?range=7d"}
+    answer = client_of(viewer).get(PANEL, headers=around)
+    assert "in the last 7 days" in answer.text
+    assert "HX-Replace-Url" not in answer.headers
+
+
+def test_a_chosen_range_goes_into_the_pages_address(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    around = {**HTMX, "HX-Current-URL": "http://testserver/applications/shop/?tab=keys"}
+    answer = client_of(viewer).get(f"{PANEL}&range=1h", headers=around)
+    assert answer.headers["HX-Replace-Url"] == "/applications/shop/?tab=keys&range=1h"
+
+
+def test_the_overview_names_the_busiest_of_the_applications_one_sees(
+    client_of: SignIn, viewer: User, admin: User, outsider: User, call: Call
+) -> None:
+    call()
+    call(application="elsewhere000", app_key="", provider_key="")
+    url = reverse("traffic_overview")
+    assert "2 requests" in client_of(admin).get(url).text
+    mine = client_of(viewer).get(url).text
+    assert "1 request in" in mine
+    assert "Busiest applications" in mine
+    assert "No calls yet" in client_of(outsider).get(url).text
+
+
+def test_the_figures_come_as_a_table(client_of: SignIn, viewer: User, call: Call) -> None:
+    call()
+    call(outcome=Outcome.CALLER_ERROR, status=400)
+    page = client_of(viewer).get(f"{reverse('usage_table')}?application=shop").text
+    assert "<caption" in page
+    assert page.count('<th scope="row"') == 1
+    assert "Caller error" in page
+    assert "Key error" not in page
+
+
+def test_a_panel_costs_the_same_queries_whatever_the_traffic(
+    client_of: SignIn, viewer: User, call: Call, django_assert_num_queries: Callable[..., object]
+) -> None:
+    for outcome in Outcome:
+        call(outcome=outcome, status=0 if outcome is Outcome.ABORTED else 500)
+    client = client_of(viewer)
+    # session, user, application, role; counts, histograms, latest calls, codes; three of names
+    with django_assert_num_queries(11):
+        client.get(PANEL, headers=HTMX)
