@@ -115,6 +115,7 @@
     if (!document.hidden) every((panel) => { if (!panel.kdStopped) refresh(panel); });
   });
   new MutationObserver(() => every((panel) => {
+    if (!window.kdCharts) return; // the theme changed before the first chart was drawn
     panel.querySelectorAll("canvas[data-chart]").forEach(window.kdCharts.forget);
     if (panel.kdData) show(panel, panel.kdData);
   })).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });

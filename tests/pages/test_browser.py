@@ -1,0 +1,153 @@
+"""In a real browser: one click fills the clipboard, dialogs hold the forms, CSP breaks nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from keys.models import AppKey, ProviderKey, User
+from tests.factories import PASSWORD
+from tests.pages.conftest import SECRET, page_of
+from tests.upstream import Upstream
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.fixture
+def context(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserContext]:
+    # Playwright's loop runs in this thread; the rows are read between its steps, not inside them.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        opened = browser.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
+        opened.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield opened
+        browser.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, owner: User, settings: object) -> Iterator[Page]:
+    """The owner, signed in; the console must stay silent."""
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console",
+        lambda said: (
+            complaints.append(said.text)
+            if said.type == "error" and "422" not in said.text
+            else None
+        ),
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto("/accounts/login/")
+    opened.fill("[name=login]", owner.email)
+    opened.fill("[name=password]", PASSWORD)
+    opened.click("text=Sign in >> nth=-1")
+    expect(opened.locator("h1")).to_have_text("Overview")
+    yield opened
+    assert complaints == []
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_one_click_copies_the_key_a_line_or_a_snippet(
+    page: Page, app_key: AppKey, provider_key: ProviderKey
+) -> None:
+    page.goto(page_of(app_key))
+    assert app_key.plaintext not in page.content()
+    page.click("text=Copy the key")
+    expect(page.locator("text=Copied >> nth=0")).to_be_visible()
+    assert clipboard(page) == app_key.plaintext
+    page.click("[aria-label='Copy: Shell']")
+    expect(page.locator("[aria-label='Copy: Shell']")).to_have_text("Copied")
+    assert clipboard(page) == f"export MODELSLAB_API_KEY='{app_key.plaintext}'"
+    page.click("text=PHP")
+    page.click("#php >> text=Copy with the key")
+    expect(page.locator("#php >> text=Copied")).to_be_visible()
+    assert clipboard(page).startswith("<?php\n")
+    assert app_key.plaintext in clipboard(page)
+    page.click("text=Go >> nth=0")
+    page.click("#go >> text=Copy, reading")
+    expect(page.locator("#go >> text=Copied")).to_be_visible()
+    assert 'os.Getenv("MODELSLAB_API_KEY")' in clipboard(page)
+    assert app_key.plaintext not in page.content()
+
+
+def test_a_refused_clipboard_shows_the_text_selected(
+    page: Page, app_key: AppKey, provider_key: ProviderKey
+) -> None:
+    page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+    page.goto(page_of(app_key))
+    page.click("text=Copy the key")
+    box = page.locator("#copy-fallback textarea")
+    expect(box).to_have_value(app_key.plaintext)
+    selected = "a => a.selectionEnd - a.selectionStart"
+    assert box.evaluate(selected) == len(app_key.plaintext)
+    page.keyboard.press("Escape")
+    expect(box).to_have_value("")
+
+
+def test_a_dialog_rotates_a_key_and_says_what_is_wrong_inside_itself(
+    page: Page, provider: Upstream, provider_key: ProviderKey
+) -> None:
+    page.goto(page_of(provider_key))
+    page.click("a:has-text('Rotate')")
+    dialog = page.locator("#dialog")
+    expect(dialog.locator("[name=secret]")).to_be_focused()
+    expect(dialog.locator("[name=overlap_hours]")).to_be_hidden()
+    dialog.locator("[name=overlap]").select_option("custom")
+    dialog.locator("[name=overlap_hours]").fill("5")
+    dialog.locator("[name=secret]").fill("two words")
+    dialog.locator("button:has-text('Test and rotate')").click()
+    expect(dialog.locator(".invalid-feedback")).to_contain_text("whitespace")
+    expect(dialog.locator("[name=overlap_hours]")).to_have_value("5")
+    dialog.locator("[name=secret]").fill("a-new-secret-of-the-account")
+    dialog.locator("button:has-text('Test and rotate')").click()
+    expect(page.locator("text=Two secrets work side by side")).to_be_visible()
+    page.click("a:has-text('Rotate') >> nth=0")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_connecting_lands_on_the_snippet_with_the_verdict(page: Page, provider: Upstream) -> None:
+    page.goto("/connect/?application=shop")
+    page.fill("[name=secret]", SECRET)
+    page.click("button:has-text('Connect')")
+    expect(page.locator("text=is live: ModelsLab accepts it")).to_be_visible()
+    expect(page.locator("#code")).to_be_in_viewport()
+    expect(page.locator("#curl")).to_contain_text("text2img")
+    assert SECRET not in page.content()
+
+
+def test_the_theme_is_remembered_and_set_before_the_first_paint(page: Page) -> None:
+    root = page.locator("html")
+    before = root.get_attribute("data-bs-theme")
+    page.click("[data-theme-toggle]:visible")
+    after = root.get_attribute("data-bs-theme")
+    assert {before, after} == {"light", "dark"}
+    page.goto("/settings/")
+    assert root.get_attribute("data-bs-theme") == after
+
+
+def test_times_are_said_in_the_readers_zone(page: Page, provider_key: ProviderKey) -> None:
+    page.goto(page_of(provider_key))
+    said = page.locator("main time").first
+    expect(said).to_have_text("just now")
+    assert said.get_attribute("title")
+
+
+@pytest.mark.parametrize("path", ["/", "/applications/", "/connect/", "/checks/", "/audit/"])
+def test_no_page_is_wider_than_a_phone(path: str, page: Page, provider_key: ProviderKey) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,86 @@
+"""Providers and checks: what is known of each, and a site admin's own ones."""
+
+from collections.abc import Callable
+
+from django.test import Client
+
+from keys.models import Application, Provider, ProviderKey, User
+from tests.factories import ProviderKeyFactory
+from tests.pages.conftest import page_of
+
+ClientOf = Callable[..., Client]
+WEATHER = {
+    "name": "Weather",
+    "slug": "weather",
+    "base_url": "https://api.weather.example",
+    "credential_in": "query",
+    "credential_name": "appid",
+    "probe_method": "",
+    "probe_path": "",
+}
+
+
+def test_the_built_in_ones_say_where_the_key_goes_and_how_they_are_checked(
+    client_of: ClientOf, viewer: User
+) -> None:
+    page = client_of(viewer).get("/providers/").content.decode()
+    for words in (
+        "ModelsLab",
+        "OpenAI",
+        "Anthropic",
+        "JSON member key",
+        "POST /api/wallet_balance",
+    ):
+        assert words in page
+    assert "Describe a provider" not in page
+
+
+def test_a_site_admin_describes_one_and_goes_on_to_connect_it(
+    client_of: ClientOf, admin: User, application: Application
+) -> None:
+    answer = client_of(admin).post("/providers/new/", WEATHER, follow=True)
+    assert answer.redirect_chain[-1][0] == "/connect/?provider=weather"
+    assert '<option value="weather" selected>' in answer.content.decode()
+    page = client_of(admin).get("/providers/").content.decode()
+    assert "parameter appid" in page
+    assert "be checked for free" in page
+
+
+def test_bad_descriptions_are_refused_beside_the_field_and_kept(
+    client_of: ClientOf, admin: User
+) -> None:
+    for change in (
+        {"base_url": "http://api.weather.example"},
+        {"credential_name": "two words"},
+        {"slug": "modelslab"},
+        {"probe_method": "GET", "probe_path": "no-slash"},
+    ):
+        answer = client_of(admin).post("/providers/new/", {**WEATHER, **change})
+        assert answer.status_code == 422, change
+        assert 'value="Weather"' in answer.content.decode()
+    assert Provider.objects.count() == 0
+
+
+def test_describing_one_needs_the_step_up(client_of: ClientOf, admin: User) -> None:
+    client = client_of(admin, fresh=False)
+    assert client.get("/providers/new/").status_code == 302
+    assert client.post("/providers/new/", WEATHER).status_code == 422
+    assert Provider.objects.count() == 0
+
+
+def test_the_checks_page_lists_the_worst_first_and_offers_a_check(
+    client_of: ClientOf, developer: User, application: Application, provider_key: ProviderKey
+) -> None:
+    dead = ProviderKeyFactory(application=application, name="Broken", verdict="dead")
+    page = client_of(developer).get("/checks/").content.decode()
+    assert page.index("Broken") < page.index("Main account")
+    assert page_of(dead, "check") in page
+
+
+def test_a_viewer_sees_the_checks_without_the_button(
+    client_of: ClientOf, viewer: User, provider_key: ProviderKey
+) -> None:
+    page = client_of(viewer).get("/checks/?application=shop").content.decode()
+    assert "Main account" in page
+    assert page_of(provider_key, "check") not in page
+    assert client_of(viewer).post(page_of(provider_key, "check")).status_code == 403
