@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 _data = tempfile.mkdtemp(prefix="keydeck-test-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
-Path(_data, "static").mkdir()  # WhiteNoise warns of a missing one
+Path(_data, "static").mkdir()  # ServeStatic warns of a missing one
 
 for _name in [name for name in os.environ if name.startswith("KEYDECK_")]:
     if not _name.startswith("KEYDECK_TEST_"):
