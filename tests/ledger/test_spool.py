@@ -16,7 +16,7 @@ from usage import spool
 from usage.events import Outcome
 from usage.spool import Position, Record, Spool, SpoolError, is_dead
 from usage.spool.reader import read, segment_path, segments
-from usage.spool.records import END, START, BrokenLine, decode, encode
+from usage.spool.records import END, FIELDS, START, BrokenLine, decode, encode
 
 NewSpool = Callable[..., Spool]
 
@@ -198,3 +198,14 @@ def test_a_record_cut_or_changed_anywhere_is_refused(data: st.DataObject) -> Non
         decode(line[:at])
     with pytest.raises(BrokenLine):
         decode(line[:at] + bytes([line[at] ^ flip]) + line[at + 1 :])
+
+
+def test_the_fields_of_a_version_never_change() -> None:
+    """Spools outlive an upgrade: a new field needs a new version, and the old list stays."""
+    assert FIELDS[1] == (
+        *("id", "source", "application", "provider", "method", "endpoint", "started_at"),
+        *("app_key", "app_key_version", "provider_key", "provider_key_version"),
+        *("caller", "address", "user_agent", "outcome", "code", "message", "status"),
+        *("latency_ms", "first_byte_ms", "bytes_in", "bytes_out", "tokens_in", "tokens_out"),
+        *("attempts", "v"),
+    )

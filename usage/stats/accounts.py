@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from usage import spool
@@ -20,6 +21,7 @@ from usage.spool.reader import Position, read
 from usage.spool.records import END, BrokenLine, Record, decode
 
 RECENT = timedelta(hours=24)  # closed writers are listed that long
+_SUMS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +72,21 @@ def ledger(now: datetime | None = None) -> Ledger:
         folder.name: _Tail(folder, _highest(folder))
         for folder in spool.folders(Path(settings.SPOOL_DIR))
     }
-    rows = {row.id: row for row in SpoolWriter.objects.all()}
-    accounts = [
+    old = Q(closed_at__lte=now - RECENT) & ~Q(pk__in=tails.keys())
+    past = SpoolWriter.objects.filter(old).aggregate(**{name: Sum(name) for name in _SUMS})
+    rows = {row.id: row for row in SpoolWriter.objects.exclude(old)}
+    writers = [
         _account(rows.get(name) or _unknown(name), tails.get(name), now)
         for name in sorted(rows.keys() | tails.keys())
     ]
+    sums = {
+        name: (past[name] or 0) + sum(getattr(writer, name) for writer in writers) for name in _SUMS
+    }
     return Ledger(
-        accepted=sum(one.accepted for one in accounts),
-        stored=sum(one.stored for one in accounts),
-        duplicates=sum(one.duplicates for one in accounts),
-        quarantined=sum(one.quarantined for one in accounts),
-        broken=sum(one.broken for one in accounts),
-        lost=sum(one.lost for one in accounts),
-        pending=sum(one.pending for one in accounts),
-        lag_seconds=max((one.lag_seconds for one in accounts), default=0.0),
-        writers=[one for one in accounts if one.closed_at is None or one.closed_at > now - RECENT],
+        **sums,
+        pending=sum(writer.pending for writer in writers),
+        lag_seconds=max((writer.lag_seconds for writer in writers), default=0.0),
+        writers=writers,
     )
 
 
