@@ -4,7 +4,6 @@ Every copy of the app key goes, wherever a client may have put it; the secret go
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from keys.providers import formbody, jsonbody
 from keys.providers.base import Placement, ProviderSpec
@@ -41,18 +40,31 @@ def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Se
     body = read_body(outgoing)
     found = _places_of(outgoing, body, spec, app_key_text)
     target = _target(spec, outgoing, body, found)
-    outgoing = replace(
-        outgoing,
-        query=formbody.without_pairs(
-            outgoing.query, frozenset(names_in(spec.accepts, "query")), app_key_text
-        ),
-        headers=tuple(_kept_headers(outgoing.headers, spec, app_key_text)),
+    query = formbody.without_pairs(
+        outgoing.query, frozenset(names_in(spec.accepts, "query")), app_key_text
     )
+    headers = list(_kept_headers(outgoing.headers, spec, app_key_text))
+    media = media_type(outgoing)
+    content = outgoing.body
     for name in names_in(spec.accepts | found, "body"):
         if name != target.name or target.place != "body":
-            outgoing = _without_member(outgoing, body, name)
-    outgoing = _scrub_body(outgoing, body, app_key_text)
-    return _put(_with_extra_headers(spec, outgoing), body, target, secret.reveal())
+            content = _without_member(content, body, media, name)
+    text = secret.reveal()
+    if target.place == "bearer":
+        headers.append(("Authorization", f"Bearer {text}"))
+    elif target.place == "header":
+        headers.append((target.name, text))
+    elif target.place == "query":
+        query = formbody.with_pair(query, target.name, text)
+    else:
+        content = _with_member(content, body, media, target.name, text)
+        if body.form == "none":
+            media = "application/json"
+            headers = [*_without(headers, "content-type"), ("Content-Type", media)]
+    content = _scrubbed(content, body, app_key_text)
+    if content is not outgoing.body:
+        headers = _without(headers, "content-length")  # the sender's to say again
+    return Outgoing(outgoing.method, outgoing.path, query, tuple(headers), content, media)
 
 
 def _places_of(
@@ -71,8 +83,7 @@ def _places_of(
         if any(app_key_text in v for v in formbody.pairs_named(outgoing.query, name)):
             places.add(Placement("query", name))
     for name in {"key", *names_in(spec.accepts, "body")}:
-        text = in_body(outgoing, body, name)
-        if app_key_text in text:
+        if app_key_text in in_body(outgoing, body, name):
             places.add(Placement("body", name))
     return frozenset(places)
 
@@ -109,63 +120,32 @@ def _kept_headers(
         if app_key_text and value[:6].lower() == "basic " and app_key_text in basic(value[6:]):
             continue
         yield name, value
+    if spec.extra_headers:
+        present = {name.lower() for name, _ in headers}
+        yield from (pair for pair in spec.extra_headers if pair[0] not in present)
 
 
-def _without_member(outgoing: Outgoing, body: Body, name: str) -> Outgoing:
+def _without(headers: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    return [pair for pair in headers if pair[0].lower() != name]
+
+
+def _without_member(content: bytes, body: Body, media: str, name: str) -> bytes:
     if body.form == "json" and isinstance(body.data, dict):
-        found = jsonbody.member(outgoing.body, body.data, name)
-        return _with_body(outgoing, jsonbody.remove(outgoing.body, found)) if found else outgoing
-    if body.form == "urlencoded":
-        text = outgoing.body.decode("latin-1")
-        left = formbody.without_pairs(text, frozenset({name}), "")
-        return _with_body(outgoing, left.encode("latin-1")) if left != text else outgoing
-    if body.form == "multipart":
-        part = formbody.part(outgoing.body, formbody.boundary(media_type(outgoing)), name)
-        if part:
-            return _with_body(outgoing, outgoing.body[: part.start] + outgoing.body[part.end :])
-    return outgoing
-
-
-def _scrub_body(outgoing: Outgoing, body: Body, app_key_text: str) -> Outgoing:
-    """Takes out the copies that stand where no key belongs (in a prompt, in a nested object)."""
-    if not app_key_text:
-        return outgoing
-    content = outgoing.body
+        found = jsonbody.member(content, body.data, name)
+        return jsonbody.remove(content, found) if found else content
     if body.form == "urlencoded":
         text = content.decode("latin-1")
-        content = formbody.without_pairs(text, frozenset(), app_key_text).encode("latin-1")
-    elif body.form == "json":
-        content = jsonbody.without_text(content, app_key_text)
-    else:
-        content = jsonbody.without_bytes(content, app_key_text.encode())
-    return _with_body(outgoing, content) if content != outgoing.body else outgoing
+        left = formbody.without_pairs(text, frozenset({name}), "")
+        return left.encode("latin-1") if left != text else content
+    if body.form == "multipart":
+        part = formbody.part(content, formbody.boundary(media), name)
+        return content[: part.start] + content[part.end :] if part else content
+    return content
 
 
-def _with_extra_headers(spec: ProviderSpec, outgoing: Outgoing) -> Outgoing:
-    present = {name.lower() for name, _ in outgoing.headers} if spec.extra_headers else set()
-    extra = tuple(pair for pair in spec.extra_headers if pair[0] not in present)
-    return replace(outgoing, headers=(*outgoing.headers, *extra)) if extra else outgoing
-
-
-def _put(outgoing: Outgoing, body: Body, target: Placement, text: str) -> Outgoing:
-    headers = outgoing.headers
-    if target.place == "bearer":
-        return replace(outgoing, headers=(*headers, ("Authorization", f"Bearer {text}")))
-    if target.place == "header":
-        return replace(outgoing, headers=(*headers, (target.name, text)))
-    if target.place == "query":
-        query = formbody.with_pair(outgoing.query, target.name, text)
-        return replace(outgoing, query=query)
+def _with_member(content: bytes, body: Body, media: str, name: str, text: str) -> bytes:
     if body.form == "none":
-        made = jsonbody.insert(b"{}", target.name, text)
-        kept = tuple(pair for pair in headers if pair[0].lower() != "content-type")
-        typed = replace(outgoing, headers=(*kept, ("Content-Type", "application/json")))
-        return _with_body(replace(typed, content_type="application/json"), made)
-    return _with_body(outgoing, _body_with(outgoing, body, target.name, text))
-
-
-def _body_with(outgoing: Outgoing, body: Body, name: str, text: str) -> bytes:
-    content = outgoing.body
+        return jsonbody.insert(b"{}", name, text)
     if body.form == "json":
         found = jsonbody.member(content, body.data, name)
         if found:
@@ -174,14 +154,21 @@ def _body_with(outgoing: Outgoing, body: Body, name: str, text: str) -> bytes:
     if body.form == "urlencoded":
         left = formbody.without_pairs(content.decode("latin-1"), frozenset({name}), "")
         return formbody.with_pair(left, name, text).encode("latin-1")
-    delimiter = formbody.boundary(media_type(outgoing))
+    delimiter = formbody.boundary(media)
     part = formbody.part(content, delimiter, name)
     if part:
         return content[: part.value] + text.encode() + content[part.value_end :]
     return formbody.new_part(delimiter, name, text) + content
 
 
-def _with_body(outgoing: Outgoing, content: bytes) -> Outgoing:
-    """A changed body; its length is the sender's to say again."""
-    headers = tuple(pair for pair in outgoing.headers if pair[0].lower() != "content-length")
-    return replace(outgoing, body=content, headers=headers)
+def _scrubbed(content: bytes, body: Body, app_key_text: str) -> bytes:
+    """Without the copies that stand where no key belongs (in a prompt, in a nested object)."""
+    if not app_key_text:
+        return content
+    if body.form == "urlencoded":
+        text = content.decode("latin-1")
+        left = formbody.without_pairs(text, frozenset(), app_key_text)
+        return left.encode("latin-1") if left != text else content
+    if body.form == "json":
+        return jsonbody.without_text(content, app_key_text)
+    return jsonbody.without_bytes(content, app_key_text.encode())

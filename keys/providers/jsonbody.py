@@ -89,7 +89,7 @@ def remove(body: bytes, found: Member) -> bytes:
 def without_text(body: bytes, text: str) -> bytes:
     """`body` without `text`, also where it is spelled with escapes."""
     needle = text.encode()
-    if _ESCAPED_ASCII.search(body):
+    if _has_escapes(body):
         plain = json.dumps(json.loads(body.decode())).encode()
         body = plain if needle in plain else body
     return without_bytes(body, needle)
@@ -102,9 +102,14 @@ def without_bytes(body: bytes, needle: bytes) -> bytes:
     return body
 
 
+def _has_escapes(body: bytes) -> bool:
+    """Whether a plain character may be spelled with an escape."""
+    return b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
+
+
 def _spans(body: bytes, name: str) -> Iterator[tuple[int, int]]:
     """Where members called `name` are named, at any depth."""
-    if _ESCAPED_ASCII.search(body):
+    if _has_escapes(body):
         yield from (match.span(1) for match in _pattern(name).finditer(body))
         return
     token = orjson.dumps(name)

@@ -62,6 +62,8 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
         ]
     body = read_body(outgoing)
     for name in dict.fromkeys(("key", *names_in(own, "body"))):
+        if body.form == "json" and isinstance(body.data, dict):
+            jsonbody.member(outgoing.body, body.data, name)  # refuses two of them
         text = in_body(outgoing, body, name)
         if text:
             found.append(Found(Placement("body", name), text))
@@ -142,7 +144,6 @@ def in_body(outgoing: Outgoing, body: Body, name: str) -> str:
     if body.form == "json":
         if not isinstance(body.data, dict):
             return ""
-        jsonbody.member(outgoing.body, body.data, name)  # refuses two of them
         value = body.data.get(name)
         return value if isinstance(value, str) else ""
     if body.form == "urlencoded":
