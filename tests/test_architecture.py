@@ -31,6 +31,7 @@ SHAPELESS = {"utils", "helpers", "common", "services", "misc", "base_utils", "to
 BROAD_EXCEPTS = {
     "usage/ingest/drainer.py": "the drain thread outlives any fault of one round",
     "usage/ingest/evidence.py": "a fault in judging a key must not keep a call from its row",
+    "usage/gateway/exchange.py": "a fault of ours must still end the call and its record",
     "usage/gateway/directory.py": "the error goes to whoever asked, the thread lives on",
 }
 SIGNIN = re.compile(r"^(account|mfa)_")  # allauth's URL names

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from usage.gateway.answer import Sample
@@ -43,7 +44,7 @@ class RecordedBody:
                 passed = masker.feed(chunk)
                 if passed:
                     yield passed
-        except Exception as error:  # whatever broke the body ends the call, then goes on
+        except (HTTPError, OSError) as error:
             self._end(False, error)
             raise
         rest = masker.flush()
@@ -54,7 +55,7 @@ class RecordedBody:
     def read(self, amt: int | None = None, *args: Any, **options: Any) -> bytes:
         try:
             data = self._raw.read(amt, *args, **options)
-        except Exception as error:  # as in stream
+        except (HTTPError, OSError) as error:
             self._end(False, error)
             raise
         self._sample.add(data)

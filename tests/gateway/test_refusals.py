@@ -286,7 +286,7 @@ def test_a_call_that_cannot_be_recorded_is_not_made(
 def test_a_fault_of_ours_is_answered_recorded_and_logged_without_its_text(
     gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fault(*_: object) -> None:
+    def fault(*_: object, **__: object) -> None:
         raise RuntimeError(f"the key is {REAL}")
 
     monkeypatch.setattr("usage.gateway.relay.core.judge", fault)

@@ -26,7 +26,7 @@ async def startup() -> None:
     directory.start()
     ingest.start_drainer()
     # Where the database is away or the vault sealed, the first call tries again.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(DatabaseError, vault.VaultError):
         await asyncio.wrap_future(directory.run(lambda: vault.lookup_hash("")))
 
 
