@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from keys.models import AppKey, Application, AuditEvent, ProviderKey, User
 from tests.pages.conftest import page_of
@@ -76,8 +77,8 @@ def test_a_viewer_may_not_and_sees_no_button(
 
 
 def test_an_outsider_learns_nothing(client_of: ClientOf, outsider: User, app_key: AppKey) -> None:
-    client = client_of(outsider)
-    assert client.post(page_of(app_key, "copy"), {"form": "value"}).status_code == 404
+    url = reverse("app_key_copy", args=["shop", app_key.pk])
+    assert client_of(outsider).post(url, {"form": "value"}).status_code == 404
 
 
 def test_copying_is_a_post_with_a_csrf_token(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.test import Client
+from django.urls import reverse
 
 from keys.models import ApiToken, Application, AuditEvent, User
 from tests.factories import ApiTokenFactory
@@ -32,7 +33,7 @@ def test_a_token_needs_the_step_up_a_name_and_a_scope(client_of: ClientOf, viewe
 
 def test_revoking_a_token_is_for_its_owner(client_of: ClientOf, viewer: User, admin: User) -> None:
     token = ApiTokenFactory(user=viewer)
-    url = f"/settings/tokens/{token.pk}/revoke/"
+    url = reverse("token_revoke", args=[token.pk])
     assert client_of(admin).post(url).status_code == 404
     client_of(viewer).post(url)
     token.refresh_from_db()
