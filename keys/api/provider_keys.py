@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
 
-from keys import lifecycle, permissions, validation
+from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.schemas import (
@@ -148,8 +148,7 @@ def reveal(request: HttpRequest, slug: str, key_id: str, body: RevealIn) -> Reve
 def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     """Asks the provider now, without spending credits."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
-    evidence = validation.check_now(key)
-    key.refresh_from_db(fields=["verdict"])
+    evidence = lifecycle.check_provider_key(Actor.of(request), key)
     return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
 
 

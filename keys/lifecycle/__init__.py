@@ -15,7 +15,11 @@ from keys.lifecycle.applications import create_application, delete_application, 
 from keys.lifecycle.connect import connect
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError
 from keys.lifecycle.members import add_member, change_role, remove_member
-from keys.lifecycle.provider_keys import add_provider_key, reveal_provider_key
+from keys.lifecycle.provider_keys import (
+    add_provider_key,
+    check_provider_key,
+    reveal_provider_key,
+)
 from keys.lifecycle.providers import create_custom_provider
 from keys.lifecycle.rotation import rotate_provider_key
 from keys.lifecycle.rotations import cancel_rotation, end_overlaps, finish_rotation
@@ -31,6 +35,7 @@ __all__ = [
     "add_provider_key",
     "cancel_rotation",
     "change_role",
+    "check_provider_key",
     "connect",
     "copy_app_key",
     "create_app_key",

@@ -6,12 +6,12 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from keys import health, providers, validation, vault
+from keys import audit, health, providers, validation, vault
 from keys.audit import Action, Actor
 from keys.health import Evidence
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.errors import Conflict, Invalid
-from keys.lifecycle.journal import note_key
+from keys.lifecycle.journal import note_key, target_of
 from keys.lifecycle.names import one_of_a_name
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec, UnknownProvider
@@ -91,6 +91,22 @@ def add_version(
     )
     version.save(force_insert=True)
     return version
+
+
+def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
+    """Ask the provider now, on somebody's wish; what it says is in the evidence and the verdict."""
+    evidence = validation.check_now(key)
+    with transaction.atomic():
+        audit.record(
+            actor,
+            Action.PROVIDER_KEY_CHECKED,
+            target_of(key),
+            key.application,
+            name=key.name,
+            meaning=evidence.meaning,
+        )
+    key.refresh_from_db()
+    return evidence
 
 
 def take_first_verdict(key: ProviderKey, spec: ProviderSpec, secret: Secret) -> None:

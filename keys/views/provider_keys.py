@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import lifecycle, permissions, validation
+from keys import lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
 from keys.models import Application, AuditEvent, ProviderKey
@@ -129,10 +129,9 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
     key = permissions.get_provider_key(person(request), slug, id, Act.CHECK)
     back = reverse("checks") if request.POST.get("back") == "checks" else _page(key)
     try:
-        validation.check_now(key)
+        lifecycle.check_provider_key(Actor.of(request), key)
     except lifecycle.LifecycleError as error:
         return refused(request, back, error)
-    key.refresh_from_db()
     tell_verdict(request, key)
     return done(request, back)
 

@@ -193,6 +193,17 @@ def test_a_check_answers_with_the_evidence(rest, developer, path, allow_upstream
     assert shown["at"].endswith("Z")
 
 
+def test_a_check_asked_for_is_in_the_audit(rest, developer, path, provider_key, allow_upstream):
+    allow_upstream.answer(200, GOOD)
+
+    rest(developer).post(f"{path}/check")
+
+    event = AuditEvent.objects.get(action="provider_key.checked")
+    assert event.actor == developer
+    assert event.target == f"provider_key:{provider_key.id}"
+    assert event.detail["meaning"] == "live"
+
+
 def test_an_unreachable_provider_moves_no_verdict(rest, developer, path, allow_upstream):
     ProviderKey.objects.update(verdict="live")
     allow_upstream.answer(hang_up=True)
