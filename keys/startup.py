@@ -29,6 +29,9 @@ def listen(port: int, setting: str = "PORT") -> socket.socket:
     listener = socket.socket()
     # Lingering connections of the last run don't block the port; another listener does.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it. A server given a bare descriptor doesn't set it, and every answer
+    # would wait 40 ms for the caller's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind(("127.0.0.1", port))
         listener.listen(BACKLOG)
