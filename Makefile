@@ -67,7 +67,7 @@ packages: venv
 	@stamp=node_modules/.installed; sum="$$(cksum <package-lock.json)"; \
 	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
 	  echo "Fetching the front-end packages into node_modules"; \
-	  ci="ci --ignore-scripts --no-audit --no-fund --loglevel=error"; \
+	  ci="ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error"; \
 	  { command -v npm >/dev/null 2>&1 && npm $$ci >/dev/null; } || { \
 	    echo "Installing Node.js into .venv, for npm"; \
 	    $(PY) -m pip install --quiet $(PIP) -r requirements-node.txt && \
