@@ -44,6 +44,8 @@ class Recording:
     started: float = field(default_factory=time.perf_counter)
     number: int = 0
     ended: bool = False
+    # Where the call was begun: a child forked in its middle has another spool, and no part in it.
+    kept_in: spool.Spool | None = None
 
     @property
     def elapsed_ms(self) -> float:
@@ -52,7 +54,8 @@ class Recording:
     def begin(self) -> None:
         """Raises SpoolError when the start can't be written."""
         try:
-            self.number = spool.mine().begin(self._event(Judgement(Outcome.ABORTED), 0.0))
+            self.kept_in = spool.mine()
+            self.number = self.kept_in.begin(self._event(Judgement(Outcome.ABORTED), 0.0))
         except spool.SpoolError:
             _note_failure("cannot record the start of a call")
             raise
@@ -66,7 +69,8 @@ class Recording:
         try:
             if not self.number:
                 self.begin()
-            spool.mine().end(self.number, self._event(found, self.elapsed_ms))
+            if self.kept_in is not None:
+                self.kept_in.end(self.number, self._event(found, self.elapsed_ms))
         except spool.SpoolError:
             # The answer is under way and the spool keeps the end for a better moment.
             _note_failure("cannot record the end of a call yet")
