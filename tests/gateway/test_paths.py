@@ -39,6 +39,12 @@ def test_what_passes_has_one_reading(rest: str) -> None:
     assert all(char.isprintable() or ord(char) > 127 for char in plain)
 
 
+@pytest.mark.parametrize("path", ["/%C0%AE%C0%AE/x", "/a%C0%AFb", "/%FF"])
+def test_bytes_that_are_no_text_are_refused(path: str) -> None:
+    with pytest.raises(Denial):
+        paths.check(path)
+
+
 @given(st.text(alphabet="abcXYZ-_~ é", min_size=1, max_size=20))
 def test_an_ordinary_segment_passes(segment: str) -> None:
     assert paths.check("/v1/" + quote(segment)) == "/v1/" + quote(segment)

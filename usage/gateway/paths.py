@@ -32,6 +32,11 @@ def check(path: str) -> str:
     """The path itself when it has one meaning only. Raises Denial (bad_request)."""
     if not path.startswith("/") or _AMBIGUOUS.search(path):
         raise denial("bad_request", "The path is ambiguous")
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        # Overlong forms of dots and slashes are no UTF-8, and some servers decode them.
+        raise denial("bad_request", "The path is ambiguous") from None
     segments = path.split("/")[1:]
     if "" in segments[:-1] or not {".", ".."}.isdisjoint(segments):
         raise denial("bad_request", "The path is ambiguous")
