@@ -4,11 +4,14 @@ Every variable may also be given as NAME_FILE (a path), as container secrets are
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+N = TypeVar("N", int, float)
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -27,6 +30,24 @@ def secret(name: str, default: str = "") -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
+def whole(name: str, default: int) -> int:
+    """A whole number; raises ImproperlyConfigured for anything else."""
+    return _number(name, default, int)
+
+
+def decimal(name: str, default: float) -> float:
+    """A number; raises ImproperlyConfigured for anything else."""
+    return _number(name, default, float)
+
+
+def _number(name: str, default: N, kind: Callable[[str], N]) -> N:
+    text = str(env.str(name, default=""))
+    try:
+        return kind(text) if text else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}: expected a number, got {text!r}") from None
 
 
 def pairs(name: str) -> dict[str, str]:

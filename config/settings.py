@@ -3,13 +3,13 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config.env import BASE_DIR, env, pairs, persisted_secret_key, secret
+from config.env import BASE_DIR, decimal, env, pairs, persisted_secret_key, secret, whole
 from config.logging import LOGGING  # noqa: F401 - a Django setting
 
 DATA_DIR = Path(env.str("KEYDECK_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = persisted_secret_key(DATA_DIR)
-PORT = env.int("PORT", default=8000)
+PORT = whole("PORT", default=8000)
 PUBLIC_URL = env.str("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
@@ -176,11 +176,11 @@ OUTBOUND_ALLOW = env.list("KEYDECK_OUTBOUND_ALLOW", default=[])
 OUTBOUND_PROXY = secret("KEYDECK_OUTBOUND_PROXY")
 OUTBOUND_CA = env.str("KEYDECK_OUTBOUND_CA", default="")
 TRUSTED_PROXIES = env.list("KEYDECK_TRUSTED_PROXIES", default=[])
-CHECK_INTERVAL = env.float("KEYDECK_CHECK_INTERVAL", default=300.0)  # seconds
+CHECK_INTERVAL = decimal("KEYDECK_CHECK_INTERVAL", default=300.0)  # seconds
 
 # Demo and the sandbox provider that make up starts.
 DEMO = env.bool("KEYDECK_DEMO", default=True)
-SANDBOX_PORT = env.int("KEYDECK_SANDBOX_PORT", default=PORT + 1)
+SANDBOX_PORT = whole("KEYDECK_SANDBOX_PORT", default=PORT + 1)
 if DEMO:
     OUTBOUND_ALLOW = [*OUTBOUND_ALLOW, f"127.0.0.1:{SANDBOX_PORT}"]
 ADMIN_EMAIL = env.str("KEYDECK_ADMIN_EMAIL", default="")
@@ -189,11 +189,11 @@ ADMIN_PASSWORD = secret("KEYDECK_ADMIN_PASSWORD")
 # Usage: the spool and the gateway's bounds.
 SPOOL_DIR = Path(env.str("KEYDECK_SPOOL_DIR", default=str(DATA_DIR / "spool"))).absolute()
 SPOOL_FSYNC = env.bool("KEYDECK_SPOOL_FSYNC", default=False)  # survive a power loss too
-GATEWAY_BODY_LIMIT = env.int("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
-GATEWAY_TIMEOUT = env.float("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
-GATEWAY_CONNECT_TIMEOUT = env.float("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
-GATEWAY_STALE = env.float("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
-CALL_RETENTION_DAYS = env.int("KEYDECK_CALL_RETENTION_DAYS", default=30)
+GATEWAY_BODY_LIMIT = whole("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
+GATEWAY_TIMEOUT = decimal("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
+GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
+GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
+CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
 METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
 
 # Celery: Redis, or a broker of files where there is none (DESIGN decision 7).

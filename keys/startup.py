@@ -38,8 +38,9 @@ def listen(port: int, setting: str = "PORT") -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
+        other = port + 10 if port < 60000 else 8080
         raise StartupError(
-            f"port {port} can't be used ({reason}): name another, as in {setting}={port + 10}"
+            f"port {port} can't be used ({reason}): name another, as in {setting}={other}"
         ) from error
     return listener
 

@@ -153,7 +153,7 @@ def test_every_url_name_is_mentioned_in_a_test() -> None:
 
 
 def test_every_setting_is_in_the_example_environment() -> None:
-    reads = re.compile(r"""(?:env\.\w+|\bsecret|\bpairs)\(\s*"([A-Z_]+)\"""")
+    reads = re.compile(r"""(?:env\.\w+|\bsecret|\bpairs|\bwhole|\bdecimal)\(\s*"([A-Z_]+)\"""")
     used = {
         name
         for file in ("settings.py", "env.py")

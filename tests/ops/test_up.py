@@ -80,6 +80,23 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
     assert str(tmp_path / "file") in _refused(Keydeck(tmp_path / "file", SECRET_KEY="x" * 50))
 
 
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"PORT": "eighty"}, "PORT"),
+        ({"PORT": "99999"}, "port 99999"),
+        ({"KEYDECK_CHECK_INTERVAL": "often"}, "KEYDECK_CHECK_INTERVAL"),
+        ({"KEYDECK_MASTER_KEYS_FILE": "/absent"}, "KEYDECK_MASTER_KEYS_FILE"),
+        ({"KEYDECK_PROVIDER_URLS": "modelslab"}, "KEYDECK_PROVIDER_URLS"),
+        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "cannot use the database none"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_one_line(
+    tmp_path: Path, setting: dict[str, str], word: str
+) -> None:
+    assert word in _refused(Keydeck(tmp_path / "data", **setting))
+
+
 @pytest.mark.parametrize("content", ["", "no key at all", "A" * 43])
 def test_a_broken_master_key_is_one_line(tmp_path: Path, content: str) -> None:
     keydeck = Keydeck(tmp_path / "data", KEYDECK_DEMO="0")
