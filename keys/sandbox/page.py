@@ -10,7 +10,7 @@ from keys.sandbox.state import State
 
 _HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sandbox provider</title><style>
+<title>Sandbox provider</title><link rel="icon" href="data:,"><style>
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:58rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:600;padding:1rem 0}

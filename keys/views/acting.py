@@ -112,6 +112,10 @@ def refused(request: HttpRequest, url: str, error: LifecycleError) -> HttpRespon
 
 
 def _go(request: HttpRequest, url: str) -> HttpResponse:
-    if request.htmx:  # type: ignore[attr-defined]
-        return HttpResponseClientRedirect(url)
-    return HttpResponseRedirect(url)
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if not htmx:
+        return HttpResponseRedirect(url)
+    page, _, part = url.partition("#")
+    # Sent to a part of the page it shows, a browser would scroll and load nothing new.
+    stays = part and (htmx.current_url_abs_path or "").partition("#")[0] == page
+    return HttpResponseClientRedirect(page if stays else url)
