@@ -1,7 +1,7 @@
 """Calls through the gateway from several threads, keeping the id of every answer."""
 
+import http.client
 import threading
-import urllib.error
 
 from tests.live import Keydeck, ask
 
@@ -23,7 +23,7 @@ class Load:
         while not self._stop.is_set():
             try:
                 reply = ask("POST", self._url, self._body, timeout=20)
-            except (OSError, urllib.error.URLError):
+            except (OSError, http.client.HTTPException):
                 self.failures += 1  # the process that had this call was killed
                 self._stop.wait(0.02)
             else:
