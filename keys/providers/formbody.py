@@ -7,7 +7,9 @@ from urllib.parse import quote, unquote, unquote_plus
 from keys.providers.jsonbody import BadBody
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))', re.IGNORECASE)
+# Matched at the start of one line, so that its cost grows with the line's length alone.
 _FIELD_NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
+_PART_HEAD = 8192  # bytes; what stands before a part's value
 
 
 class Part(NamedTuple):
@@ -62,14 +64,21 @@ def part(body: bytes, delimiter: bytes, name: str) -> Part | None:
         if following < 0:
             break
         blank = body.find(b"\r\n\r\n", position, following + 2)
-        label = _FIELD_NAME.search(body, position, blank) if blank >= 0 else None
-        if label and label[1] == name.encode():
+        if blank >= 0 and _field_name(body, position, blank) == name.encode():
             value = min(blank + 4, following)
             found.append(Part(position, value, following, following + 2))
         position = following + 2
     if len(found) > 1:
         raise BadBody(f"The request body has more than one {name!r}")
     return found[0] if found else None
+
+
+def _field_name(body: bytes, start: int, end: int) -> bytes | None:
+    """What the part whose head stands there is called; raises BadBody for an endless head."""
+    if end - start > _PART_HEAD:
+        raise BadBody("A part of the multipart body has too long a head")
+    labels = map(_FIELD_NAME.match, body[start:end].split(b"\r\n"))
+    return next((label[1] for label in labels if label), None)
 
 
 def new_part(delimiter: bytes, name: str, value: str) -> bytes:

@@ -134,6 +134,17 @@ class TestRefusing:
         with pytest.raises(BadBody, match="Content-Encoding"):
             find_credentials(post(b"\x1f\x8b", JSON, ("Content-Encoding", "gzip")))
 
+    def test_a_part_whose_head_has_no_end(self) -> None:
+        head = b"content-disposition:" * 5_000
+        body = b"--B\r\n" + head + b"\r\n\r\nx\r\n--B--\r\n"
+        with pytest.raises(BadBody, match="head"):
+            find_credentials(post(body, ("Content-Type", "multipart/form-data; boundary=B")))
+
+    def test_a_key_hidden_inside_a_key(self) -> None:
+        nested = APP[:20] * 3 + APP[20:] * 3
+        with pytest.raises(BadBody, match="inside"):
+            inject(OPENAI, post({"prompt": nested}), APP, SECRET)
+
     def test_the_app_key_in_the_path(self) -> None:
         with pytest.raises(BadBody):
             inject(OPENAI, get(path=f"/v1/{APP}/me"), APP, SECRET)
