@@ -1,10 +1,9 @@
 """First sight: signing in, the demo's charts, and the forms that take keys in."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.walker import Shop, Silence, call, dialog, drawn, on_chart, sign_in
 from tests.live import ADMIN, PASSWORD, Keydeck
@@ -12,10 +11,8 @@ from tests.live import ADMIN, PASSWORD, Keydeck
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("walk")]
 
 
-def test_a_new_user_signs_in_and_finds_traffic_and_what_to_do_next(
-    visitor: Callable[..., BrowserContext],
-) -> None:
-    page = visitor().new_page()
+def test_a_new_user_signs_in_and_finds_traffic_and_what_to_do_next(visitor: Page) -> None:
+    page = visitor
     page.goto("/")
     expect(page.locator("h1")).to_have_text("Sign in")
     sign_in(page, ADMIN, PASSWORD)

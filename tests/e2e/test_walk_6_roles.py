@@ -1,9 +1,7 @@
 """A colleague is invited, chooses a password and works with what a developer may do."""
 
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.walker import Shop, Silence, copied, dialog, sign_in
 from tests.live import Keydeck
@@ -38,12 +36,12 @@ def test_an_invited_developer_copies_app_keys_and_leaves_provider_keys_alone(
     page: Page,
     shop: Shop,
     product: Keydeck,
-    visitor: Callable[..., BrowserContext],
+    visitor: Page,
     silence: Silence,
 ) -> None:
     other = Shop.open(product, "somebody-elses")
     link = invited(page, shop)
-    theirs = visitor().new_page()
+    theirs = visitor
     arrived(theirs, link)
     theirs.goto(link)
     expect(theirs.locator("h1")).to_have_text("This link no longer works")

@@ -2,18 +2,21 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
 
 from tests.live import Keydeck, Reply, ask, wait_for
 
 TEXT2IMG = "/gateway/modelslab/api/v6/images/text2img"
 SOON = 3.0  # seconds from a call to its place on the charts
+REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation",
+  (event) => console.error("CSP", event.violatedDirective, event.blockedURI))"""
 _SUM = """(canvas, name) => !canvas.kdChart ? -1 : canvas.kdChart.data.datasets
   .filter((row) => !name || row.name === name)
   .reduce((sum, row) => sum + row.data.reduce((a, b) => a + b, 0), 0)"""
@@ -40,13 +43,16 @@ class Silence:
         """From now on an answer of that status is meant to happen."""
         self._expected.add(f"the server responded with a status of {status} ")
 
-    def listen(self, context: BrowserContext) -> None:
-        context.add_init_script(
-            "addEventListener('securitypolicyviolation',"
-            " (event) => console.error('CSP', event.violatedDirective, event.blockedURI))"
-        )
+    @contextmanager
+    def around(self, context: BrowserContext) -> Iterator[None]:
         context.on("console", self._hear)
-        context.on("weberror", lambda error: self.broken_by.append(str(error.error)))
+        context.on("weberror", self._caught)
+        yield
+        context.remove_listener("console", self._hear)
+        context.remove_listener("weberror", self._caught)
+
+    def _caught(self, error: WebError) -> None:
+        self.broken_by.append(str(error.error))
 
     def _hear(self, said: ConsoleMessage) -> None:
         if said.type != "error" or any(words in said.text for words in self._expected):
