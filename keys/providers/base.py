@@ -164,6 +164,11 @@ class ProviderSpec:
         return False
 
 
+def plain_segments(path: str) -> list[str]:
+    """What a lenient server may read of each segment: decoded, without parameters and blanks."""
+    return [segment.partition(";")[0].strip() for segment in unquote(path).split("/")[1:]]
+
+
 _BY_STATUS = {
     401: Kind.KEY_INVALID,
     402: Kind.KEY_EXHAUSTED,

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from itertools import pairwise
 
 from keys.providers import answers
 from keys.providers.base import (
@@ -13,6 +13,7 @@ from keys.providers.base import (
     Placement,
     Probe,
     ProviderSpec,
+    plain_segments,
 )
 
 BODY = Placement("body", "key")
@@ -47,7 +48,8 @@ _DANGEROUS = frozenset(
     }
 )
 # The control plane takes account tokens, never an API key.
-_CONTROL_PLANE = ("/api/agents", "/mcp/agents")
+# A front controller may stand before it (/index.php/api/agents).
+_CONTROL_PLANE = frozenset({("api", "agents"), ("mcp", "agents")})
 
 _INVALID_KEY = re.compile(
     r"invalid (?:or \w+ )?api[ _-]?key|incorrect api[ _-]?key|(?:provide|have) a valid api[ _-]?key"
@@ -99,8 +101,10 @@ class ModelsLab(ProviderSpec):
         return isinstance(data, dict) and data.get("status") == "success"
 
     def denied(self, path: str) -> bool:
-        plain = unquote(path).lower()
-        return plain.startswith(_CONTROL_PLANE) or not _DANGEROUS.isdisjoint(plain.split("/"))
+        segments = [segment.lower() for segment in plain_segments(path)]
+        if not _DANGEROUS.isdisjoint(segments):
+            return True
+        return any(pair in _CONTROL_PLANE for pair in pairwise(segments))
 
 
 MODELSLAB = ModelsLab(

@@ -25,7 +25,7 @@ def test_a_plain_path_is_taken_as_it_is(raw: str, expected: tuple[str, str]) -> 
     assert paths.split(raw) == expected
 
 
-@given(st.text(alphabet="/.%2eE5cCfF0\\ab\t\n é", max_size=12))
+@given(st.text(alphabet="/.%2eE5cCfF0;3bB\\a\t\n é", max_size=12))
 def test_what_passes_has_one_reading(rest: str) -> None:
     try:
         path = paths.check("/" + rest)
@@ -34,7 +34,7 @@ def test_what_passes_has_one_reading(rest: str) -> None:
         return
     plain = unquote(path, errors="strict") if "%" in path else path
     assert "//" not in plain
-    assert not {".", ".."} & set(plain.split("/"))
+    assert not {".", ".."} & {part.partition(";")[0].strip() for part in plain.split("/")}
     assert unquote(plain) == plain
     assert all(char.isprintable() or ord(char) > 127 for char in plain)
 
@@ -43,6 +43,26 @@ def test_what_passes_has_one_reading(rest: str) -> None:
 def test_bytes_that_are_no_text_are_refused(path: str) -> None:
     with pytest.raises(Denial):
         paths.check(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/public/..;/admin",
+        "/v1/public/..%3b/admin",
+        "/v1/public/..%3Bx=1/admin",
+        "/v1/public/.;/admin",
+        "/v1/public/;/admin",
+        "/v1/public/x%20/..%20/admin",
+        "/v1/public/%20../admin",
+        "/v1/public/..%C2%A0/admin",
+        "/v1/public/..;",
+    ],
+)
+def test_what_a_lenient_server_reads_as_another_path_is_refused(path: str) -> None:
+    with pytest.raises(Denial) as refused:
+        paths.check(path)
+    assert refused.value.code == "bad_request"
 
 
 @given(st.text(alphabet="abcXYZ-_~ é", min_size=1, max_size=20))
@@ -56,3 +76,10 @@ def test_globs_match_the_decoded_whole_path() -> None:
     assert not paths.allowed("/api/v6/video/text2img", ("/api/v6/images/*",))
     assert not paths.allowed("/x/api/v6/images/a", ("/api/v6/images/*",))
     assert not paths.allowed("/api", ())
+
+
+def test_a_glob_must_match_every_reading_of_a_path() -> None:
+    assert paths.allowed("/v1/public/x;a=1", ("/v1/public/*",))
+    assert not paths.allowed("/v1/admin;/x", ("/v1/admin;/*",))
+    assert not paths.allowed("/v1/admin;public", ("/v1/*public",))
+    assert not paths.allowed("/V1/Public/x", ("/v1/public/*",))

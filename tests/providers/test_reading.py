@@ -180,6 +180,11 @@ def test_an_endpoint_is_never_longer_than_its_column() -> None:
         "/api/v1/enterprise/text2img/restart_server",
         "/api/agents/v1/api-keys",
         "/mcp/agents",
+        "/api/v3/buy_subscription;a=1",
+        "/api/v3/BUY_subscription%3Bx/",
+        "/api/v3/%62uy_subscription%20",
+        "/api;x/agents%20/v1",
+        "/index.php/api/agents",
     ],
 )
 def test_what_would_harm_the_whole_account_is_denied(path: str) -> None:
@@ -189,4 +194,5 @@ def test_what_would_harm_the_whole_account_is_denied(path: str) -> None:
 def test_ordinary_endpoints_are_not_denied() -> None:
     assert not MODELSLAB.denied(TEXT2IMG)
     assert not MODELSLAB.denied("/mcp/v7")
+    assert not MODELSLAB.denied("/api/v6/agents")
     assert not OPENAI.denied("/v1/chat/completions")

@@ -7,6 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
+from keys.providers.base import plain_segments
 from usage.gateway.errors import denial
 
 PREFIX = "/gateway/"
@@ -37,13 +38,18 @@ def check(path: str) -> str:
     except UnicodeDecodeError:
         # Overlong forms of dots and slashes are no UTF-8, and some servers decode them.
         raise denial("bad_request", "The path is ambiguous") from None
-    segments = path.split("/")[1:]
+    # Some servers cut parameters and blanks off before they walk a path.
+    segments = plain_segments(path)
     if "" in segments[:-1] or not {".", ".."}.isdisjoint(segments):
         raise denial("bad_request", "The path is ambiguous")
     return path
 
 
 def allowed(path: str, globs: tuple[str, ...]) -> bool:
-    """Whether one of the globs matches the whole decoded path; `*` also matches slashes."""
-    plain = unquote(path)
-    return any(fnmatchcase(plain, pattern) for pattern in globs)
+    """Whether the globs match the whole decoded path; `*` also matches slashes.
+
+    The path without its segments' parameters must match too: servers may drop them. Case
+    counts, so that another spelling of an endpoint is never let through unnamed.
+    """
+    readings = {unquote(path), "/" + "/".join(plain_segments(path))}
+    return all(any(fnmatchcase(plain, pattern) for pattern in globs) for plain in readings)
