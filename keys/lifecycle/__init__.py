@@ -2,6 +2,11 @@
 
 Every function takes the actor first and, in one transaction, makes the change, writes the audit
 event and bumps the change counter.
+
+Rows are locked in one order: application → app keys → provider keys (each by id) → versions →
+audit head → change counter. An act on a key takes its application's row first (`locks`), and
+`journal.note` comes last. What works without an act (checks, ingest) begins at the keys and
+bumps the counter last; nobody waits for a key while holding the head or the counter.
 """
 
 from keys.lifecycle.app_keys import (

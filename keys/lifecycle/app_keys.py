@@ -12,6 +12,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.journal import note_key
+from keys.lifecycle.locks import hold_application, hold_key
 from keys.lifecycle.names import one_of_a_name
 from keys.lifecycle.provider_keys import known_provider
 from keys.models import AppKey, AppKeyVersion, Application
@@ -61,6 +62,7 @@ def create_app_key(
 
 def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
     """Save a key with its first version in the caller's transaction; its text is `.issued`."""
+    hold_application(application.pk)
     key.application, key.created_by = application, actor.user
     key.save(force_insert=True)
     key.issued = _issue(key, 1)
@@ -98,7 +100,7 @@ def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
 def copy_app_key(actor: Actor, key: AppKey) -> Secret:
     """The text of the key once more. Conflict where the application shows keys once."""
     with transaction.atomic():
-        versions.lock(key)
+        hold_key(key)
         if key.state not in versions.CHANGEABLE:
             raise Conflict(f"This key is {key.state}: there is nothing to copy.")
         version = versions.current(key)

@@ -8,6 +8,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_name, clean_slug
 from keys.lifecycle.journal import note
+from keys.lifecycle.locks import hold_all_keys, hold_application
 from keys.models import AppKeyVersion, Application, Membership
 from keys.states import Role
 
@@ -43,7 +44,7 @@ def set_policy(
         "developers_copy_provider_keys": developers_copy_provider_keys,
     }
     with transaction.atomic():
-        row = Application.objects.select_for_update().get(pk=application.pk)
+        row = hold_application(application.pk)
         changed = {
             field: value
             for field, value in wanted.items()
@@ -63,15 +64,11 @@ def set_policy(
 def delete_application(actor: Actor, application: Application) -> None:
     """Delete the application, its keys and its data key: its secrets can't be opened any more."""
     with transaction.atomic():
-        note(
-            actor,
-            Action.APPLICATION_DELETED,
-            _target(application),
-            application,
-            slug=application.slug,
-            name=application.name,
-        )
-        Application.objects.filter(pk=application.pk).delete()
+        row = hold_application(application.pk)
+        hold_all_keys(row)
+        Application.objects.filter(pk=row.pk).delete()
+        told = {"slug": row.slug, "name": row.name}
+        note(actor, Action.APPLICATION_DELETED, _target(row), row, **told)
 
 
 def _target(application: Application) -> str:

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from keys.audit import Actor
 from keys.lifecycle import app_keys, inputs, provider_keys
+from keys.lifecycle.locks import hold_application
 from keys.lifecycle.names import free_name, one_of_a_name
 from keys.models import AppKey, Application, ProviderKey
 from keys.vault import Secret
@@ -22,7 +23,7 @@ def connect(
     cleaned, trimmed = inputs.clean_secret(secret)
     wanted = inputs.clean_name(name) if name else ""
     with one_of_a_name(ProviderKey, application, wanted), transaction.atomic():
-        provider_keys.lock_secrets(application)  # names are chosen one by one, too
+        hold_application(application.pk)  # names are chosen one by one, too
         key_name = wanted or free_name(ProviderKey, application, spec.name)
         key = provider_keys.insert(actor, application, key_name, spec, cleaned)
         app_key_name = free_name(AppKey, application, f"{key_name[:80]} app key")

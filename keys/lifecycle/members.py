@@ -6,6 +6,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.inputs import clean_email, clean_role
 from keys.lifecycle.journal import note
+from keys.lifecycle.locks import hold_application
 from keys.models import Application, Membership, User
 from keys.states import Role
 
@@ -15,6 +16,7 @@ def add_member(actor: Actor, application: Application, *, email: str, role: str)
     email, role = clean_email(email), clean_role(role)
     try:
         with transaction.atomic():
+            hold_application(application.pk)
             user = User.objects.filter(email=email).first() or User.objects.create_user(email)
             membership = Membership.objects.create(application=application, user=user, role=role)
             _note(actor, Action.MEMBER_ADDED, membership, role=role)
@@ -47,7 +49,7 @@ def remove_member(actor: Actor, membership: Membership) -> None:
 
 def _lock(membership: Membership) -> str:
     # The application's row is the lock: two owners who remove each other come one by one.
-    Application.objects.select_for_update().get(pk=membership.application_id)
+    hold_application(membership.application_id)
     role = Membership.objects.filter(pk=membership.pk).values_list("role", flat=True).first()
     if role is None:
         raise Conflict("This person is no longer a member.")

@@ -12,6 +12,7 @@ from keys.health import Evidence
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.journal import note_key, target_of
+from keys.lifecycle.locks import hold_application, hold_key
 from keys.lifecycle.names import one_of_a_name
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec, UnknownProvider
@@ -45,6 +46,7 @@ def reveal_provider_key(actor: Actor, key: ProviderKey, *, reason: str) -> Secre
     """The current secret, once the reason is written down: no audit row, no reveal."""
     reason = inputs.clean_reason(reason)
     with transaction.atomic():
+        hold_key(key)
         version = versions.current(key)
         slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
         secret = vault.unseal(slot, version.sealed)
@@ -63,7 +65,7 @@ def insert(
     actor: Actor, application: Application, name: str, spec: ProviderSpec, secret: Secret
 ) -> ProviderKey:
     """The key with its first version, current at once; in the caller's transaction."""
-    lock_secrets(application)
+    hold_application(application.pk)  # duplicates are seen: one adds after the other
     require_new_secret(application, secret)
     key = ProviderKey.objects.create(
         application=application,
@@ -97,6 +99,7 @@ def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
     """Ask the provider now, on somebody's wish; what it says is in the evidence and the verdict."""
     evidence = validation.check_now(key)
     with transaction.atomic():
+        hold_key(key)
         audit.record(
             actor,
             Action.PROVIDER_KEY_CHECKED,
@@ -105,7 +108,7 @@ def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
             name=key.name,
             meaning=evidence.meaning,
         )
-    key.refresh_from_db()
+        key.refresh_from_db()
     return evidence
 
 
@@ -116,19 +119,15 @@ def take_first_verdict(key: ProviderKey, spec: ProviderSpec, secret: Secret) -> 
         if not timed_out(evidence):
             health.record(key.pk, replace(evidence, version=1))
     trimmed = key.trimmed
-    key.refresh_from_db()
+    with transaction.atomic():
+        hold_key(key)
+        key.refresh_from_db()
     key.trimmed = trimmed
 
 
 def timed_out(evidence: Evidence) -> bool:
     """Whether the provider hasn't answered in the time somebody waits: nothing is known yet."""
     return evidence.meaning is Verdict.UNKNOWN and evidence.code == "timeout"
-
-
-def lock_secrets(application: Application) -> None:
-    """Whoever adds secrets to one application comes one by one, so that duplicates are seen."""
-    if not Application.objects.select_for_update().filter(pk=application.pk).exists():
-        raise Conflict("This application is gone.")
 
 
 def require_new_secret(application: Application, secret: Secret) -> None:

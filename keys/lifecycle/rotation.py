@@ -14,11 +14,11 @@ from keys.lifecycle import inputs, versions
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.journal import note_key
+from keys.lifecycle.locks import hold_key
 from keys.lifecycle.provider_keys import (
     PROBE_TIMEOUT,
     add_version,
     known_provider,
-    lock_secrets,
     require_new_secret,
 )
 from keys.models import ProviderKey, ProviderKeyVersion
@@ -79,7 +79,6 @@ def forget_verdict(key: ProviderKey, now: datetime) -> None:
 
 def _begin(actor: Actor, key: ProviderKey, secret: Secret, overlap: int) -> ProviderKeyVersion:
     with transaction.atomic():
-        lock_secrets(key.application)
         versions.lock_for_change(key)
         versions.require_no_open_rotation(key, timezone.now())
         require_new_secret(key.application, secret)
@@ -101,7 +100,7 @@ def _settle(
 ) -> ProviderKeyVersion:
     """What the test's evidence (None: there was nothing to test with) makes of the version."""
     with transaction.atomic():
-        versions.lock(key)
+        hold_key(key)
         version.refresh_from_db()
         if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")
@@ -120,5 +119,5 @@ def _settle(
             forget_verdict(key, timezone.now())
             if evidence:
                 health.record(key.pk, evidence)
-    key.refresh_from_db()
+        key.refresh_from_db()
     return version

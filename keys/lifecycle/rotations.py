@@ -9,6 +9,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.locks import hold_key
 from keys.lifecycle.rotation import forget_verdict, promote
 from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import Stage
@@ -80,7 +81,7 @@ def _overdue(
 def _end(version: ProviderKeyVersion | AppKeyVersion, now: datetime) -> bool:
     try:
         with transaction.atomic():
-            versions.lock(version.key)
+            hold_key(version.key)
             versions.retire(version, now)
             actor = Actor.system("end_overlaps")
             note_key(actor, Action.OVERLAP_ENDED, version.key, retired=version.number)

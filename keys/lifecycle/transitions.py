@@ -10,6 +10,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.locks import hold_key
 from keys.models import AppKey, AppKeyVersion, ProviderKey
 from keys.states import TRANSITIONS, KeyState, Stage
 
@@ -17,12 +18,14 @@ from keys.states import TRANSITIONS, KeyState, Stage
 def disable(actor: Actor, key: Key) -> None:
     """Refuse the key until it is enabled again."""
     with transaction.atomic():
+        hold_key(key)
         _move(key, "disable")
         note_key(actor, Action.KEY_DISABLED, key)
 
 
 def enable(actor: Actor, key: Key) -> None:
     with transaction.atomic():
+        hold_key(key)
         if isinstance(key, AppKey) and key.expires_at and key.expires_at <= timezone.now():
             raise Conflict("This key has expired: make a new one.")
         _move(key, "enable")
@@ -36,7 +39,7 @@ def revoke(actor: Actor, key: Key) -> None:
     until it doesn't. An app key's text is of no use to anybody any more and is dropped.
     """
     with transaction.atomic():
-        versions.lock(key)
+        hold_key(key)
         now = timezone.now()
         if isinstance(key, ProviderKey):
             _move(key, "revoke", live_at_provider=None, next_check_at=now, lease_until=None)
@@ -62,6 +65,7 @@ def expire_app_keys(now: datetime) -> int:
 def _expire(key: AppKey) -> bool:
     try:
         with transaction.atomic():
+            hold_key(key)
             _move(key, "expire")
             actor = Actor.system("expire_app_keys")
             note_key(actor, Action.KEY_EXPIRED, key, expires_at=key.expires_at)

@@ -7,25 +7,17 @@ from django.db.models import QuerySet
 
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key
-from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
+from keys.lifecycle.locks import hold_key
+from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import STAGES, KeyState, Stage
 
 Version = ProviderKeyVersion | AppKeyVersion
 CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})
 
 
-def lock(key: Key) -> None:
-    """Hold the key's row until the transaction ends, and read its state anew into `key`."""
-    model: type[ProviderKey] | type[AppKey] = type(key)
-    row = model._default_manager.select_for_update().filter(pk=key.pk).values("state").first()
-    if row is None:
-        raise Conflict("This key is gone.")
-    key.state = row["state"]
-
-
 def lock_for_change(key: Key) -> None:
     """Lock a key that isn't over yet; Conflict for a revoked or expired one."""
-    lock(key)
+    hold_key(key)
     if key.state not in CHANGEABLE:
         raise Conflict(f"This key is {key.state}: it can't be changed any more.")
 

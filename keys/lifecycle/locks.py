@@ -1,0 +1,33 @@
+"""The rows an act holds, in the one order that never deadlocks (see the package's docstring)."""
+
+from keys.lifecycle.errors import Conflict
+from keys.lifecycle.journal import Key
+from keys.models import AppKey, Application, ProviderKey
+
+
+def hold_application(application_id: str) -> Application:
+    """The application's row, locked and read anew: acts in one application come one by one."""
+    found = Application.objects.select_for_update().filter(pk=application_id).first()
+    if found is None:
+        raise Conflict("This application is gone.")
+    return found
+
+
+def hold_key(key: Key) -> None:
+    """Lock the key's application, then the key, and read its state anew into `key`."""
+    hold_application(key.application_id)
+    model: type[ProviderKey] | type[AppKey] = type(key)
+    row = model._default_manager.select_for_update().filter(pk=key.pk).values("state").first()
+    if row is None:
+        raise Conflict("This key is gone.")
+    key.state = row["state"]
+
+
+def hold_all_keys(application: Application) -> None:
+    """Lock every key of an application that is held, as ingest does: app keys first, by id."""
+    models: tuple[type[AppKey] | type[ProviderKey], ...] = (AppKey, ProviderKey)
+    for model in models:
+        rows = model._default_manager
+        # One by one: a database sorts text by its collation, ingest by code points.
+        for id in sorted(rows.filter(application=application).values_list("pk", flat=True)):
+            rows.select_for_update().filter(pk=id).values("pk").first()
