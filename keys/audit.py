@@ -11,18 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from keys.addresses import request_address
+from keys.derived import derived_key
 from keys.models import Application, AuditEvent, AuditHead, User
 
 
@@ -90,6 +87,18 @@ class Verification:
     broken_at: int | None
 
 
+# What a chain goes on from whose head was taken away or forged: it never verifies again.
+_LOST = "lost"
+
+
+def begin_chain(**_: object) -> None:
+    """After migrating: makes the head of a fresh installation's chain, one without a person."""
+    if AuditHead._meta.db_table not in connection.introspection.table_names():
+        return
+    if not User.objects.exists() and not AuditHead.objects.exists():
+        AuditHead.objects.create(pk=1, seal=_seal(AuditHead()))
+
+
 def record(
     actor: Actor,
     action: Action,
@@ -101,6 +110,8 @@ def record(
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an audit event is written in the transaction of what it tells of")
     head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
+    if not _is_sealed(head):
+        head.digest = _LOST
     event = AuditEvent(
         at=timezone.now(),
         actor=actor.user,
@@ -126,9 +137,9 @@ def verify() -> Verification:
     Writers aren't stopped meanwhile: events past the head that was read first are still held
     to the chain, which nobody continues without the key.
     """
-    head = AuditHead.objects.filter(pk=1).first() or AuditHead()
-    if head.events and not hmac.compare_digest(head.seal, _seal(head)):
-        return Verification(False, head.events, None)
+    head = AuditHead.objects.filter(pk=1).first()
+    if head is None or not _is_sealed(head):
+        return Verification(False, head.events if head else 0, None)
     count, last, last_id = 0, "", 0
     for event in _events():
         if not hmac.compare_digest(event.digest, _digest(last, event)):
@@ -136,8 +147,6 @@ def verify() -> Verification:
         count, last, last_id = count + 1, event.digest, event.pk
         if count == head.events and last != head.digest:
             return Verification(False, count, event.pk)
-    if count and not AuditHead.objects.filter(pk=1).exists():
-        return Verification(False, count, None)
     if count < head.events:
         return Verification(False, count, last_id + 1)
     return Verification(True, count, None)
@@ -160,19 +169,17 @@ def _digest(previous: str, event: AuditEvent) -> str:
         event.address,
     ]
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return hmac.digest(_key(settings.SECRET_KEY), text.encode(), hashlib.sha256).hex()
+    return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
+
+
+def _is_sealed(head: AuditHead) -> bool:
+    return hmac.compare_digest(head.seal.encode(), _seal(head).encode())
 
 
 def _seal(head: AuditHead) -> str:
     # Keyed too, so that cutting off the chain's end needs more than writing an older digest.
     text = f"head:{head.events}:{head.digest}"
-    return hmac.digest(_key(settings.SECRET_KEY), text.encode(), hashlib.sha256).hex()
-
-
-@lru_cache(maxsize=4)
-def _key(secret_key: str) -> bytes:
-    hkdf = HKDF(SHA256(), length=32, salt=None, info=b"keydeck audit chain")
-    return hkdf.derive(secret_key.encode())
+    return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
 
 
 def _plain(value: object) -> str:

@@ -124,6 +124,16 @@ def _drop_the_head(chain: list[AuditEvent]) -> None:
     AuditHead.objects.all().delete()
 
 
+def _drop_everything(chain: list[AuditEvent]) -> None:
+    AuditEvent.objects.all().delete()
+    AuditHead.objects.all().delete()
+
+
+def _empty_everything(chain: list[AuditEvent]) -> None:
+    AuditEvent.objects.all().delete()
+    AuditHead.objects.update(events=0, digest="", seal="")
+
+
 def _drop_all_but_the_head(chain: list[AuditEvent]) -> None:
     AuditEvent.objects.all().delete()
 
@@ -136,6 +146,8 @@ def _drop_all_but_the_head(chain: list[AuditEvent]) -> None:
         _cut_off_with_the_head,
         _move_the_head,
         _drop_the_head,
+        _drop_everything,
+        _empty_everything,
         _drop_all_but_the_head,
     ],
 )
@@ -143,6 +155,15 @@ def test_tampering_with_the_order_or_the_end_is_found(
     chain: list[AuditEvent], tamper: Callable[[list[AuditEvent]], None]
 ) -> None:
     tamper(chain)
+    assert not audit.verify().ok
+    record()
+    assert not audit.verify().ok, "the next act covers it up"
+
+
+def test_a_migration_begins_no_new_chain_where_people_are(owner: User) -> None:
+    AuditHead.objects.all().delete()
+    audit.begin_chain()
+    record()
     assert not audit.verify().ok
 
 
