@@ -1,9 +1,13 @@
 """Secrets are masked by value, whatever the chunks; nothing else changes."""
 
+import json
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usage.redaction import Masker, clip, mask
+from usage.redaction import Masker, clip, mask, mask_escaped
 
 SECRET = "aXaXb/secret=1"
 keys = st.text(alphabet="ab/=", min_size=1, max_size=6)
@@ -38,6 +42,35 @@ def test_only_what_may_begin_a_secret_is_held_back() -> None:
 def test_other_spellings_are_masked_too() -> None:
     assert "secret" not in mask("a=aXaXb%2Fsecret%3D1&b", [SECRET])
     assert "secret" not in mask('{"k": "aXaXb\\/secret=1"}', [SECRET])
+
+
+@given(
+    before=st.text(max_size=5),
+    after=st.text(max_size=5),
+    escaped=st.sets(st.integers(0, len(SECRET) - 1), min_size=1),
+)
+def test_a_secret_spelled_with_json_escapes_is_masked(
+    before: str, after: str, escaped: set[int]
+) -> None:
+    spelled = "".join(
+        f"\\u{ord(char):04x}" if n in escaped else char for n, char in enumerate(SECRET)
+    )
+    around = json.dumps(before)[:-1], json.dumps(after)[1:]
+    body = f'{{"a\\"": 1, "k": {around[0]}{spelled}{around[1]}, "z": "\\u00e9"}}'.encode()
+    masked = mask_escaped(body, [SECRET])
+    assert json.loads(masked) == {
+        'a"': 1, "k": before + "*" * len(SECRET) + after, "z": "é",
+    }  # fmt: skip
+    assert masked.endswith(b'"z": "\\u00e9"}')
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": "\\u00zz"}', b'"' + b'\\"' * 100_000, b'{"a": "b\\', b'{"a": "\xff\\n"}']
+)
+def test_json_that_is_broken_stays_as_it_is_and_costs_one_walk(body: bytes) -> None:
+    started = time.perf_counter()
+    assert mask_escaped(body, [SECRET]) == body
+    assert time.perf_counter() - started < 1
 
 
 def test_a_recorded_message_is_one_short_line() -> None:

@@ -53,9 +53,11 @@ class Sample:
 class Unpacker:
     """Undoes gzip and deflate, which were not asked for, piece by piece in bounded memory."""
 
-    def __init__(self, encoding: str) -> None:
-        self._packed = encoding not in ("", "identity")
-        if self._packed and encoding not in ("gzip", "x-gzip", "deflate"):
+    def __init__(self, encodings: str) -> None:
+        """`encodings` is the list of all Content-Encoding headers. Raises BadEncoding."""
+        named = {token.strip().lower() for token in encodings.split(",")} - {"", "identity"}
+        self._packed = bool(named)
+        if "," in encodings or not named <= {"gzip", "x-gzip", "deflate"}:
             raise BadEncoding
         self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if self._packed else None
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from usage.redaction import mask
+from usage.redaction import mask, spellings
 
 Pairs = list[tuple[str, str]]
 
@@ -29,8 +29,14 @@ _NOT_SENT = HOP_BY_HOP | {
     "host",
     "http2-settings",
     "via",
-    "x-real-ip",
 }
+# Words that a server in between or a framework may believe over the request itself: another
+# path, method, host or sender. Endpoint rules hold only if none of them arrives.
+_OVERRIDES = re.compile(
+    r"x-(?:original-|rewrite-|override-|forwarded|http-(?:method|host|path|url)|method-|host\b"
+    r"|real-ip|client-ip|cluster-client-ip|proxyuser-|remote-(?:addr|ip|user)|url-scheme|envoy-"
+    r"|arr-)|true-client-ip|cf-connecting-"
+)
 _PASSED = frozenset(
     {
         "accept-ranges",
@@ -61,10 +67,15 @@ _ACTED_UPON = re.compile(
     r"|powered-|real-ip|request-id|sourcemap|download-options|original-|rewrite-|http-method)"
 )
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Types that a browser would run or apply, were they asked for by a page of the admin origin.
+_RUNS = re.compile(
+    r"[^;]*(?:javascript|ecmascript|jscript|livescript|css|wasm)[^;,]*", re.IGNORECASE
+)
 _LINKS = ("location", "content-location", "link")
 
 FIXED: list[tuple[bytes, bytes]] = [
     (b"content-security-policy", b"sandbox"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]
 
@@ -78,11 +89,13 @@ def to_provider(given: Iterable[tuple[str, str]]) -> Pairs:
         if name == "connection"
         for token in value.split(",")
     }
-    return [
-        (name, value)
-        for name, value in pairs
-        if name not in _NOT_SENT and name not in named and not name.startswith("x-forwarded-")
-    ]
+    return [(name, value) for name, value in pairs if name not in named and _is_sent(name)]
+
+
+def _is_sent(name: str) -> bool:
+    # CGI and WSGI servers can't tell an underscore from a hyphen.
+    read = name.replace("_", "-")
+    return read not in _NOT_SENT and not _OVERRIDES.match(read)
 
 
 def to_caller(
@@ -94,18 +107,24 @@ def to_caller(
     """The provider's headers that the caller gets: known ones, and those of its own family.
 
     Content-Length isn't among them: who sends the body knows it. The provider's request id
-    goes on as X-Upstream-Request-Id, since X-Request-Id is ours.
+    goes on as X-Upstream-Request-Id, since X-Request-Id is ours. Scripts and style sheets come
+    as plain text: with `nosniff`, no page can run or apply them.
     """
     kept: Pairs = []
     known = list(secrets)
+    told = [spelling.lower() for secret in known for spelling in spellings(secret)]
     for raw_name, raw_value in given:
         name = raw_name.decode("latin-1").lower()
         if name == "x-request-id":
             name = "x-upstream-request-id"
-        elif not _passes(name, slug):
+        elif not _passes(name, slug) or any(spelling in name for spelling in told):
             continue
         value = _BREAKS.sub("", mask(raw_value.decode("latin-1"), known))
-        kept.append((name, rewrite(value) if name in _LINKS else value))
+        if name in _LINKS:
+            value = rewrite(value)
+        elif name == "content-type":
+            value = _RUNS.sub("text/plain", value)
+        kept.append((name, value))
     return kept
 
 

@@ -20,6 +20,7 @@ from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import denial
 from usage.gateway.links import links_of
 from usage.gateway.transport import faults
+from usage.redaction import mask_escaped
 
 if TYPE_CHECKING:
     from usage.gateway.exchange import Exchange
@@ -56,7 +57,8 @@ class Relay:
         """Relays to the end. Raises Denial when the provider breaks off."""
         self._exchange.recording.first_byte_ms = self._exchange.recording.elapsed_ms
         try:
-            self._unpacker = Unpacker(self._header("Content-Encoding").strip().lower())
+            encodings = self._response.headers.getall("Content-Encoding", ())
+            self._unpacker = Unpacker(",".join(encodings))
             length = None if self._unpacker.packed else self._length()
             if self._asked.method == "HEAD" or self._response.status in (204, 304):
                 await self._start(self._length())
@@ -81,7 +83,8 @@ class Relay:
             if size > WHOLE or (self._length() is None and kept[0].lstrip()[:1] == b"["):
                 await self._stream(parts, None, b"".join(kept))
                 return
-        body = self._links.in_json(b"".join(kept) + self._masking.flush())
+        plain = mask_escaped(b"".join(kept) + self._masking.flush(), self._secrets)
+        body = self._links.in_json(plain)
         # Judged and recorded first: the start alone may end an empty answer.
         found = self._judge()
         self._exchange.recording.bytes_out = len(body)

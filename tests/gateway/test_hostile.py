@@ -1,0 +1,81 @@
+"""What a hostile caller or provider can't get past the gateway by headers and encodings."""
+
+import gzip
+
+import pytest
+
+from tests.gateway.conftest import REAL, TEXT2IMG
+from tests.gateway.serving import Server
+from tests.upstream import Answer, Upstream
+from usage.gateway import headers
+from usage.gateway.answer import BadEncoding, Unpacker
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Original-URL",
+        "X-Original-Method",
+        "X-Rewrite-URL",
+        "X-HTTP-Method",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "X-Forwarded",
+        "X-Forwarded-Host",
+        "X-Forwarded-Prefix",
+        "X-Host",
+        "X-Real-IP",
+        "X_Original_URL",
+        "X_Forwarded_For",
+        "Content_Length",
+        "True-Client-IP",
+    ],
+)
+def test_a_header_that_overrides_the_request_is_not_sent_on(name: str) -> None:
+    assert headers.to_provider([(name, "/v1/admin"), ("X-Note", "kept")]) == [("x-note", "kept")]
+
+
+@pytest.mark.parametrize("name", ["x-" + REAL, "X-" + REAL.upper() + "-x", "x-request-id-" + REAL])
+def test_a_header_named_after_the_key_is_dropped(name: str) -> None:
+    given = [(name.encode(), b"1"), (b"X-Kept", b"2")]
+    assert headers.to_caller(given, "modelslab", (REAL,), str) == [("x-kept", "2")]
+
+
+@pytest.mark.parametrize(
+    "media", ["text/javascript", "Application/X-JavaScript; charset=utf-8", "text/css"]
+)
+def test_scripts_and_style_sheets_come_as_plain_text(media: str) -> None:
+    given = [(b"Content-Type", media.encode())]
+    ((_, told),) = headers.to_caller(given, "modelslab", (), str)
+    assert told == "text/plain" + "".join(media.partition(";")[1:])
+    kept = [(b"content-type", b"application/json; charset=utf-8")]
+    assert headers.encode(headers.to_caller(kept, "modelslab", (), str)) == kept
+
+
+def test_the_real_key_spelled_with_json_escapes_is_masked(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    spelled = "".join(f"\\u{ord(char):04x}" for char in REAL)
+    body = f'{{"status": "success", "echo": "{spelled}"}}'
+    provider.answer(200, body, headers={"Content-Type": "application/json"})
+    answer = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+    assert answer.json() == {"status": "success", "echo": "*" * len(REAL)}
+
+
+def test_an_answer_packed_behind_a_second_header_is_refused(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    packed = gzip.compress(f'{{"key": "{REAL}"}}'.encode())
+    # The stand-in's headers are a dict: two spellings of a name make two headers.
+    sent = {"Content-Encoding": "identity", "content-encoding": "gzip"}
+    provider.handler = lambda _: Answer(200, packed, sent | {"Content-Type": "application/json"})
+    answer = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+
+
+@pytest.mark.parametrize("encodings", ["br", "gzip,gzip", "identity,gzip", "gzip, identity", "x"])
+def test_only_one_known_encoding_is_undone(encodings: str) -> None:
+    with pytest.raises(BadEncoding):
+        Unpacker(encodings)
+    assert not Unpacker(" Identity ").packed
+    assert Unpacker("GZip").packed
