@@ -26,6 +26,7 @@ help:
 	@echo "make prove   the long proofs: kills under load, mutations, volumes"
 
 up: packages
+	@echo "Starting Keydeck"
 	@exec $(PY) manage.py up
 
 # The interpreter: PYTHON if given, else the newest found. One line when there is none.

@@ -26,6 +26,7 @@ STOP_GRACE = 7.0  # seconds between asking and killing
 SHORT_LIFE = 5.0  # a process that lives shorter counts as failing at its start
 PATIENCE = 3  # such failures in a row before restarts are spaced out
 LONGEST_PAUSE = 30.0
+HEAD_START = 10.0  # seconds at most that `--later` processes leave the processor to the others
 
 
 def read_procfile(path: Path) -> dict[str, list[str]]:
@@ -130,7 +131,10 @@ class Supervisor:
     def greet(self, words: str, port: int) -> None:
         """Says `words` once the pages answer; meant for a thread of its own."""
         while not self.stopping and not _answers(port):
-            time.sleep(0.3)
+            time.sleep(0.1)
+        for child in self.children:
+            if not child.started:
+                child.due = 0.0  # the head start is over
         with suppress(OSError):
             print(words, flush=True)  # noqa: T201 - it is its output
 
@@ -220,6 +224,7 @@ def _answers(port: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", help="processes of the Procfile to run")
+    parser.add_argument("--later", nargs="+", default=[], help="those that wait for the pages")
     parser.add_argument("--greeting", type=int, help="descriptor of what to say when all answers")
     options = parser.parse_args()
     programs = read_procfile(ROOT / "Procfile")
@@ -229,7 +234,10 @@ def main() -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
-    supervisor = Supervisor([Child(name, programs[name], environment) for name in options.names])
+    names = [*options.names, *options.later]
+    supervisor = Supervisor([Child(name, programs[name], environment) for name in names])
+    for child in supervisor.children[len(options.names) :]:
+        child.due = time.monotonic() + HEAD_START
     if options.greeting is not None:
         with open(options.greeting, encoding="utf-8") as pipe:  # noqa: PTH123 - a descriptor
             words = pipe.read()

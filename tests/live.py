@@ -162,6 +162,7 @@ class Keydeck:
 
         try:
             wait_for(greeted, seconds, f"the greeting; see {self.log}")
+            wait_for(lambda: {"worker", "beat"} <= self.pids().keys(), 10, "worker and beat")
         except BaseException:
             self.stop()
             raise

@@ -16,18 +16,23 @@ import uuid_utils
 from django.conf import settings
 
 from keys import lifecycle
-from keys.audit import Action, Actor
-from keys.models import AppKey, Application, AuditEvent, ProviderKey, User
-from usage import ingest, spool, stats
+from keys.audit import Actor
+from keys.models import AppKey, Application, ProviderKey, User
+from usage import ingest, spool
 from usage.client import KeyedSession
+from usage.demo_state import (
+    APP_KEYS,
+    HOURS,
+    MAIN,
+    NAME,
+    PROVIDER,
+    PROVIDER_KEYS,
+    TRIAL,
+    find,
+    has_traffic,
+)
 from usage.events import CallEvent, Outcome, Source
 
-NAME = "demo"  # actor, caller and user agent: how its traces are known
-PROVIDER = "sandbox"
-MAIN, TRIAL = "Main account", "Trial account"
-PROVIDER_KEYS = {MAIN: "sandbox-live-demo", TRIAL: "sandbox-credits-demo"}
-APP_KEYS = {"Website": 0.62, "Mobile app": 0.28, "Nightly batch": 0.1}  # share of the traffic
-HOURS = 30
 PER_MINUTE = 1.9  # at the busiest time of day
 
 
@@ -77,19 +82,8 @@ UNSENT = (Outcome.DENIED,)  # no provider key was used
 
 def application() -> Application | None:
     """The demo application, made unless it was once made already; None when it was deleted."""
-    made = AuditEvent.objects.filter(action=Action.APPLICATION_CREATED, actor_name=NAME).first()
-    if made is not None:
-        return Application.objects.filter(pk=made.application_id).first()
-    return lifecycle.create_application(_actor(), name="Demo")
-
-
-def complete(application: Application) -> bool:
-    """Whether nothing of it is missing."""
-    return (
-        application.provider_keys.count() >= len(PROVIDER_KEYS)
-        and application.app_keys.count() >= len(APP_KEYS)
-        and _has_traffic(application)
-    )
+    was_made, found = find()
+    return found if was_made else lifecycle.create_application(_actor(), name="Demo")
 
 
 def fill(application: Application, now: datetime) -> None:
@@ -104,7 +98,7 @@ def fill(application: Application, now: datetime) -> None:
         if not application.app_keys.filter(name=name).exists():
             limit = 60 if name == "Nightly batch" else None
             lifecycle.create_app_key(actor, application, name=name, per_minute=limit)
-    if not _has_traffic(application):
+    if not has_traffic(application):
         record(list(traffic(application, now, random.Random(7))))  # noqa: S311 - a story
         call(application)
 
@@ -157,12 +151,6 @@ def traffic(application: Application, now: datetime, rng: random.Random) -> Iter
 
 def _actor() -> Actor:
     return Actor(User.objects.filter(is_superuser=True).order_by("pk").first(), NAME)
-
-
-def _has_traffic(application: Application) -> bool:
-    beginning = application.created_at - timedelta(hours=2 * HOURS)
-    found = stats.totals(stats.Filter(applications=[application.pk], since=beginning))
-    return found.requests > 0
 
 
 def _account(ending: Ending) -> str:

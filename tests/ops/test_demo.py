@@ -1,6 +1,8 @@
 """The demo: believable, made once, left alone when it was deleted."""
 
 import random
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -9,8 +11,8 @@ from django.utils import timezone
 
 from keys.models import Application, AuditEvent
 from tests.factories import AppKeyFactory, ProviderKeyFactory
-from tests.live import Keydeck
-from usage import demo
+from tests.live import ROOT, Keydeck
+from usage import demo, demo_state
 from usage.events import Outcome
 
 
@@ -40,7 +42,9 @@ def test_its_traffic_lies_in_the_past(story: list[demo.CallEvent]) -> None:
 def test_a_deleted_demo_stays_deleted(transactional_db: None) -> None:
     made = demo.application()
     assert made is not None
+    assert not demo_state.is_settled()
     made.delete()
+    assert demo_state.is_settled()
     call_command("demo")
     assert not Application.objects.exists()
 
@@ -51,6 +55,15 @@ def test_somebody_elses_application_of_that_name_is_left_alone(transactional_db:
     assert made is not None
     assert made.pk != theirs.pk
     assert AuditEvent.objects.filter(actor_name="demo", application_id=made.pk).exists()
+
+
+def test_asking_whether_it_is_there_loads_no_http_library() -> None:
+    code = "import django; django.setup(); import usage.demo_state, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "usage.demo_state" in loaded
+    assert not {"aiohttp", "requests", "usage.gateway"} & set(loaded)
 
 
 @pytest.mark.live

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from keys import startup
+from keys.sandbox import address
 
 
 class Command(BaseCommand):
@@ -44,6 +45,8 @@ class Command(BaseCommand):
         with self._step("pages") as say:
             say("static files collected" if startup.collect_static() else "up to date")
         words = [*self._prepare(), "stop      Ctrl-C"]
+        if settings.DEMO:
+            address.note(settings.DATA_DIR, settings.SANDBOX_PORT)
         connections.close_all()
         os.set_inheritable(listener.fileno(), True)
         _become_supervisor(listener.fileno(), "".join(f"\n  {line}" for line in ["", *words, ""]))
@@ -83,7 +86,7 @@ class Command(BaseCommand):
 def _become_supervisor(listener: int, words: str) -> NoReturn:
     # The same process goes on, without Django. The words go through a pipe, because a password
     # in an argument or the environment could be read by others.
-    names = ["web", "worker", "beat", *(["sandbox"] if settings.DEMO else [])]
+    names = ["web", *(["sandbox"] if settings.DEMO else [])]
     reading, writing = os.pipe()
     os.write(writing, words.encode())
     os.close(writing)
@@ -95,6 +98,7 @@ def _become_supervisor(listener: int, words: str) -> NoReturn:
         "KEYDECK_SANDBOX_PORT": str(settings.SANDBOX_PORT),
     }
     environment.pop("KEYDECK_ADMIN_PASSWORD", None)  # done with it
-    command = ["-m", "config.supervisor", "--greeting", str(reading), *names]
+    later = ["--later", "worker", "beat"]  # nobody waits for them
+    command = ["-m", "config.supervisor", "--greeting", str(reading), *names, *later]
     os.chdir(settings.BASE_DIR)
     os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606

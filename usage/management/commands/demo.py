@@ -1,60 +1,17 @@
-"""Makes the demo application and its traffic, once; `manage.py up` runs it."""
+"""Makes sure of the demo application and its traffic; `manage.py up` runs it."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import requests
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
 
-from usage import demo
-
-PATIENCE = 20.0  # seconds for the sandbox to answer
+from usage import demo_state
 
 
 class Command(BaseCommand):
     help = "Makes the demo application on the sandbox provider, with a day of traffic, once."
+    requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
-        application = demo.application()
-        if application is None:
-            return  # it was deleted, and stays so
-        if not demo.complete(application):
-            with _sandbox():
-                demo.fill(application, timezone.now())
-
-
-@contextmanager
-def _sandbox() -> Iterator[None]:
-    """The sandbox provider, running unless it runs already: first verdicts and calls are real."""
-    if _answers():
-        yield
-        return
-    command = [sys.executable, "manage.py", "sandbox", "--port", str(settings.SANDBOX_PORT)]
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL
-    ) as process:
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not _answers():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise CommandError(f"no sandbox provider on port {settings.SANDBOX_PORT}")
-                time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
-
-
-def _answers() -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            session.get(f"http://127.0.0.1:{settings.SANDBOX_PORT}/", timeout=2)
-        except requests.RequestException:
-            return False
-    return True
+        if not demo_state.is_settled():
+            call_command("demo_fill")
