@@ -1,18 +1,25 @@
 """Keys can be killed and revived, and what the upstream saw can be asked for."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
+from keys.sandbox import address
 from tests.sandbox.conftest import ROOT, Running
 
 
 def command(running: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return manage("--port", str(running.port), *arguments)
+
+
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "manage.py", "sandbox", "--port", str(running.port), *arguments],
+        [sys.executable, "manage.py", "sandbox", *arguments],
         cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **variables},
         capture_output=True,
         text=True,
         timeout=30,
@@ -35,6 +42,23 @@ def test_the_command_kills_and_revives_a_key_of_the_running_sandbox(sandbox: Run
     assert sandbox.text2img(key).status_code == 401
     assert command(sandbox, "--revive", key).stdout.strip() == f"{key} is live again."
     assert sandbox.text2img(key).status_code == 200
+
+
+def test_the_command_finds_the_sandbox_of_its_data_directory(
+    sandbox: Running, tmp_path: Path
+) -> None:
+    key = "sandbox-live-noted"
+    address.note(tmp_path, sandbox.port)
+    killed = manage("--kill", key, KEYDECK_DATA_DIR=str(tmp_path), KEYDECK_SANDBOX_PORT="9")
+    assert killed.stdout.strip() == f"{key} is killed."
+    assert sandbox.text2img(key).status_code == 401
+
+
+def test_where_no_sandbox_answers_the_command_names_the_option(tmp_path: Path) -> None:
+    tried = manage("--kill", "sandbox-x", KEYDECK_DATA_DIR=str(tmp_path), KEYDECK_SANDBOX_PORT="9")
+    assert tried.returncode == 1
+    assert "127.0.0.1:9" in tried.stderr
+    assert "--port" in tried.stderr
 
 
 def test_the_command_says_in_one_line_what_is_wrong(sandbox: Running) -> None:

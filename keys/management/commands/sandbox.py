@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from keys.sandbox.address import noted
 from keys.sandbox.server import listen, serve
 
 
@@ -20,19 +21,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT)
+        parser.add_argument(
+            "--port", type=int, help="--kill and --revive find the one that `make up` runs"
+        )
         parser.add_argument("--state", type=Path, help="file that keeps killed keys")
         parser.add_argument("--kill", metavar="KEY", help="kill a key of the running sandbox")
         parser.add_argument("--revive", metavar="KEY", help="revive a key of the running sandbox")
 
-    def handle(self, *, host: str, port: int, **options: Any) -> None:
+    def handle(self, *, host: str, port: int | None, **options: Any) -> None:
         for verb in ("kill", "revive"):
             if key := options[verb]:
-                _change(host, port, key, verb)
+                _change(host, port or noted(settings.DATA_DIR) or settings.SANDBOX_PORT, key, verb)
                 self.stdout.write(f"{key} is {'killed' if verb == 'kill' else 'live again'}.")
                 return
         # The connections that sandbox-reset and sandbox-cut break are no news.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+        port = settings.SANDBOX_PORT if port is None else port
         try:
             sock = listen(host, port)
         except OSError as error:
@@ -54,7 +58,9 @@ def _change(host: str, port: int, key: str, verb: str) -> None:
         connection.request("POST", f"/_sandbox/keys/{quote(key, safe='')}/{verb}")
         status = connection.getresponse().status
     except OSError as error:
-        raise CommandError(f"No sandbox provider answers on {host}:{port}.") from error
+        raise CommandError(
+            f"No sandbox provider answers on {host}:{port}. If it runs elsewhere, say --port."
+        ) from error
     finally:
         connection.close()
     if status == 404:
