@@ -81,18 +81,9 @@ def record(key_id: str, evidence: Evidence) -> str | None:
     written to the timeline and changes nothing. A key that is gone is no error.
     """
     with transaction.atomic():
-        key = ProviderKey.objects.select_for_update().filter(pk=key_id).first()
-        if key is None:
-            return None
-        if not _concerns(key, evidence):
-            _set_aside(key, evidence)
-            return None
-        before, after = key.standing, judge(key.standing, evidence.meaning, evidence.at)
-        moved = after.verdict if after.verdict != before.verdict else None
-        _write_standing(key, before, after, evidence)
-        _write_check(key, evidence, moved or "")
+        moved = _weigh(key_id, evidence)
         if moved:
-            _announce()
+            changes.bump()
     return moved
 
 
@@ -104,18 +95,21 @@ def traffic(
     code: str,
     message: str,
     at: datetime,
-) -> None:
-    """What a stored call says of the key it used; in the caller's transaction.
+) -> bool:
+    """What a stored call says of the key it used; returns whether its verdict moved.
 
     A success counts as a check. A refusal makes the key suspect and the probe due now: only a
     probe makes it dead. Exhausted and limited move the verdict at once.
+
+    It is told in the caller's transaction, which bumps the change counter itself when it has
+    told of every key: the counter is locked last.
     """
     meaning = MEANINGS.get(kind, Verdict.UNKNOWN)
     if meaning in _UNDETERMINED:
-        return
+        return False
     key = ProviderKey.objects.filter(pk=key_id, state=KeyState.ACTIVE).first()
     if key is None:
-        return
+        return False
     evidence = Evidence(
         meaning=meaning,
         at=min(at, timezone.now()),  # another machine's clock may run ahead
@@ -130,7 +124,8 @@ def traffic(
     elif meaning == key.verdict and not key.suspect:
         _refresh(key, evidence)
     elif _may_move(key, evidence):
-        record(key_id, evidence)
+        return _weigh(key_id, evidence) is not None
+    return False
 
 
 def next_check(standing: Standing, at: datetime, dead_since: datetime | None) -> datetime:
@@ -146,6 +141,21 @@ def next_check(standing: Standing, at: datetime, dead_since: datetime | None) ->
         return at + _jittered(interval)
     confirming = standing.refused_at + CONFIRM_AFTER
     return min(confirming, at + interval) if confirming > at else at + min(interval, DEAD_EVERY)
+
+
+def _weigh(key_id: str, evidence: Evidence) -> Verdict | None:
+    """`record` in the caller's transaction, which has to bump the counter if a verdict moved."""
+    key = ProviderKey.objects.select_for_update().filter(pk=key_id).first()
+    if key is None:
+        return None
+    if not _concerns(key, evidence):
+        _set_aside(key, evidence)
+        return None
+    before, after = key.standing, judge(key.standing, evidence.meaning, evidence.at)
+    moved = after.verdict if after.verdict != before.verdict else None
+    _write_standing(key, before, after, evidence)
+    _write_check(key, evidence, moved or "")
+    return moved
 
 
 def _jittered(pause: timedelta) -> timedelta:
@@ -242,11 +252,6 @@ def _write_check(key: ProviderKey, evidence: Evidence, moved_to: str) -> None:
         oldest = quiet.values_list("at", flat=True)[TIMELINE_LIMIT : TIMELINE_LIMIT + 1].first()
         if oldest:
             quiet.filter(at__lte=oldest).delete()
-
-
-def _announce() -> None:
-    # After the commit: the counter's row is never locked while another key's row is waited for.
-    transaction.on_commit(changes.bump, robust=True)
 
 
 def _current(key: ProviderKey, version: int) -> bool:

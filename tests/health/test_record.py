@@ -173,8 +173,7 @@ def test_the_timeline_is_bounded_and_keeps_what_moved(key: ProviderKey, see: See
     assert kept.filter(moved_to="live").exists()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_other_processes_are_told_when_a_verdict_moves_and_only_then(
+def test_other_processes_are_told_in_the_transaction_that_moves_a_verdict_and_only_then(
     key: ProviderKey, see: See
 ) -> None:
     before = changes.current()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keys import health
+from keys import changes, health
 from keys.models import ProviderKey
 from keys.states import Verdict
 from tests.factories import ProviderKeyFactory
@@ -69,6 +69,21 @@ def test_a_refusal_after_the_last_success_counts_in_any_order_of_ending(traffic:
 
 def test_exhausted_moves_the_verdict_at_once(traffic: Traffic) -> None:
     assert traffic((0, Outcome.KEY_ERROR, "key_exhausted")).verdict == Verdict.EXHAUSTED
+
+
+def test_a_batch_tells_other_processes_of_moved_verdicts_in_its_transaction(
+    traffic: Traffic,
+) -> None:
+    before = changes.current()
+    traffic((0, Outcome.OK, ""))
+    assert changes.current() == before
+    traffic((1, Outcome.KEY_ERROR, "key_exhausted"))
+    assert changes.current() == before + 1
+
+
+def test_an_earlier_call_that_comes_late_does_not_turn_the_last_use_back(traffic: Traffic) -> None:
+    latest = traffic((60, Outcome.OK, "")).last_used_at
+    assert traffic((0, Outcome.OK, "")).last_used_at == latest
 
 
 @pytest.mark.parametrize(

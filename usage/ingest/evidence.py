@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable
 
 from django.db import DatabaseError, models, transaction
-from django.db.models import Q
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Greatest
 
-from keys import health
+from keys import changes, health
 from keys.models import AppKey, ProviderKey
 from usage.classify import KEY_CODES, kind_of
 from usage.events import CallEvent, Outcome
@@ -19,9 +20,12 @@ def hand_over(events: list[CallEvent]) -> None:
     """Moves the keys' last use and tells their health, within the caller's transaction."""
     _touch(AppKey, ((event.app_key, event.started_at) for event in events))
     _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
-    for (key_id, _), telling in sorted(_by_version(events).items()):
-        for event in _worth_telling(telling):
-            _tell(key_id, event)
+    telling = sorted(_by_version(events).items())
+    moved = [
+        _tell(key_id, event) for (key_id, _), told in telling for event in _worth_telling(told)
+    ]
+    if any(moved):
+        changes.bump()  # its row is locked after those of all keys
 
 
 def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
@@ -30,9 +34,10 @@ def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
         if key_id and at > latest.get(key_id, 0):
             latest[key_id] = at
     for key_id, milliseconds in sorted(latest.items()):
-        used_at = time_of(milliseconds)
-        earlier = Q(last_used_at__lt=used_at) | Q(last_used_at=None)
-        model._default_manager.filter(earlier, pk=key_id).update(last_used_at=used_at)
+        used_at = Value(time_of(milliseconds))
+        latest_use = Greatest(Coalesce("last_used_at", used_at), used_at)
+        # Written also where nothing changes: from here on all keys are locked, in one order.
+        model._default_manager.filter(pk=key_id).update(last_used_at=latest_use)
 
 
 def _by_version(events: list[CallEvent]) -> dict[tuple[str, int], list[CallEvent]]:
@@ -59,10 +64,10 @@ def _worth_telling(events: list[CallEvent]) -> list[CallEvent]:
     return [ordered[index] for index in sorted([successes[-1], (after or refusals)[0]])]
 
 
-def _tell(key_id: str, event: CallEvent) -> None:
+def _tell(key_id: str, event: CallEvent) -> bool:
     try:
         with transaction.atomic():
-            health.traffic(
+            return health.traffic(
                 key_id,
                 event.provider_key_version,
                 kind_of(event.outcome, event.code),
@@ -76,3 +81,4 @@ def _tell(key_id: str, event: CallEvent) -> None:
     except Exception:
         # A fault in judging must not keep calls from being stored.
         logger.exception("Health of provider key %s could not be judged", key_id)
+        return False
