@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{key} is {'killed' if verb == 'kill' else 'live again'}.")
                 return
         # The connections that sandbox-reset and sandbox-cut break are no news.
-        logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         port = settings.SANDBOX_PORT if port is None else port
         try:
             sock = listen(host, port)
