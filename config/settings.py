@@ -1,6 +1,8 @@
 """All settings, from the environment (`.env.example` lists every variable)."""
 
+import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from config.env import BASE_DIR, decimal, env, pairs, persisted_secret_key, secret, whole
@@ -71,6 +73,14 @@ DATABASES = {
         secret("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}")
     )
 }
+# How soon a connection to PostgreSQL whose other end went silent is given up.
+POSTGRES_ALIVE = {
+    "connect_timeout": 3,  # seconds, as the next two
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 # Under ASGI every request has a thread of its own: a kept connection would never be used again.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -80,21 +90,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+    # A server gives up a database that hangs; a command (migrate, restore) may take its time.
+    _hurry = decimal("KEYDECK_STATEMENT_TIMEOUT", default=15.0)  # seconds; 0: none
+    _options: dict[str, Any] = DATABASES["default"].setdefault("OPTIONS", {})
+    for _name, _value in POSTGRES_ALIVE.items():
+        _options.setdefault(_name, _value)
+    if _hurry and Path(sys.argv[0]).name != "manage.py":
+        _given = _options.get("options", "")
+        _options["options"] = f"{_given} -c statement_timeout={_hurry * 1000:.0f}".strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = secret("REDIS_URL")
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-    }
-    if REDIS_URL
-    else {
-        # Shared between the processes of one machine: sign-in rate limits live here.
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-        "LOCATION": DATA_DIR / "cache",
-    }
-}
+# Shared by all processes, without pickle: sign-in limits live here.
+CACHES = {"default": {"BACKEND": "keys.cache.JsonCache"}}
 
 # Accounts (DESIGN decision 18): e-mail is the login name; people are invited, they don't sign up.
 AUTH_USER_MODEL = "keys.User"
@@ -116,15 +123,21 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # its mail tells strangers to sign up
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "keys.invitations.LinkTokens"  # noqa: S105 - a path
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_SESSION_REMEMBER = True
+MFA_ADAPTER = "keys.second_factor.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by whoever invites, never by oneself
+MFA_TOTP_ISSUER = "Keydeck"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
 vars().update(EMAIL_CONFIG)
 
 # Cookies and headers.
+SESSION_ENGINE = "keys.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "keydeck_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "keydeck_csrf"
@@ -190,6 +203,7 @@ ADMIN_PASSWORD = secret("KEYDECK_ADMIN_PASSWORD")
 SPOOL_DIR = Path(env.str("KEYDECK_SPOOL_DIR", default=str(DATA_DIR / "spool"))).absolute()
 SPOOL_FSYNC = env.bool("KEYDECK_SPOOL_FSYNC", default=False)  # survive a power loss too
 GATEWAY_BODY_LIMIT = whole("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
+GATEWAY_UPLOAD_LIMIT = whole("KEYDECK_UPLOAD_LIMIT", default=1024**3)  # bytes of a streamed body
 GATEWAY_TIMEOUT = decimal("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
 GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
@@ -209,7 +223,8 @@ if not REDIS_URL:
     }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "keydeck"
-CELERY_TASK_TIME_LIMIT = 120  # seconds
+# No time limit per task: it has no effect on threads. The work bounds itself: probes have
+# time-outs (keys.validation), statements too (above), and what is left is due again.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # What is due lives in rows, not in beat's own memory file.

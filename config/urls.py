@@ -9,7 +9,7 @@ urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("keys.account_urls")),
     path("api/v1/", api.urls),
     path("", include("keys.urls")),
     path("", include("usage.urls")),

@@ -1,27 +1,28 @@
-"""What follows when somebody is added: a mail, or a link to hand over (shown once)."""
+"""What follows when somebody is added: a mail, or a link that a site admin hands over."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import invitations
+from keys import invitations, permissions
 from keys.audit import Actor
 from keys.models import Membership, User
-from keys.views.acting import done
+from keys.views.acting import done, person
 
 
 def welcome(request: HttpRequest, added: Membership, back: str) -> HttpResponse:
     """Tell the page's user what happens next for a new member."""
-    user = added.user
+    user, actor = added.user, Actor.of(request)
     if user.has_usable_password():
         return done(request, back, f"{user.email} is a member now.")
-    if user.memberships.count() > 1:
-        # Their link was given out by whoever invited them first; a second one could be used
-        # by this application's owner to become them there.
-        return done(request, back, f"{user.email} was invited before, and joins on signing in.")
-    handed = invitations.invite(Actor.of(request), user)
-    if not handed:
+    if invitations.mail(actor, user):
         return done(request, back, f"{user.email} gets an invitation by e-mail.")
-    return show_link(request, user, handed, back)
+    if permissions.is_site_admin(person(request)):
+        return show_link(request, user, invitations.link(actor, user), back)
+    message = (
+        f"{user.email} is a member now, and needs a link to choose a password: "
+        "a site admin makes it under Settings → Users."
+    )
+    return done(request, back, message)
 
 
 def show_link(request: HttpRequest, user: User, link: str, back: str) -> HttpResponse:

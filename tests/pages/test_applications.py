@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from keys.models import Application, Membership, User
 from tests.factories import AppKeyFactory, ApplicationFactory, MembershipFactory, ProviderKeyFactory
@@ -93,29 +93,6 @@ def test_somebody_new_gets_a_mail_with_a_link_that_sets_a_password(
     words = {"password1": "four words are fine here", "password2": "four words are fine here"}
     browser.post(form.redirect_chain[-1][0], words)
     assert User.objects.get(email="new@example.com").check_password("four words are fine here")
-
-
-def test_without_mail_the_link_is_shown_once_to_hand_over(
-    client_of: ClientOf, owner: User, settings: Settings
-) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-    data = {"email": "new@example.com", "role": "viewer"}
-    answer = client_of(owner).post(f"{PEOPLE}add/", data)
-    assert "/accounts/password/reset/key/" in answer.content.decode()
-    assert answer["Cache-Control"] == "no-store"
-    assert not mail.outbox
-
-
-def test_an_invited_person_of_another_application_gets_no_second_link(
-    client_of: ClientOf, owner: User
-) -> None:
-    pending = User.objects.create_user("pending@example.com")
-    MembershipFactory(user=pending)
-    data = {"email": "pending@example.com", "role": "viewer"}
-    answer = client_of(owner).post(f"{PEOPLE}add/", data, follow=True)
-    assert "was invited before" in answer.content.decode()
-    assert "/accounts/password/reset/key/" not in answer.content.decode()
-    assert not mail.outbox
 
 
 def test_the_last_owner_stays(client_of: ClientOf, owner: User, developer: User) -> None:

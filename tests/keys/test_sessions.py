@@ -1,0 +1,100 @@
+"""Sessions: the rows sign nobody in without the cookie, and end when they should."""
+
+import re
+
+import pytest
+from django.conf import settings as product
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from keys.models import User
+from tests.factories import PASSWORD
+
+LOGIN = "/accounts/login/"
+
+
+@pytest.fixture
+def signed_in(viewer: User) -> Client:
+    client = Client()
+    client.post(LOGIN, {"login": viewer.email, "password": PASSWORD})
+    assert _is_in(client)
+    return client
+
+
+def _is_in(client: Client) -> bool:
+    return client.get("/settings/").status_code == 200
+
+
+def _cookie(client: Client) -> str:
+    return client.cookies[product.SESSION_COOKIE_NAME].value
+
+
+def _with(cookie: str) -> Client:
+    client = Client()
+    client.cookies[product.SESSION_COOKIE_NAME] = cookie
+    return client
+
+
+def test_the_cookie_signs_in_and_the_row_does_not(signed_in: Client, viewer: User) -> None:
+    row = Session.objects.get()
+    assert _is_in(_with(_cookie(signed_in)))
+    assert not _is_in(_with(row.session_key))
+    assert _cookie(signed_in) not in f"{row.session_key}{row.session_data}"
+
+
+def test_what_a_session_holds_cannot_be_read_in_its_row(viewer: User) -> None:
+    client = Client()
+    session = client.session
+    session["mfa.totp.secret"] = "JBSWY3DPEHPK3PXP"
+    session.save()
+    assert not re.search("JBSWY|mfa", Session.objects.get().session_data)
+    assert client.session["mfa.totp.secret"] == "JBSWY3DPEHPK3PXP"
+
+
+def test_another_sessions_data_in_ones_own_row_does_not_open(
+    signed_in: Client, outsider: User
+) -> None:
+    theirs = Session.objects.get().session_data
+    mine = Client()
+    mine.force_login(outsider)
+    Session.objects.update(session_data=theirs)
+    assert _is_in(signed_in)
+    assert not _is_in(mine)
+
+
+def test_another_secret_key_opens_none(signed_in: Client, settings: Settings) -> None:
+    settings.SECRET_KEY = "another"
+    assert not _is_in(signed_in)
+
+
+def test_signing_in_gives_a_new_session(viewer: User) -> None:
+    client = Client()
+    session = client.session
+    session["planted"] = True
+    session.save()
+    before = _cookie(client)
+    client.post(LOGIN, {"login": viewer.email, "password": PASSWORD})
+    assert _is_in(client)
+    assert _cookie(client) != before
+    assert not _is_in(_with(before))
+
+
+def test_a_new_password_ends_the_other_sessions(signed_in: Client, viewer: User) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(viewer)
+    words = {"oldpassword": PASSWORD, "password1": "a whole new phrase", "password2": ""}
+    words["password2"] = words["password1"]
+    signed_in.post(reverse("account_change_password"), words)
+    assert _is_in(signed_in)
+    assert not _is_in(elsewhere)
+
+
+def test_signing_out_takes_a_post_and_ends_the_session_for_good(signed_in: Client) -> None:
+    cookie = _cookie(signed_in)
+    signed_in.get("/accounts/logout/")
+    assert _is_in(signed_in)
+    signed_in.post("/accounts/logout/")
+    assert not _is_in(signed_in)
+    assert not _is_in(_with(cookie))

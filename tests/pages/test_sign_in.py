@@ -1,0 +1,124 @@
+"""Signing in: which pages there are, and how often one may try."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from allauth import urls as allauth_urls
+from django.test import Client
+from django.urls import NoReverseMatch, URLResolver, reverse
+
+from keys import account_urls
+from keys.models import CacheEntry, User
+from tests.factories import PASSWORD
+
+ClientOf = Callable[..., Client]
+LOGIN = "/accounts/login/"
+USED = {
+    *("account_login", "account_logout", "account_inactive", "account_reauthenticate"),
+    *("account_change_password", "account_reset_password", "account_reset_password_done"),
+    *("account_reset_password_from_key", "account_reset_password_from_key_done"),
+    *("mfa_index", "mfa_authenticate", "mfa_reauthenticate"),
+    *("mfa_activate_totp", "mfa_deactivate_totp"),
+    *("mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes"),
+    *("mfa_list_webauthn", "mfa_add_webauthn", "mfa_reauthenticate_webauthn"),
+    *("mfa_remove_webauthn", "mfa_edit_webauthn"),
+}
+
+
+def _patterns(found: Iterable[Any], start: str = "") -> dict[str, str]:
+    """Name and path, with a word for every parameter."""
+    named: dict[str, str] = {}
+    for one in found:
+        path = start + str(one.pattern)
+        if isinstance(one, URLResolver):
+            named |= _patterns(one.url_patterns, path)
+        elif one.name:
+            named[one.name] = path
+    return named
+
+
+def test_the_pages_of_sign_in_are_these_and_no_more() -> None:
+    assert set(_patterns(account_urls.urlpatterns)) == USED
+
+
+UNUSED = {
+    name: path for name, path in _patterns(allauth_urls.urlpatterns).items() if name not in USED
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_allauths_other_pages_do_not_exist(
+    name: str, client_of: ClientOf, viewer: User, client: Client
+) -> None:
+    with pytest.raises(NoReverseMatch):
+        reverse(name)
+    path = "/accounts/" + UNUSED[name].replace(r"^confirm-email/(?P<key>[-:\w]+)/$", "")
+    for browser in (client_of(viewer), client):
+        assert browser.get(path).status_code == 404
+        assert browser.post(path, {"email": "other@example.com"}).status_code == 404
+
+
+def test_nobody_changes_their_own_address(client_of: ClientOf, viewer: User) -> None:
+    assert "account_email" in UNUSED
+    asked = {"action_add": "", "email": "ceo@corp.test"}
+    assert client_of(viewer).post("/accounts/email/", asked).status_code == 404
+    viewer.refresh_from_db()
+    assert viewer.email == "viewer@example.com"
+
+
+def _try(client: Client, user: User, password: str, **headers: str) -> str:
+    words = {"login": user.email, "password": password}
+    answer = client.post(LOGIN, words, **headers)  # type: ignore[arg-type]
+    return "in" if answer.status_code == 302 else answer.content.decode()
+
+
+def test_guesses_are_counted_per_account_from_wherever_they_come(viewer: User) -> None:
+    answers = [
+        _try(Client(), viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}", HTTP_HOST=f"localhost:{n}")
+        for n in range(1, 15)
+    ]
+    assert ["Too many attempts" in answer for answer in answers] == [False] * 5 + [True] * 9
+
+
+def test_the_right_password_then_gets_a_clear_answer_and_works_later(viewer: User) -> None:
+    for _ in range(5):
+        _try(Client(), viewer, "wrong")
+    assert "not even the right one" in _try(Client(), viewer, PASSWORD)
+    CacheEntry.objects.update(expires_at=0)  # five minutes later
+    assert _try(Client(), viewer, PASSWORD) == "in"
+
+
+def test_guesses_of_others_lock_nobody_out_of_their_own_browser(viewer: User) -> None:
+    own = Client()
+    assert _try(own, viewer, PASSWORD) == "in"
+    own.post("/accounts/logout/")
+    for n in range(9):
+        _try(Client(), viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}")
+    assert _try(own, viewer, PASSWORD) == "in"
+
+
+def test_ones_own_browser_counts_guesses_too_and_only_for_its_account(
+    viewer: User, owner: User
+) -> None:
+    own = Client()
+    assert _try(own, viewer, PASSWORD) == "in"
+    own.post("/accounts/logout/")
+    guesses = [_try(own, viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}") for n in range(6)]
+    assert "Too many attempts" in guesses[-1]
+    for n in range(5):
+        _try(Client(), owner, "wrong", REMOTE_ADDR=f"203.0.113.{n}")
+    assert "Too many attempts" in _try(own, owner, PASSWORD, REMOTE_ADDR="203.0.113.99")
+
+
+def test_a_request_too_many_gets_a_page_that_says_so(client: Client, db: None) -> None:
+    for _ in range(6):
+        answer = client.post("/accounts/password/reset/", {"email": "nobody@example.com"})
+    assert answer.status_code == 429
+    assert "Too many attempts" in answer.content.decode()
+
+
+def test_a_reset_for_somebody_unknown_answers_like_any_other(client: Client, viewer: User) -> None:
+    for email in (viewer.email, "nobody@example.com"):
+        answer = client.post("/accounts/password/reset/", {"email": email})
+        assert answer["Location"] == "/accounts/password/reset/done/"
