@@ -146,7 +146,7 @@ def seen_by_provider(product: Keydeck, secret: str) -> int:
     return next((int(row["requests"]) for row in seen if row["key"] == secret), 0)
 
 
-def run(product: Keydeck, command: Sequence[str], file: Path, text: str, **variables: str) -> str:
+def run(command: Sequence[str], file: Path, text: str, **variables: str) -> str:
     """Runs a copied text as a developer does; its standard output."""
     file.write_text(text)
     done = subprocess.run(
