@@ -1,4 +1,5 @@
 """A consistent copy of the database, and back. Never the master key: the copy stays sealed.
+Nor the sessions: whoever is signed in now is not when the copy is taken back.
 
 SQLite copies itself online; PostgreSQL's own pg_dump and pg_restore do it there.
 """
@@ -9,14 +10,18 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-from django.db import connection
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Model
 
 from keys import changes
-from keys.models import Application
+from keys.models import Application, ChangeCounter
 
 _SQLITE = b"SQLite format 3\0"
 _POSTGRES = b"PGDMP"
+_SESSIONS = Session._meta.db_table
+_MEANWHILE = 1000  # more changes than are counted while a copy is put in the database's place
 
 
 class BackupError(Exception):
@@ -33,8 +38,12 @@ def save(path: Path) -> int:
         if connection.vendor == "sqlite":
             with closing(sqlite3.connect(path)) as target:
                 _sqlite().backup(target)
+                target.execute("PRAGMA secure_delete = ON")  # overwritten, not only unlinked
+                target.execute(f"DELETE FROM {_SESSIONS}")  # noqa: S608 - a name of ours
+                target.commit()
         else:
-            _run("pg_dump", "--format=custom", "--no-owner", f"--file={path}")
+            without = f"--exclude-table-data={_SESSIONS}"
+            _run("pg_dump", "--format=custom", "--no-owner", without, f"--file={path}")
     except BaseException:
         path.unlink(missing_ok=True)  # no file is better than half a copy
         raise
@@ -57,12 +66,14 @@ def load(path: Path, *, replace: bool) -> None:
         raise BackupError(f"{path} is not a copy of a {connection.display_name} database")
     if not replace and _holds_applications():
         raise BackupError("this database holds applications already: add --yes to replace it")
+    seen = _counted()
     if connection.vendor == "sqlite":
         _load_sqlite(path)
     else:
         _load_postgres(path)
     connection.close()
-    changes.bump()  # processes that run look again
+    with transaction.atomic():
+        changes.overtake(seen + _MEANWHILE)  # processes that run look again
 
 
 def _load_sqlite(path: Path) -> None:
@@ -97,8 +108,16 @@ def _sqlite() -> sqlite3.Connection:
 
 
 def _holds_applications() -> bool:
-    tables = connection.introspection.table_names()
-    return Application._meta.db_table in tables and Application.objects.exists()
+    return _has_table(Application) and Application.objects.exists()
+
+
+def _counted() -> int:
+    """What processes that run have seen of the change counter at most, so far."""
+    return changes.current() if _has_table(ChangeCounter) else 0
+
+
+def _has_table(model: type[Model]) -> bool:
+    return model._meta.db_table in connection.introspection.table_names()
 
 
 def _run(program: str, *words: str) -> str:

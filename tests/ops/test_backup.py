@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from keys import vault
+from keys import changes, vault
 from keys.models import Application, ProviderKeyVersion
 from tests.factories import ApplicationFactory, ProviderKeyFactory
 from tests.live import ADMIN, Keydeck
@@ -63,6 +63,15 @@ def test_a_database_in_use_is_replaced_only_on_purpose(copy: Path) -> None:
     assert Application.objects.filter(slug="newer").exists()
     call_command("restore", str(copy), "--yes")
     assert list(Application.objects.values_list("slug", flat=True)) == ["shop"]
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_a_running_process_sees_that_the_database_was_replaced(copy: Path, changed: int) -> None:
+    for _ in range(changed):
+        changes.bump()
+    seen = changes.current()
+    call_command("restore", str(copy), "--yes")
+    assert changes.current() > seen
 
 
 def test_what_is_no_copy_is_refused(tmp_path: Path, transactional_db: None) -> None:
