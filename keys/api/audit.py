@@ -9,6 +9,7 @@ from keys.api.auth import READ
 from keys.api.fields import Slug
 from keys.api.schemas import AuditEventOut, AuditEvents, VerificationOut
 from keys.models import Application, AuditEvent
+from keys.permissions import Act
 
 router = Router(tags=["audit"])
 
@@ -20,10 +21,10 @@ class AuditQuery(paging.Paging):
 @router.get("", auth=READ, response=AuditEvents, operation_id="list_audit_events")
 def list_audit_events(request: HttpRequest, query: Query[AuditQuery]) -> AuditEvents:
     """Newest first."""
-    application = None
+    events = permissions.visible_events(request.user)
     if query.application is not None:
-        application = permissions.get_application(request.user, query.application)
-    events = permissions.visible_events(request.user, application)
+        asked = permissions.get_application(request.user, query.application, Act.SEE_OWN_AUDIT)
+        events = events.filter(application_id=asked.pk)
     rows, following = paging.page(events, query, "id", newest_first=True)
     ids = {row.application_id for row in rows if row.application_id}
     slugs = dict(Application.objects.filter(id__in=ids).values_list("id", "slug"))

@@ -1,7 +1,7 @@
 """The audit trail: who did what, filtered, as far as the reader's role goes."""
 
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.dateparse import parse_date
@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from keys import permissions
 from keys.audit import Action
-from keys.models import Application, AuditEvent, Membership, User
-from keys.states import Role
+from keys.models import Application, AuditEvent, User
+from keys.permissions import Act
 from keys.views.acting import person
 
 PAGE = 50
@@ -20,7 +20,7 @@ PAGE = 50
 def audit(request: HttpRequest) -> HttpResponse:
     user = person(request)
     names = {row.pk: row for row in permissions.visible_applications(user)}
-    rows = _filtered(request, _visible(user), names).order_by("-id")
+    rows = _filtered(request, permissions.visible_events(user), names).order_by("-id")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
@@ -36,19 +36,8 @@ def audit(request: HttpRequest) -> HttpResponse:
     return render(request, "keys/audit.html", context)
 
 
-def _visible(user: User) -> QuerySet[AuditEvent]:
-    """An owner sees all of the application, a developer their own acts, a site admin all."""
-    if permissions.is_site_admin(user):
-        return AuditEvent.objects.all()
-    mine = Membership.objects.filter(user=user)
-    owned = mine.filter(role=Role.OWNER).values("application_id")
-    developed = mine.filter(role=Role.DEVELOPER).values("application_id")
-    own = Q(actor=user) & (Q(application_id__in=developed) | Q(application_id=""))
-    return AuditEvent.objects.filter(Q(application_id__in=owned) | own)
-
-
 def _sees_others(user: User) -> bool:
-    owned = Membership.objects.filter(user=user, role=Role.OWNER)
+    owned = permissions.applications_for(user, Act.SEE_AUDIT)
     return permissions.is_site_admin(user) or owned.exists()
 
 

@@ -5,10 +5,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from keys import permissions
-from keys.models import Membership, ProviderKey
+from keys.models import ProviderKey
 from keys.permissions import Act
 from keys.providers import all_specs
-from keys.states import Role, Verdict
+from keys.states import Verdict
 from keys.views.acting import person
 from keys.views.rows import provider_key_rows
 
@@ -53,6 +53,4 @@ def _checkable_in(request: HttpRequest) -> set[str]:
     user = person(request)
     if permissions.is_site_admin(user):
         return set(permissions.visible_applications(user).values_list("pk", flat=True))
-    roles = [role for role in Role if Act.CHECK in permissions.ALLOWED[role]]
-    rows = Membership.objects.filter(user=user, role__in=roles)
-    return set(rows.values_list("application_id", flat=True))
+    return set(permissions.applications_for(user, Act.CHECK))

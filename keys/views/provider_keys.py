@@ -28,8 +28,8 @@ def provider_key_add(request: HttpRequest, slug: str) -> HttpResponse:
 
     def act() -> HttpResponse:
         key = lifecycle.add_provider_key(Actor.of(request), application, **form.cleaned_data)
-        tell_verdict(request, key)
-        return done(request, _page(key))
+        tell_verdict(request, key, on_its_page=True)
+        return done(request, page_of(key))
 
     return carry_out(request, form, act) or ask(
         request,
@@ -71,7 +71,9 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     key = permissions.get_provider_key(person(request), slug, id, Act.MANAGE_PROVIDER_KEYS)
     if answer := step_up(request):
         return answer
-    form = RotateProviderKeyForm(posted(request))
+    # A secret that is refused is of no use beside the new one.
+    start = {"overlap": "0"} if key.verdict == Verdict.DEAD else {}
+    form = RotateProviderKeyForm(posted(request), initial=start)
 
     def act() -> HttpResponse:
         version = lifecycle.rotate_provider_key(
@@ -81,19 +83,19 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
             overlap_seconds=form.overlap_seconds(),
         )
         if version.stage == Stage.CURRENT:
-            return done(request, _page(key), f"{key.name} uses the new secret now.")
+            return done(request, page_of(key), f"{key.name} uses the new secret now.")
         messages.warning(
             request,
             "The provider gave no clear answer about the new secret, so the old one stays in use. "
             "Finish the rotation on purpose, or cancel it.",
         )
-        return done(request, _page(key))
+        return done(request, page_of(key))
 
     return carry_out(request, form, act, fresh=True) or ask(
         request,
         "keys/provider_key_rotate.html",
         form,
-        back=_page(key),
+        back=page_of(key),
         key=key,
         existing_url=existing_url(form, slug),
     )
@@ -114,37 +116,38 @@ def provider_key_reveal(request: HttpRequest, slug: str, id: str) -> HttpRespons
             request,
             "keys/provider_key_revealed.html",
             ReasonForm(),
-            back=_page(key),
+            back=page_of(key),
             key=key,
             revealed=secret.reveal(),
         )
 
     return carry_out(request, form, act, fresh=True) or ask(
-        request, "keys/provider_key_reveal.html", form, back=_page(key), key=key
+        request, "keys/provider_key_reveal.html", form, back=page_of(key), key=key
     )
 
 
 @require_POST
 def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     key = permissions.get_provider_key(person(request), slug, id, Act.CHECK)
-    back = reverse("checks") if request.POST.get("back") == "checks" else _page(key)
+    back = reverse("checks") if request.POST.get("back") == "checks" else page_of(key)
     try:
         lifecycle.check_provider_key(Actor.of(request), key)
     except lifecycle.LifecycleError as error:
         return refused(request, back, error)
-    tell_verdict(request, key)
+    tell_verdict(request, key, on_its_page=back == page_of(key))
     return done(request, back)
 
 
-def tell_verdict(request: HttpRequest, key: ProviderKey) -> None:
-    """Say at once what the provider thinks of a key."""
+def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = False) -> None:
+    """Say at once what the provider thinks of a key; a refusal stands on the key's page anyway."""
     if getattr(key, "trimmed", False):
         messages.info(request, "Spaces or line breaks around the secret were taken off.")
     spec = provider_of(key)
     name = spec.name if spec else key.provider
     if key.suspect or key.verdict == Verdict.DEAD:
         text = f"{key.name}: rejected by the provider. {name} does not accept this secret."
-        messages.error(request, text)
+        if not on_its_page:
+            messages.error(request, text)
     elif key.verdict == Verdict.LIVE:
         messages.success(request, f"{key.name} is live: {name} accepts it.")
     elif key.verdict in (Verdict.EXHAUSTED, Verdict.LIMITED):
@@ -158,12 +161,8 @@ def tell_verdict(request: HttpRequest, key: ProviderKey) -> None:
 
 def events_of(request: HttpRequest, application: Application, target: str) -> list[AuditEvent]:
     """The latest audit events of one key, as far as this user may see them."""
-    user = person(request)
-    rows = AuditEvent.objects.filter(application_id=application.pk, target=target)
-    if not permissions.may(user, application, Act.SEE_AUDIT):
-        if not permissions.may(user, application, Act.SEE_OWN_AUDIT):
-            return []
-        rows = rows.filter(actor=user)
+    events = permissions.visible_events(person(request))
+    rows = events.filter(application_id=application.pk, target=target)
     return list(rows.order_by("-id")[:AUDIT_SHOWN])
 
 
@@ -174,5 +173,6 @@ def existing_url(form: object, slug: str) -> str:
     return reverse("provider_key", args=[slug, id]) if found else ""
 
 
-def _page(key: ProviderKey) -> str:
+def page_of(key: ProviderKey) -> str:
+    """The address of a provider key's page."""
     return reverse("provider_key", args=[key.application.slug, key.pk])

@@ -2,6 +2,8 @@
 
 import pytest
 
+from keys import lifecycle
+from keys.audit import Actor
 from keys.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +83,16 @@ def test_the_cost_does_not_grow_with_the_events(rest, owner, acts, django_assert
             client.get("/audit")
         client.post(f"{acts}/disable")
         client.post(f"{acts}/enable")
+
+
+@pytest.mark.parametrize("role", ["owner", "developer", "viewer", "outsider", "admin"])
+def test_the_page_shows_the_same_events(role, request, rest, client_of, acts):
+    user = request.getfixturevalue(role)
+    for person in ("owner", "developer", "viewer", "outsider"):
+        person = request.getfixturevalue(person)
+        lifecycle.issue_token(Actor.person(person), person, name="ci")
+
+    listed = [event["id"] for event in rest(user).get("/audit").json["items"]]
+    page = client_of(user).get("/audit/")
+    assert [event.pk for event, _ in page.context["events"]] == listed
+    assert len(listed) == {"owner": 4, "developer": 2, "admin": 7}.get(role, 1)
