@@ -1,5 +1,6 @@
 """Draining a spool into calls, counts and the writer's account."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from tests.factories import AppKeyFactory
 from tests.ledger.conftest import START, make_event
+from usage import stats
 from usage.events import Outcome
 from usage.ingest import drain, drain_dead
 from usage.ingest.follower import Follower
@@ -215,6 +217,50 @@ def test_drained_segments_are_removed(new_spool: NewSpool) -> None:
     drain_dead()
     assert Call.objects.count() == 31
     assert account(spool).lost == 0
+
+
+def store_and_die(spool: Spool, lines: int) -> bool:
+    """A drainer that dies behind its first batch; whether there was one."""
+    batch = Follower(spool.directory).next(limit=lines)
+    if batch:
+        store(batch, timezone.now())
+    return batch is not None
+
+
+def test_drainers_that_die_amid_the_calls_a_segment_repeats_count_each_once(
+    new_spool: NewSpool,
+) -> None:
+    spool = new_spool(segment_bytes=3000)
+    events = [make_event() for _ in range(40)]
+    numbers = [spool.begin(event) for event in events]
+    while store_and_die(spool, lines=7):
+        assert account(spool).lost == 0
+    assert account(spool).accepted == 40
+
+    for number, event in zip(numbers, events, strict=True):
+        spool.end(number, event)
+        store_and_die(spool, lines=7)
+        assert account(spool).lost == 0
+    while store_and_die(spool, lines=7):
+        pass
+
+    kept = stats.ledger()
+    assert (kept.accepted, kept.stored, kept.lost, kept.pending) == (40, 40, 0, 0)
+
+
+def test_a_spool_made_again_tells_a_new_drainer_what_is_open(new_spool: NewSpool) -> None:
+    spool = new_spool()
+    numbers = [spool.begin(make_event()) for _ in range(9)]
+    drain(spool.directory)
+    shutil.rmtree(spool.directory)
+    spool.flush()
+    while store_and_die(spool, lines=2):
+        assert account(spool).lost == 0
+    for number in numbers:
+        spool.end(number, make_event())
+    while store_and_die(spool, lines=2):
+        assert account(spool).lost == 0
+    assert (account(spool).accepted, account(spool).stored) == (9, 9)
 
 
 def test_a_drainer_that_comes_second_leaves_at_once(new_spool: NewSpool) -> None:

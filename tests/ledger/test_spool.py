@@ -16,7 +16,7 @@ from usage import spool
 from usage.events import Outcome
 from usage.spool import Position, Record, Spool, SpoolError, is_dead
 from usage.spool.reader import read, segment_path, segments
-from usage.spool.records import END, FIELDS, START, BrokenLine, decode, encode
+from usage.spool.records import END, FIELDS, START, STILL, BrokenLine, decode, encode
 
 NewSpool = Callable[..., Spool]
 
@@ -66,7 +66,7 @@ def test_a_new_segment_starts_with_the_calls_still_open(new_spool: NewSpool) -> 
     last = segments(one.directory)[-1]
     assert last > 5
     head = records(one, last)[0]
-    assert (head.kind, head.number) == (START, first)
+    assert (head.kind, head.number) == (STILL, first)
 
 
 def test_a_full_disk_refuses_the_start_and_leaves_none_of_it(new_spool: NewSpool) -> None:
@@ -120,7 +120,7 @@ def test_a_removed_folder_is_made_again_with_the_open_calls(
     shutil.rmtree(one.directory)
     one.flush()
     assert "is gone" in caplog.text
-    assert kinds(one) == [(START, 1)]
+    assert kinds(one) == [(STILL, 1)]
     assert one.begin(make_event()) == 3
     assert not is_dead(one.directory)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from usage.events import Outcome
 from usage.ingest.store import Batch, Poison, Told, position_of
-from usage.spool.reader import Line, read, read_behind
-from usage.spool.records import START, BrokenLine, decode
+from usage.spool.reader import Line, Position, read, read_again
+from usage.spool.records import END, STILL, BrokenLine, Record, decode
 
 BATCH = 2000  # lines
 
@@ -17,12 +17,7 @@ class Follower:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.position, self.closed = position_of(folder.name)
-        self.open: dict[int, Told] = {}
-        # A segment begins with the calls open at that time, so the present one tells them all.
-        behind = Batch(folder.name, self.position, self.position)
-        for line in read_behind(folder, self.position):
-            self._collect(line, behind)
-        self.open = behind.opened
+        self.open = _open_at(folder, self.position)
 
     def next(self, limit: int = BATCH) -> Batch | None:
         """What follows the position; None when nothing does."""
@@ -32,6 +27,7 @@ class Follower:
         batch = Batch(self.folder.name, self.position, end)
         for line in lines:
             self._collect(line, batch)
+        batch.left_open = len(self.open) + len(batch.opened) - len(batch.shut)
         return batch
 
     def last(self) -> Batch:
@@ -56,14 +52,38 @@ class Follower:
         except BrokenLine as error:
             batch.poison.append(Poison(line.at, str(error), line.data, call=False))
             return
-        number = record.number
         batch.highest = max(batch.highest, record.highest)
-        known = number in batch.opened or (number in self.open and number not in batch.shut)
-        batch.seen += not known
-        if record.kind == START:
-            if not known:
-                batch.opened[number] = Told(record.event, line.at)
-            return
-        batch.ended.append(Told(record.event, line.at))
-        if batch.opened.pop(number, None) is None and known:
-            batch.shut.add(number)
+        if record.kind == END:
+            batch.ended.append(Told(record.event, line.at))
+            if batch.opened.pop(record.number, None) is None and record.number in self.open:
+                batch.shut.add(record.number)
+        elif record.number not in self.open:
+            batch.opened[record.number] = Told(record.event, line.at)
+
+
+def _open_at(folder: Path, position: Position) -> dict[int, Told]:
+    """The calls open at a position.
+
+    A segment's head tells the calls open when it was begun, so the present segment tells all: its
+    head, also where the position lies inside it, and what follows up to the position.
+    """
+    found: dict[int, Told] = {}
+    for line in read_again(folder, position.segment):
+        record = _record(line)
+        behind = line.at < position
+        if not behind and (record is None or record.kind != STILL):
+            break
+        if record is None:
+            continue
+        if record.kind == END:
+            found.pop(record.number, None)
+        else:
+            found[record.number] = Told(record.event, line.at)
+    return found
+
+
+def _record(line: Line) -> Record | None:
+    try:
+        return decode(line.data)
+    except BrokenLine:
+        return None

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import F
 
 from usage import rollups
 from usage.bulk import insert_new
@@ -58,9 +57,9 @@ class Batch:
     ended: list[Told] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
     highest: int = 0  # highest call number in it, 0: none
-    seen: int = 0  # calls whose number came up for the first time
     opened: dict[int, Told] = field(default_factory=dict)  # and not ended in it
     shut: set[int] = field(default_factory=set)  # opened before it, ended in it
+    left_open: int = 0  # calls open behind it
     last: bool = False  # the writer is dead and this is its end
 
 
@@ -109,7 +108,7 @@ def store(batch: Batch, now: datetime) -> Drained:
 
 def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime) -> Drained:
     with transaction.atomic():
-        _claim(batch)
+        row = _claim(batch)
         new = _insert(ready)
         rollups.increment(rollups.Tally(counted(event) for event in new))
         evidence.hand_over(new)
@@ -122,7 +121,7 @@ def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime
             broken=len(poison) - calls,
             closed=batch.last,
         )
-        _move(batch, done, now)
+        _move(row, batch, done, now)
     return done
 
 
@@ -158,7 +157,7 @@ def _poison(ended: Told, reason: str) -> Poison:
     return Poison(ended.at, reason, repr(ended.event).encode(), call=True)
 
 
-def _claim(batch: Batch) -> None:
+def _claim(batch: Batch) -> SpoolWriter:
     """Locks the writer's row and makes sure the batch continues it."""
     row, _ = SpoolWriter.objects.select_for_update().get_or_create(
         pk=batch.writer,
@@ -166,6 +165,7 @@ def _claim(batch: Batch) -> None:
     )
     if (row.segment, row.offset) != batch.start:
         raise Moved
+    return row
 
 
 def _insert(ready: list[Ready]) -> list[CallEvent]:
@@ -193,19 +193,17 @@ def _quarantine(writer: str, poison: list[Poison]) -> None:
     )
 
 
-def _move(batch: Batch, done: Drained, now: datetime) -> None:
-    row = SpoolWriter.objects.get(pk=batch.writer)
-    accepted = max(row.accepted, batch.highest)
-    SpoolWriter.objects.filter(pk=batch.writer).update(
-        segment=batch.end.segment,
-        offset=batch.end.offset,
-        drained_at=now,
-        accepted=accepted,
-        stored=F("stored") + done.stored,
-        duplicates=F("duplicates") + done.duplicates,
-        quarantined=F("quarantined") + done.quarantined,
-        broken=F("broken") + done.broken,
-        # Numbers passed over since; a start seen late gives its number back.
-        lost=row.lost + (accepted - row.accepted) - batch.seen,
-        closed_at=now if batch.last else None,
-    )
+def _move(row: SpoolWriter, batch: Batch, done: Drained, now: datetime) -> None:
+    row.segment, row.offset = batch.end
+    row.drained_at = now
+    row.closed_at = now if batch.last else None
+    row.accepted = max(row.accepted, batch.highest)
+    row.stored += done.stored
+    row.duplicates += done.duplicates
+    row.quarantined += done.quarantined
+    row.broken += done.broken
+    # What is neither accounted for nor open; worked out anew each time, so that a start that
+    # shows up late is no longer lost and none is lost twice.
+    accounted = row.stored + row.duplicates + row.quarantined
+    row.lost = row.accepted - accounted - batch.left_open
+    row.save()

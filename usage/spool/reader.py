@@ -68,20 +68,18 @@ def read(folder: Path, start: Position, limit: int) -> tuple[list[Line], Positio
     return lines, here
 
 
-def read_behind(folder: Path, position: Position) -> list[Line]:
-    """The lines of the position's segment that lie before it."""
-    if not position.offset:
-        return []
-    lines: list[Line] = []
-    start = Position(position.segment, 0)
-    try:
-        with segment_path(folder, position.segment).open("rb") as file:
-            for data in file.read(position.offset).split(b"\n")[:-1]:
-                lines.append(Line(start, data))
-                start = Position(start.segment, start.offset + len(data) + 1)
-    except FileNotFoundError:
-        return []
-    return lines
+def read_again(folder: Path, number: int) -> Iterator[Line]:
+    """The complete lines of a segment (or of the first behind it, if it is gone) from its head on.
+
+    None when there is no such segment.
+    """
+    number = next((there for there in segments(folder) if there >= number), number)
+    offset = 0
+    with suppress(FileNotFoundError), segment_path(folder, number).open("rb") as file:
+        for data in file:
+            if data.endswith(b"\n"):
+                yield Line(Position(number, offset), data[:-1])
+            offset += len(data)
 
 
 def _read_segment(

@@ -15,6 +15,7 @@ import orjson
 from usage.events import VERSION, CallEvent
 
 START = "s"
+STILL = "o"  # open when its segment was begun: the start again, in the segment's head
 END = "e"
 # A version's fields never change: events spooled before an upgrade are read after it.
 FIELDS = {VERSION: tuple(field.name for field in fields(CallEvent))}
@@ -52,7 +53,7 @@ def decode(line: bytes) -> Record:
         kind, number, highest, version, values = orjson.loads(body)
     except ValueError as error:
         raise BrokenLine(f"not a spool record: {error}") from error
-    if kind not in (START, END) or type(number) is not int or type(highest) is not int:
+    if kind not in (START, STILL, END) or type(number) is not int or type(highest) is not int:
         raise BrokenLine("not a spool record")
     if not 0 < number <= highest or not isinstance(values, list):
         raise BrokenLine("not a spool record")

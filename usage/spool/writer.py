@@ -16,7 +16,7 @@ from pathlib import Path
 
 from usage.events import CallEvent
 from usage.spool.reader import LOCK, PRIVATE, segment_path
-from usage.spool.records import END, START, encode
+from usage.spool.records import END, START, STILL, encode
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Spool:
         """Starts a segment with the calls still open, so that earlier ones can be removed."""
         path = segment_path(folder, self._segment + 1)
         head = b"".join(
-            encode(START, number, self._highest, event) for number, event in self._open.items()
+            encode(STILL, number, self._highest, event) for number, event in self._open.items()
         )
         private = path.with_name(PRIVATE + path.name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
