@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from keys import providers
+from keys import outbound, providers
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_name, clean_slug
@@ -56,7 +56,9 @@ def create_custom_provider(
         credential_in=_clean_place(credential_in),
         credential_name=_clean_credential(credential_in, credential_name.strip()),
     )
-    provider.probe_method, provider.probe_path = _clean_probe(probe_method, probe_path)
+    provider.probe_method, provider.probe_path = _clean_probe(
+        probe_method, probe_path, credential_in
+    )
     try:
         with transaction.atomic():
             if any(spec.slug == slug for spec in providers.all_specs()):
@@ -93,11 +95,23 @@ def clean_base_url(text: str) -> str:
         raise Invalid("base_url", "The base URL's path is ambiguous.")
     if parts.scheme == "http" and not _may_be_plain(parts, port):
         raise Invalid("base_url", "The base URL must be https: a key never travels in the clear.")
+    _refuse_private(parts.hostname, port or (443 if parts.scheme == "https" else 80))
     return url
 
 
 def _may_be_plain(parts: SplitResult, port: int | None) -> bool:
     return f"{parts.hostname}:{port or 80}" in settings.OUTBOUND_ALLOW
+
+
+def _refuse_private(host: str, port: int) -> None:
+    try:
+        outbound.check_host(host, port)
+    except outbound.Blocked:
+        raise Invalid(
+            "base_url",
+            f"{host[:100]} is not on the open internet. The operator can let it through: "
+            f"KEYDECK_OUTBOUND_ALLOW={host[:100]}:{port}",
+        ) from None
 
 
 def _clean_place(place: str) -> str:
@@ -118,13 +132,15 @@ def _clean_credential(place: str, name: str) -> str:
     return name
 
 
-def _clean_probe(method: str, path: str) -> tuple[str, str]:
+def _clean_probe(method: str, path: str, place: str) -> tuple[str, str]:
     path = path.strip()
     if not path:
         return "", ""
-    method = method.strip().upper() or "GET"
+    method = method.strip().upper() or ("POST" if place == "body" else "GET")
     if method not in PROBE_METHODS:
         raise Invalid("probe_method", f"The probe is one of {', '.join(PROBE_METHODS)}.")
+    if place == "body" and method != "POST":
+        raise Invalid("probe_method", "A credential in the body needs a POST probe.")
     if not path.startswith("/") or path.startswith("//") or len(path) > 300:
         raise Invalid("probe_path", "The probe's path starts with one slash.")
     if not path.isprintable() or not path.isascii() or any(mark in path for mark in " #\\"):

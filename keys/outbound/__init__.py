@@ -7,13 +7,14 @@ from keys.outbound.aio import connector, resolver
 from keys.outbound.errors import Blocked, OutboundError
 from keys.outbound.fetching import Reply, fetch
 from keys.outbound.pinned import PinnedAdapter
-from keys.outbound.rules import check_url
+from keys.outbound.rules import check_host, check_url
 
 __all__ = [
     "Blocked",
     "OutboundError",
     "PinnedAdapter",
     "Reply",
+    "check_host",
     "check_url",
     "connector",
     "fetch",

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,6 +14,7 @@ _URL = re.compile(
 )
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_PRIVATE_NAME = re.compile(r"\.(?:localhost|localdomain|local|internal|intranet|home\.arpa)$")
 _PORTS = {"http": 80, "https": 443}
 
 # Ways to write an IPv4 address inside an IPv6 one; a router may turn them back.
@@ -47,6 +49,22 @@ def check_url(url: str, base_url: str) -> None:
         raise Blocked("plain http is not allowed")
     literal = _literal(host)
     if literal is not None and not is_public(literal):
+        raise Blocked
+
+
+def check_host(host: str, port: int) -> None:
+    """Raises Blocked for a host that is not of the open internet by its very spelling.
+
+    Where a name leads is checked at each connection; this says so before anybody adds a key.
+    """
+    plain = host.strip("[]").lower().rstrip(".")
+    if is_allowed(plain, port):
+        return
+    literal = _literal(plain)
+    if literal is not None:
+        if not is_public(literal):
+            raise Blocked
+    elif "." not in plain or _PRIVATE_NAME.search(plain) or _is_odd_address(plain):
         raise Blocked
 
 
@@ -95,6 +113,15 @@ def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _is_odd_address(host: str) -> bool:
+    """Whether resolvers take `host` for an IPv4 address, such as 127.1 or 0x7f000001."""
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return False
+    return True
 
 
 def _proxy() -> tuple[str, int]:

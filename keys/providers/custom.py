@@ -32,7 +32,7 @@ def spec_of(row: Provider) -> Custom:
     """The spec of one custom provider."""
     place = _PLACES[row.credential_in]
     name = row.credential_name.lower() if place == "header" else row.credential_name
-    method = row.probe_method or "GET"
+    method = row.probe_method or ("POST" if place == "body" else "GET")
     probe = Probe(method, row.probe_path) if row.probe_path else None
     return Custom(
         slug=row.slug,

@@ -37,8 +37,19 @@ def without_pairs(text: str, names: frozenset[str], holding: str) -> str:
         pair
         for pair in text.split("&")
         if unquote_plus(pair.partition("=")[0]) not in names
-        and not (holding and (holding in pair or ("%" in pair and holding in unquote(pair))))
+        and not (holding and holds(pair, holding))
     )
+
+
+def holds(text: str, needle: str) -> bool:
+    """Whether `needle` is in `text`, as it is or percent-encoded once or twice."""
+    for _ in range(2):
+        if needle in text:
+            return True
+        if "%" not in text:
+            return False
+        text = unquote(text)
+    return needle in text
 
 
 def with_pair(text: str, name: str, value: str) -> str:

@@ -95,8 +95,9 @@ def _target(
     target = spec.placement(outgoing.path, found)
     if target.place != "body":
         return target
-    if body.form == "none" and outgoing.method.upper() in _BODILESS:
-        return Placement("query", target.name)
+    in_query = Placement("query", target.name)
+    if body.form == "none" and outgoing.method.upper() in _BODILESS and in_query in spec.accepts:
+        return in_query  # any other provider gets a body: a secret in a URL ends up in logs
     if body.form == "opaque":
         return Placement("header", target.name.lower())
     if body.form == "json" and not isinstance(body.data, dict):
@@ -115,7 +116,7 @@ def _kept_headers(
         lowered = name.lower()
         if lowered in rivals:
             continue
-        if app_key_text and (app_key_text in value or app_key_text in name):
+        if app_key_text and any(formbody.holds(text, app_key_text) for text in (value, name)):
             continue
         if app_key_text and value[:6].lower() == "basic " and app_key_text in basic(value[6:]):
             continue

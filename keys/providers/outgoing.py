@@ -54,7 +54,7 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
     """
     own = spec.accepts if spec else frozenset()
     found = list(in_headers(outgoing.headers, own))
-    # A provider that wants a member gets a parameter from a request without a body.
+    # A caller without a body names the member of a body there.
     for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"), *names_in(own, "body"))):
         found += [
             Found(Placement("query", name), text)

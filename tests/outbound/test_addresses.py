@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 from pytest_django import Settings
 
-from keys.outbound import Blocked, check_url
+from keys.outbound import Blocked, check_host, check_url
 from keys.outbound.rules import check_address, is_public
 
 
@@ -70,6 +70,36 @@ def test_the_operator_lets_one_port_of_one_host_through(allowed: str, settings: 
 def test_a_scope_does_not_hide_a_link_local_address() -> None:
     with pytest.raises(Blocked):
         check_address("api.example.com", "fe80::1%eth0", 443, plain=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "[::1]",
+        "localhost",
+        "LOCALHOST.",
+        "api.localhost",
+        "printer.local",
+        "metadata.google.internal",
+        "redis",
+    ],
+)
+def test_a_host_that_is_private_by_its_spelling_is_refused(host: str, settings: Settings) -> None:
+    with pytest.raises(Blocked):
+        check_host(host, 443)
+    settings.OUTBOUND_ALLOW = [f"{host.strip('[].').lower()}:443"]
+    check_host(host, 443)
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "8.8.8.8", "[2606:4700::1111]", "1a.2b"])
+def test_a_host_of_the_open_internet_is_fine(host: str) -> None:
+    check_host(host, 443)
 
 
 BASE = "https://api.example.com"

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from keys import lifecycle, providers
+from keys import lifecycle, providers, validation, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
-from keys.models import Provider
+from keys.models import Application, Provider
+from keys.states import Verdict
+from tests.upstream import Upstream
 
 GOOD: dict[str, Any] = {
     "slug": "acme",
@@ -64,6 +66,11 @@ def test_a_slug_that_is_taken_is_a_conflict(slug: str) -> None:
         ("base_url", "https://a b.example"),
         ("base_url", "https://a\\b.example"),
         ("base_url", "https://a.example/" + "x" * 300),
+        ("base_url", "https://169.254.169.254"),
+        ("base_url", "https://localhost"),
+        ("base_url", "https://2130706433"),
+        ("base_url", "https://[::ffff:127.0.0.1]"),
+        ("base_url", "https://127.0.0.1:8000/api"),
         ("credential_in", "cookie"),
         ("credential_name", ""),
         ("credential_name", "X Key"),
@@ -82,6 +89,46 @@ def test_what_would_leak_or_break_is_refused_by_its_field(field: str, value: str
         create(**{field: value})
     assert caught.value.field == field
     assert not Provider.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_credential_in_the_body_is_probed_by_post(method: str) -> None:
+    body = {"credential_in": "body", "credential_name": "auth"}
+    with pytest.raises(Invalid) as caught:
+        create(**body, probe_method=method)
+    assert caught.value.field == "probe_method"
+    assert create(**body, probe_method="").probe_method == "POST"
+    assert create(**body, slug="bare", probe_path="", probe_method="GET").probe_method == ""
+
+
+@pytest.mark.django_db
+def test_a_body_provider_described_before_gets_its_key_in_a_body(allow_upstream: Upstream) -> None:
+    row = Provider(
+        slug="old", name="Old", base_url=allow_upstream.url, credential_in="body",
+        credential_name="auth", probe_method="GET", probe_path="/me",
+    )  # fmt: skip
+    validation.probe(providers.custom.spec_of(row), vault.Secret("s3cret-of-old"))
+    (received,) = allow_upstream.requests
+    assert received.target == "/me"
+    assert received.json() == {"auth": "s3cret-of-old"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "[::ffff:127.0.0.1]", "127.0.0.1"])
+def test_a_private_host_is_blocked_at_the_connection_too(
+    upstream: Upstream, application: Application, host: str
+) -> None:
+    Provider.objects.create(
+        slug="inside", name="Inside", base_url=f"https://{host}:{upstream.port}",
+        credential_in="bearer", probe_method="GET", probe_path="/me",
+    )  # fmt: skip
+    key = lifecycle.add_provider_key(
+        Actor.system("test"), application, name="k", provider="inside", secret="s3cret-of-mine"
+    )
+    assert key.verdict in (Verdict.UNKNOWN, Verdict.UNCHECKED)
+    assert key.evidence["code"] == "blocked"
+    assert upstream.requests == []
 
 
 @pytest.mark.django_db
