@@ -31,9 +31,17 @@ class ProviderKeyForm(forms.Form):
 
 
 class ConnectForm(forms.Form):
-    """The one form that makes both keys."""
+    """The one form that makes both keys, and the application they belong to."""
+
+    NEW = "new"  # no application can have this short name
 
     application = forms.ChoiceField(label="Application")
+    application_name = forms.CharField(
+        max_length=100,
+        required=False,
+        label="Name of the new application",
+        help_text="What the keys are for, such as “Shop”.",
+    )
     provider = forms.ChoiceField(label="Provider")
     secret = SecretField(
         label="Provider key",
@@ -43,8 +51,19 @@ class ConnectForm(forms.Form):
     def __init__(self, *args: Any, applications: Iterable[Application], **options: Any) -> None:
         super().__init__(*args, **options)
         mine = [(application.slug, application.name) for application in applications]
-        self.fields["application"].choices = mine  # type: ignore[attr-defined]
+        choose = [("", "Choose one")] if mine else []
+        offered = [*choose, (self.NEW, "New application…"), *mine]
+        self.fields["application"].choices = offered  # type: ignore[attr-defined]
         self.fields["provider"].choices = provider_choices()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.makes_application(data) and not data.get("application_name"):
+            self.add_error("application_name", "What is it called?")
+        return data
+
+    def makes_application(self, data: dict[str, Any]) -> bool:
+        return data.get("application") == self.NEW
 
 
 class LimitsForm(forms.Form):

@@ -14,7 +14,7 @@ from keys.forms.keys import AppKeyForm, ConfirmForm, LimitsForm
 from keys.models import AppKey, Application, ProviderKey
 from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
-from keys.states import KeyState, Stage
+from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.acts import rotation_urls
 from keys.views.provider_keys import events_of
@@ -73,6 +73,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "versions": versions,
         "previous": next((v for v in versions if v.stage == Stage.PREVIOUS), None),
         "usable": usable,
+        "rejected": rejected_keys(key, usable),
         "events": events_of(request, key.application, f"app_key:{key.pk}"),
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
         **rotation_urls("app_key_act", key, can["rotate_app_key"]),
@@ -89,6 +90,14 @@ def usable_specs(key: AppKey, specs: dict[str, ProviderSpec]) -> list[ProviderSp
     found = dict.fromkeys(slug for slug in slugs if slug in specs)
     allowed = set(key.providers) if key.providers else set(found)
     return [specs[slug] for slug in found if slug in allowed]
+
+
+def rejected_keys(key: AppKey, usable: list[ProviderSpec]) -> list[ProviderKey]:
+    """The refused provider keys of providers where this app key has no other to stand in for."""
+    rows = ProviderKey.objects.filter(application=key.application, state=KeyState.ACTIVE)
+    mine = list(rows.filter(provider__in=[spec.slug for spec in usable]).order_by("name"))
+    served = {row.provider for row in mine if row.verdict != Verdict.DEAD}
+    return [row for row in mine if row.provider not in served]
 
 
 def copy_menu(key: AppKey, last4: str, spec: ProviderSpec) -> dict[str, object]:

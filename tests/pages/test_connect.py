@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from keys.models import AppKey, Application, ProviderKey, User
+from tests.factories import ProviderKeyFactory
 from tests.pages.conftest import SECRET, page_of
 from tests.upstream import Upstream
 
@@ -30,12 +32,59 @@ def test_it_makes_both_keys_and_lands_on_the_snippet(
     assert SECRET not in page
 
 
-def test_a_wrong_secret_reads_rejected_by_the_provider_at_once(
+def test_a_wrong_secret_lands_where_it_is_replaced_with_one_clear_message(
     client_of: ClientOf, owner: User, refusing: Upstream
 ) -> None:
-    page = connect(client_of(owner)).content.decode()
-    assert "rejected by the provider" in page
-    assert ProviderKey.objects.get().verdict == "dead"
+    answer = connect(client_of(owner))
+    page, key = answer.content.decode(), ProviderKey.objects.get()
+    assert key.verdict == "dead"
+    assert answer.redirect_chain[-1][0] == page_of(key)
+    assert page.count("rejected by the provider") == 1
+    assert "until the secret is replaced" in page
+    assert page.count("alert-success") == 0
+    assert "ready" not in page
+    rotation = client_of(owner).get(page_of(key, "rotate")).content.decode()
+    assert '<option value="0" selected>' in rotation
+
+
+def test_its_app_key_says_why_it_cannot_work_and_who_mends_it(
+    client_of: ClientOf, owner: User, viewer: User, refusing: Upstream
+) -> None:
+    connect(client_of(owner))
+    key, app_key = ProviderKey.objects.get(), AppKey.objects.get()
+    page = client_of(owner).get(page_of(app_key)).content.decode()
+    assert "The provider rejects" in page
+    assert page_of(key, "rotate") in page
+    assert page_of(key, "rotate") not in client_of(viewer).get(page_of(app_key)).content.decode()
+    ProviderKeyFactory(application=key.application, provider="modelslab", verdict="live")
+    assert "The provider rejects" not in client_of(owner).get(page_of(app_key)).content.decode()
+
+
+def test_an_application_is_made_in_the_same_act(
+    client_of: ClientOf, developer: User, provider: Upstream
+) -> None:
+    answer = connect(client_of(developer), application="new", application_name="Back office")
+    made = Application.objects.get(name="Back office")
+    assert made.memberships.get().user == developer
+    assert AppKey.objects.get().application == made
+    assert answer.redirect_chain[-1][0].startswith(page_of(AppKey.objects.get()))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"application_name": ""}, "What is it called?"),
+        ({"application_name": "!!!"}, "slug"),
+        ({"application_name": "Back office", "secret": "two words"}, "whitespace"),
+    ],
+)
+def test_nothing_is_made_when_a_part_of_it_is_wrong(
+    fields: dict[str, str], words: str, client_of: ClientOf, owner: User, provider: Upstream
+) -> None:
+    answer = connect(client_of(owner), application="new", **fields)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Application.objects.filter(name__in=["Back office", "!!!"]).exists()
 
 
 def test_whitespace_around_the_secret_is_taken_off_and_said(
@@ -70,12 +119,22 @@ def test_bad_input_is_said_beside_the_field_and_the_choice_is_kept(
 
 
 def test_only_applications_whose_provider_keys_one_manages_are_offered(
-    client_of: ClientOf, developer: User, provider: Upstream
+    client_of: ClientOf, owner: User, developer: User, provider: Upstream
 ) -> None:
     client = client_of(developer)
-    assert "First, an application" in client.get(reverse("connect")).content.decode()
+    page = client.get(reverse("connect")).content.decode()
+    assert "New application…" in page
+    assert 'value="shop"' not in page
     assert connect(client).status_code == 422
     assert ProviderKey.objects.count() == 0
+    assert 'value="shop"' in client_of(owner).get(reverse("connect")).content.decode()
+
+
+def test_no_application_is_chosen_unless_it_was_asked_for(client_of: ClientOf, owner: User) -> None:
+    client = client_of(owner)
+    assert '<option value="" selected>' in client.get(reverse("connect")).content.decode()
+    page = client.get(f"{reverse('connect')}?application=shop").content.decode()
+    assert '<option value="shop" selected>' in page
 
 
 def test_both_keys_are_explained_in_the_same_words_in_form_and_empty_state(
