@@ -1,10 +1,12 @@
 """Sessions: the rows sign nobody in without the cookie, and end when they should."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.conf import settings as product
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -98,3 +100,17 @@ def test_signing_out_takes_a_post_and_ends_the_session_for_good(signed_in: Clien
     signed_in.post("/accounts/logout/")
     assert not _is_in(signed_in)
     assert not _is_in(_with(cookie))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_holds_no_session(viewer: User, tmp_path: Path) -> None:
+    client = Client()
+    client.force_login(viewer)
+    row = Session.objects.get()
+    call_command("backup", str(tmp_path / "copy"))
+    content = (tmp_path / "copy").read_bytes()
+    assert row.session_key.encode() not in content
+    assert row.session_data.encode() not in content
+    call_command("restore", str(tmp_path / "copy"), "--yes")
+    assert not Session.objects.exists()
+    assert not _is_in(client)
