@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from usage import retention
@@ -11,6 +12,17 @@ from usage.ingest import count_stranger, flush_strangers, strangers
 from usage.models import Call, StrangerCount
 
 pytestmark = pytest.mark.django_db
+# The second network of a flush.
+REFUSE = {
+    "sqlite": "CREATE TRIGGER away BEFORE INSERT ON usage_strangercount"
+    " WHEN NEW.network LIKE '198.51.100.0/24' BEGIN SELECT RAISE(ABORT, 'away'); END",
+    "postgresql": "ALTER TABLE usage_strangercount"
+    " ADD CONSTRAINT away CHECK (network <> '198.51.100.0/24')",
+}
+ALLOW = {
+    "sqlite": "DROP TRIGGER away",
+    "postgresql": "ALTER TABLE usage_strangercount DROP CONSTRAINT away",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +53,24 @@ def test_what_is_flushed_adds_up() -> None:
         count_stranger("192.0.2.7", "key_required", 2)
         flush_strangers()
     assert counts() == {("192.0.2.0/24", "key_required"): 6}
+
+
+def test_a_flush_that_fails_midway_counts_once_in_the_end() -> None:
+    count_stranger("192.0.2.7", "key_required")
+    count_stranger("198.51.100.7", "key_required")
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE[connection.vendor])
+        try:
+            with pytest.raises(DatabaseError):
+                flush_strangers()
+        finally:
+            cursor.execute(ALLOW[connection.vendor])
+    assert counts() == {}
+    assert flush_strangers() == 2
+    assert counts() == {
+        ("192.0.2.0/24", "key_required"): 1,
+        ("198.51.100.0/24", "key_required"): 1,
+    }
 
 
 def test_a_flood_from_everywhere_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

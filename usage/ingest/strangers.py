@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from django.db import transaction
 from django.utils import timezone
 
 from usage.bulk import add
@@ -42,8 +43,11 @@ def flush_strangers() -> int:
     with _guard:
         taken = dict(_counts)
         _counts.clear()
+    if not taken:
+        return 0
     try:
-        add(StrangerCount, ("at", "network", "code"), ("requests",), _rows(taken))
+        with transaction.atomic():  # all or none: what is kept for the next try is not in yet
+            add(StrangerCount, ("at", "network", "code"), ("requests",), _rows(taken))
     except BaseException:
         with _guard:
             _counts.update(taken)
