@@ -39,8 +39,8 @@ class ConnectForm(forms.Form):
     application_name = forms.CharField(
         max_length=100,
         required=False,
-        label="Name of the new application",
-        help_text="What the keys are for, such as “Shop”.",
+        label="Its name",
+        help_text="What the keys of a new application are for, such as “Shop”.",
     )
     provider = forms.ChoiceField(label="Provider")
     secret = SecretField(
