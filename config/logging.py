@@ -4,17 +4,20 @@ import logging
 import re
 from typing import Any
 
-# Our own keys and tokens, and the shapes that providers' keys have in headers, URLs and bodies.
-_KEY_SHAPES = re.compile(
-    r"kdt?_[A-Za-z0-9_]{8,}"
-    r"|\bsk-[A-Za-z0-9_-]{8,}"
-    r"|(?i:(?<=bearer )|(?<=[?&]key=)|(?<=\"key\": \")|(?<=\"key\":\"))[^\s\"'&]{8,}"
+# Our own keys and tokens, and a shape that several providers' keys have.
+_KEY_SHAPES = re.compile(r"kdt?_[A-Za-z0-9_]{8,}|\bsk-[A-Za-z0-9_-]{8,}")
+# What follows a credential's name in a header, a URL, a body, a Python value.
+_NAMED = re.compile(
+    r"((?:key|secret|token|passw(?:or)?d|authorization)"
+    r"(?:[\"'\\]*\s*[:=]\s*b?[\"'\\]*|[\"']\s*,\s*b?[\"'])(?:(?:bearer|basic)\s+)?"
+    r"|\bbearer\s+)[^\s\"'\\&,;]{8,}",
+    re.IGNORECASE,
 )
 
 
 def mask(text: str) -> str:
     """`text` with everything key-shaped replaced by `[masked]`."""
-    return _KEY_SHAPES.sub("[masked]", text)
+    return _NAMED.sub(r"\1[masked]", _KEY_SHAPES.sub("[masked]", text))
 
 
 class MaskingFormatter(logging.Formatter):
@@ -42,6 +45,8 @@ LOGGING: dict[str, Any] = {
         "uvicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
         "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
         "django.request": {"level": "ERROR"},
+        # Its DEBUG lines carry whole URLs, and some providers take their key there.
+        "urllib3": {"level": "INFO"},
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -4,6 +4,7 @@ Every copy of the app key goes, wherever a client may have put it; the secret go
 """
 
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from keys.providers import formbody, jsonbody
 from keys.providers.base import Placement, ProviderSpec
@@ -35,7 +36,7 @@ def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Se
     An empty `app_key_text` means that the caller sent none (probes, the wrapper).
     Raises BadBody.
     """
-    if app_key_text and app_key_text in outgoing.path:
+    if app_key_text and app_key_text in unquote(outgoing.path):
         raise BadBody("A key does not belong in the path")
     body = read_body(outgoing)
     found = _places_of(outgoing, body, spec, app_key_text)

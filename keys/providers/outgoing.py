@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from keys.providers import formbody, jsonbody
@@ -26,9 +26,10 @@ class Outgoing:
 
     method: str
     path: str
-    query: str
-    headers: Headers
-    body: bytes = b""
+    # The places of credentials stay out of its repr, and so out of tracebacks with values.
+    query: str = field(repr=False)
+    headers: Headers = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
     content_type: str = ""
 
 
