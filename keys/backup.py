@@ -11,15 +11,17 @@ from contextlib import closing
 from pathlib import Path
 
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Model
 
 from keys import changes
-from keys.models import Application
+from keys.models import Application, ChangeCounter
 
 _SQLITE = b"SQLite format 3\0"
 _POSTGRES = b"PGDMP"
 _SESSIONS = Session._meta.db_table
+_MEANWHILE = 1000  # more changes than are counted while a copy is put in the database's place
 
 
 class BackupError(Exception):
@@ -64,12 +66,14 @@ def load(path: Path, *, replace: bool) -> None:
         raise BackupError(f"{path} is not a copy of a {connection.display_name} database")
     if not replace and _holds_applications():
         raise BackupError("this database holds applications already: add --yes to replace it")
+    seen = _counted()
     if connection.vendor == "sqlite":
         _load_sqlite(path)
     else:
         _load_postgres(path)
     connection.close()
-    changes.bump()  # processes that run look again
+    with transaction.atomic():
+        changes.overtake(seen + _MEANWHILE)  # processes that run look again
 
 
 def _load_sqlite(path: Path) -> None:
@@ -104,8 +108,16 @@ def _sqlite() -> sqlite3.Connection:
 
 
 def _holds_applications() -> bool:
-    tables = connection.introspection.table_names()
-    return Application._meta.db_table in tables and Application.objects.exists()
+    return _has_table(Application) and Application.objects.exists()
+
+
+def _counted() -> int:
+    """What processes that run have seen of the change counter at most, so far."""
+    return changes.current() if _has_table(ChangeCounter) else 0
+
+
+def _has_table(model: type[Model]) -> bool:
+    return model._meta.db_table in connection.introspection.table_names()
 
 
 def _run(program: str, *words: str) -> str:
