@@ -115,6 +115,22 @@ def test_a_torn_last_line_of_a_dead_process_is_not_believed(new_spool: NewSpool)
     assert account(spool).lost == 0
 
 
+def test_a_last_line_that_lacks_nothing_but_its_end_is_believed_of_a_dead_process(
+    new_spool: NewSpool,
+) -> None:
+    """As a power cut may leave it: what was safe on disk counts."""
+    for lines in (1, 2):
+        spool = new_spool(fsync=True)
+        record(spool)
+        path = segment_path(spool.directory, 1)
+        path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:lines]))
+        drain(spool.directory)
+        spool.close()
+        drain_dead()
+        assert (account(spool).accepted, account(spool).stored, account(spool).lost) == (1, 1, 0)
+    assert sorted(Call.objects.values_list("outcome", flat=True)) == ["aborted", "ok"]
+
+
 def test_a_damaged_line_is_quarantined_and_its_call_told_by_the_other_line(
     new_spool: NewSpool,
 ) -> None:

@@ -1,5 +1,6 @@
 """The writing side: what a process has begun or ended is on disk, whole, or not at all."""
 
+import errno
 import os
 import resource
 import shutil
@@ -90,6 +91,29 @@ def test_an_end_that_found_no_room_is_written_before_anything_else(new_spool: Ne
         with pytest.raises(SpoolError):
             one.begin(make_event())
     one.begin(make_event())
+    assert kinds(one) == [(START, 1), (END, 1), (START, 2)]
+
+
+def test_what_cannot_be_synced_is_not_begun_and_not_ended(
+    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = new_spool(fsync=True)
+    number = one.begin(make_event())
+
+    def refuse(_: int) -> None:
+        # Nothing of a line that is not safe yet is believed.
+        assert len(records(one)) == 1
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fdatasync", refuse)
+        for _ in range(2):
+            with pytest.raises(SpoolError):
+                one.begin(make_event())
+        assert one.open_calls == 1
+        with pytest.raises(SpoolError):
+            one.end(number, make_event())
+    assert one.begin(make_event()) == 2
     assert kinds(one) == [(START, 1), (END, 1), (START, 2)]
 
 

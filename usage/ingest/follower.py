@@ -5,7 +5,7 @@ from pathlib import Path
 
 from usage.events import Outcome
 from usage.ingest.store import Batch, Poison, Told, position_of
-from usage.spool.reader import Line, Position, read, read_again
+from usage.spool.reader import Line, Position, read, read_again, read_rest
 from usage.spool.records import END, STILL, BrokenLine, Record, decode
 
 BATCH = 2000  # lines
@@ -33,9 +33,15 @@ class Follower:
     def last(self) -> Batch:
         """The end of a dead writer: the calls left open are aborted."""
         batch = Batch(self.folder.name, self.position, self.position, last=True)
-        batch.ended = [
+        # A power cut may take the end of a line that was safe up to there.
+        rest = Line(self.position, read_rest(self.folder, self.position))
+        if _record(rest):
+            self._collect(rest, batch)
+        left = {**self.open, **batch.opened}
+        batch.ended += [
             replace(start, event={**start.event, "outcome": Outcome.ABORTED.value})
-            for start in self.open.values()
+            for number, start in left.items()
+            if number not in batch.shut
         ]
         return batch
 

@@ -68,6 +68,16 @@ def read(folder: Path, start: Position, limit: int) -> tuple[list[Line], Positio
     return lines, here
 
 
+def read_rest(folder: Path, position: Position) -> bytes:
+    """What follows a position behind the last whole line: a line without its end, if anything."""
+    try:
+        with segment_path(folder, position.segment).open("rb") as file:
+            file.seek(position.offset)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def read_again(folder: Path, number: int) -> Iterator[Line]:
     """The complete lines of a segment (or of the first behind it, if it is gone) from its head on.
 

@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from usage.events import CallEvent
@@ -112,14 +113,24 @@ class Spool:
         try:
             if self._torn:
                 self._cut_back()
-            written = os.write(self._file, line)
-            if written < len(line):
-                self._torn = True
-                self._cut_back()
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._torn = True
+            if self._fsync:
+                # Readers believe a line by its end: withheld until the rest is safe.
+                self._put(line[:-1])
+                os.fdatasync(self._file)
+                self._put(line[-1:])
+            else:
+                self._put(line)
         except OSError as error:
+            with suppress(OSError):
+                self._cut_back()
             raise SpoolError(error.errno, f"cannot write spool: {error.strerror}") from error
-        self._size += written
+        self._torn = False
+        self._size += len(line)
+
+    def _put(self, data: bytes) -> None:
+        if os.write(self._file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _cut_back(self) -> None:
         # Readers stop at a line without its end, so what is cut off here was never believed.
@@ -127,11 +138,6 @@ class Spool:
         self._torn = False
 
     def _after_write(self) -> None:
-        try:
-            if self._fsync:
-                os.fdatasync(self._file)
-        except OSError as error:
-            raise SpoolError(error.errno, f"cannot sync spool: {error.strerror}") from error
         if self._size >= self._segment_bytes:
             try:
                 self._next_segment(self.directory)
