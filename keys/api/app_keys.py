@@ -6,6 +6,7 @@ from ninja.responses import Status
 
 from keys import lifecycle, permissions
 from keys.api import paging
+from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.schemas import (
     AppKeyIn,
@@ -17,7 +18,6 @@ from keys.api.schemas import (
     RevealIn,
     RevealOut,
     RotateAppKey,
-    StateOut,
 )
 from keys.api.versions import last4_of, versions_of
 from keys.audit import Actor
@@ -85,52 +85,15 @@ def rotate_app_key(
     return _with_secret(key, slug, secret.reveal())
 
 
-@router.post(
-    f"{ONE}/rotation/finish",
-    auth=SECRETS,
-    response=StateOut,
-    operation_id="finish_app_key_rotation",
+add_acts(
+    router,
+    ONE,
+    "app_key",
+    permissions.get_app_key,
+    finish_rotation="Ends the overlap now: the old secret stops working.",
+    cancel_rotation="Brings the previous secret back: the new one stops working.",
+    revoke="Refused everywhere within a second. Can't be undone.",
 )
-def finish_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Ends the overlap now: the old secret stops working."""
-    key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
-    lifecycle.finish_rotation(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(
-    f"{ONE}/rotation/cancel",
-    auth=SECRETS,
-    response=StateOut,
-    operation_id="cancel_app_key_rotation",
-)
-def cancel_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Brings the previous secret back: the new one stops working."""
-    key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
-    lifecycle.cancel_rotation(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/disable", auth=MANAGE, response=StateOut, operation_id="disable_app_key")
-def disable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
-    lifecycle.disable(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/enable", auth=MANAGE, response=StateOut, operation_id="enable_app_key")
-def enable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
-    lifecycle.enable(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/revoke", auth=SECRETS, response=StateOut, operation_id="revoke_app_key")
-def revoke(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Refused everywhere within a second. Can't be undone."""
-    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
-    lifecycle.revoke(Actor.of(request), key)
-    return _state(key)
 
 
 @router.post(f"{ONE}/reveal", auth=MANAGE, response=RevealOut, operation_id="reveal_app_key")
@@ -138,11 +101,6 @@ def reveal(request: HttpRequest, slug: str, key_id: str, body: RevealIn | None =
     """The app key again; needs no reason. 409 where the application shows keys once."""
     key = permissions.get_app_key(request.user, slug, key_id, Act.COPY_APP_KEY)
     return RevealOut(key=lifecycle.copy_app_key(Actor.of(request), key).reveal())
-
-
-def _state(key: AppKey) -> StateOut:
-    key.refresh_from_db(fields=["state"])
-    return StateOut(id=key.id, state=key.state)
 
 
 def _fresh(key: AppKey, slug: str) -> AppKeyOut:

@@ -6,6 +6,7 @@ from ninja.responses import Status
 
 from keys import lifecycle, permissions
 from keys.api import paging
+from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.schemas import (
     CheckOut,
@@ -17,7 +18,6 @@ from keys.api.schemas import (
     RevealIn,
     RevealOut,
     RotateProviderKey,
-    StateOut,
 )
 from keys.api.versions import last4_of, versions_of
 from keys.audit import Actor
@@ -78,7 +78,7 @@ def rotate_provider_key(
     request: HttpRequest, slug: str, key_id: str, body: RotateProviderKey
 ) -> ProviderKeyOut:
     """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
-    key = _manageable(request, slug, key_id)
+    key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
     lifecycle.rotate_provider_key(
         Actor.of(request),
         key,
@@ -88,52 +88,16 @@ def rotate_provider_key(
     return _fresh(key, slug)
 
 
-@router.post(
-    f"{ONE}/rotation/finish",
-    auth=SECRETS,
-    response=StateOut,
-    operation_id="finish_provider_key_rotation",
+add_acts(
+    router,
+    ONE,
+    "provider_key",
+    permissions.get_provider_key,
+    act=Act.MANAGE_PROVIDER_KEYS,
+    finish_rotation="Ends the overlap now, or promotes a pending version on purpose.",
+    cancel_rotation="Drops the pending version, or brings the previous one back.",
+    revoke="Can't be undone, and doesn't revoke the secret at the provider.",
 )
-def finish_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Ends the overlap now, or promotes a pending version on purpose."""
-    key = _manageable(request, slug, key_id)
-    lifecycle.finish_rotation(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(
-    f"{ONE}/rotation/cancel",
-    auth=SECRETS,
-    response=StateOut,
-    operation_id="cancel_provider_key_rotation",
-)
-def cancel_rotation(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Drops the pending version, or brings the previous one back."""
-    key = _manageable(request, slug, key_id)
-    lifecycle.cancel_rotation(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/disable", auth=MANAGE, response=StateOut, operation_id="disable_provider_key")
-def disable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    key = _manageable(request, slug, key_id)
-    lifecycle.disable(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/enable", auth=MANAGE, response=StateOut, operation_id="enable_provider_key")
-def enable(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    key = _manageable(request, slug, key_id)
-    lifecycle.enable(Actor.of(request), key)
-    return _state(key)
-
-
-@router.post(f"{ONE}/revoke", auth=SECRETS, response=StateOut, operation_id="revoke_provider_key")
-def revoke(request: HttpRequest, slug: str, key_id: str) -> StateOut:
-    """Can't be undone, and doesn't revoke the secret at the provider."""
-    key = _manageable(request, slug, key_id)
-    lifecycle.revoke(Actor.of(request), key)
-    return _state(key)
 
 
 @router.post(f"{ONE}/reveal", auth=SECRETS, response=RevealOut, operation_id="reveal_provider_key")
@@ -150,15 +114,6 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
     evidence = lifecycle.check_provider_key(Actor.of(request), key)
     return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
-
-
-def _manageable(request: HttpRequest, slug: str, key_id: str) -> ProviderKey:
-    return permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-
-
-def _state(key: ProviderKey) -> StateOut:
-    key.refresh_from_db(fields=["state"])
-    return StateOut(id=key.id, state=key.state)
 
 
 def _fresh(key: ProviderKey, slug: str) -> ProviderKeyOut:
