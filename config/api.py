@@ -22,6 +22,7 @@ from keys.lifecycle import Invalid
 from usage.api import calls, ledger, totals
 
 VERSION = "1.0"
+_FOR = {"HEAD": "GET"}  # the server leaves the body out
 View = Callable[..., HttpResponseBase]
 # JSON, or nothing said; the form type is what `curl -d` says of any body.
 TYPES = {"", "application/json", "application/x-www-form-urlencoded"}
@@ -55,10 +56,13 @@ def _door(view: View) -> View:
         kind = request.content_type or ""
         if kind not in TYPES and not kind.endswith("+json"):
             return errors.problem(415, "unsupported_media_type", "Send JSON: application/json.")
+        asked, request.method = request.method, _FOR.get(request.method or "", request.method)
         try:
             response = view(request, *args, **kwargs)
         except Http404:
             response = _unknown_path(request)
+        finally:
+            request.method = asked
         if response.status_code == 405:
             allowed = response["Allow"]
             response = errors.problem(405, "method_not_allowed", f"Allowed here: {allowed}.")

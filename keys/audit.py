@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from keys.addresses import request_address
 from keys.derived import derived_key
-from keys.models import Application, AuditEvent, AuditHead, User
+from keys.models import ApiToken, Application, AuditEvent, AuditHead, User
 
 
 class Action(StrEnum):
@@ -62,16 +62,21 @@ class Actor:
     user: User | None
     name: str
     address: str = ""
+    token: str = ""  # name of the API token, where one was used
 
     @classmethod
     def of(cls, request: HttpRequest) -> "Actor":
-        return cls.person(request.user, request_address(request.META))
+        used = getattr(request, "auth", None)  # set by REST
+        token = used.name if isinstance(used, ApiToken) else ""
+        return cls.person(request.user, request_address(request.META), token)
 
     @classmethod
-    def person(cls, user: AbstractBaseUser | AnonymousUser, address: str = "") -> "Actor":
+    def person(
+        cls, user: AbstractBaseUser | AnonymousUser, address: str = "", token: str = ""
+    ) -> "Actor":
         if not isinstance(user, User):
             raise TypeError("nobody is signed in")
-        return cls(user, user.email, address)
+        return cls(user, user.email, address, token)
 
     @classmethod
     def system(cls, name: str) -> "Actor":
@@ -112,6 +117,8 @@ def record(
     head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
     if not _is_sealed(head):
         head.digest = _LOST
+    if actor.token:
+        detail["api_token"] = actor.token
     event = AuditEvent(
         at=timezone.now(),
         actor=actor.user,

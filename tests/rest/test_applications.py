@@ -143,3 +143,13 @@ def test_lists_cost_the_same_whatever_they_hold(
     with django_assert_num_queries(4):  # the token, the application, the role, the rows
         assert len(client.get("/applications/shop/members").json["items"]) == 6
     assert Application.objects.count() == 6
+
+
+def test_head_answers_like_get(rest, owner, application):
+    asked = rest(owner).call("GET", "/applications/shop")
+    head = rest(owner).call("HEAD", "/applications/shop")
+
+    assert head.status == asked.status == 200
+    assert head.text == ""
+    assert head.response["Content-Type"] == asked.response["Content-Type"]
+    assert rest(owner).call("HEAD", "/applications/none").status == 404

@@ -96,3 +96,11 @@ def test_the_page_shows_the_same_events(role, request, rest, client_of, acts):
     page = client_of(user).get("/audit/")
     assert [event.pk for event, _ in page.context["events"]] == listed
     assert len(listed) == {"owner": 4, "developer": 2, "admin": 7}.get(role, 1)
+
+
+def test_the_token_that_was_used_is_named(rest, owner, app_key):
+    rest(owner, name="ci").post(f"/applications/shop/app-keys/{app_key.id}/disable")
+
+    event = rest(owner).get("/audit").json["items"][0]
+    assert event["actor"] == owner.email
+    assert event["detail"]["api_token"] == "ci"
