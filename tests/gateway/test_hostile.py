@@ -1,6 +1,8 @@
 """What a hostile caller or provider can't get past the gateway by headers and encodings."""
 
 import gzip
+import json
+import socket
 
 import pytest
 
@@ -79,3 +81,42 @@ def test_only_one_known_encoding_is_undone(encodings: str) -> None:
         Unpacker(encodings)
     assert not Unpacker(" Identity ").packed
     assert Unpacker("GZip").packed
+
+
+def raw_status(gateway: Server, request: str) -> tuple[int, str]:
+    """Status and error code of a request that no client library would send."""
+    with socket.create_connection(("127.0.0.1", gateway.port)) as line:
+        line.sendall(f"{request}Host: x\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = b"".join(iter(lambda: line.recv(65536), b"")).partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["error"]["code"]
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "PURGE"])
+def test_a_method_that_is_none_of_an_api_is_refused(
+    gateway: Server, provider: Upstream, key: str, method: str
+) -> None:
+    asked = f"{method} /gateway/modelslab/api/v7/models?key={key} HTTP/1.1\r\n"
+    assert raw_status(gateway, asked) == (400, "bad_request")
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("kind", ["script", "serviceworker", "style", "iframe", "document"])
+def test_a_page_of_the_same_origin_cannot_load_an_answer(
+    gateway: Server, provider: Upstream, key: str, kind: str
+) -> None:
+    sent = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": kind}
+    answer = gateway.get("/api/v7/models", params={"key": key}, headers=sent)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize(
+    ("site", "kind"), [("same-origin", "empty"), ("cross-site", "image"), ("none", "document")]
+)
+def test_code_may_fetch_and_other_sites_are_the_browsers_to_guard(
+    gateway: Server, key: str, site: str, kind: str
+) -> None:
+    sent = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": kind}
+    answer = gateway.get("/api/v7/models", params={"key": key}, headers=sent)
+    assert answer.status_code == 200
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"

@@ -5,7 +5,10 @@ from urllib.parse import quote
 from django.conf import settings
 
 from keys.addresses import client_address
+from usage.gateway.errors import denial
 from usage.gateway.inbound import Scope
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # JSON may come under these; an app key in it must be found all the same.
 _MAYBE_JSON = frozenset({"", "text/plain"})
@@ -28,6 +31,16 @@ class Asked:
         forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
         peer = client[0] if client else ""
         self.address = client_address(peer, forwarded, settings.TRUSTED_PROXIES)
+
+    def check(self) -> None:
+        """Raises Denial (bad_request) for what the gateway serves to nobody."""
+        if self.method not in METHODS:
+            raise denial("bad_request", f"The gateway takes {', '.join(METHODS)}")
+        # Code of the admin pages may fetch. But what a page of that origin loads as a script, a
+        # worker, a frame would be run as its own, and an answer is only a provider's word.
+        loads = self.value("sec-fetch-dest").strip().lower() not in ("", "empty")
+        if loads and self.value("sec-fetch-site").strip().lower() == "same-origin":
+            raise denial("bad_request", "A page can't load answers of the gateway")
 
     def value(self, name: str) -> str:
         """A header's value, or empty."""

@@ -85,6 +85,7 @@ class Exchange:
             await self._give_back()
 
     async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Route, Body]:
+        self._asked.check()
         slug, path = paths.split(self._asked.raw_path)
         spec = await self._find(self._desk.directory.specs, slug)
         if spec is None:
