@@ -19,7 +19,7 @@ from django.dispatch import receiver
 
 from keys.models import DataKey
 from keys.vault import masters
-from keys.vault.errors import Undecryptable
+from keys.vault.errors import Sealed, Undecryptable
 from keys.vault.slots import Slot
 
 _MOST_DATA_KEYS = 1024
@@ -144,14 +144,21 @@ def recheck() -> None:
     rows = DataKey.objects.in_bulk([opened.row_id for _, opened in kept])
     for place, opened in kept:
         row = rows.get(opened.row_id)
-        if row is not None and row.wrapped != opened.wrapped:
-            fresh = open_row(row)
-            if fresh.same_key(opened):
-                opened.wrapped = row.wrapped
-            else:
-                row = None
-        if row is None:
+        if row is None or not _is_same(row, opened):
             _ring.drop(place)
+
+
+def _is_same(row: DataKey, opened: OpenDataKey) -> bool:
+    if row.wrapped != opened.wrapped:
+        try:
+            if not open_row(row).same_key(opened):
+                return False
+        except Sealed:
+            return True  # rewrapped by a master key this process hasn't: nothing was dropped
+        except Undecryptable:
+            return False
+        opened.wrapped = row.wrapped
+    return True
 
 
 def forget() -> None:
