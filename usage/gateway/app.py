@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 
 import orjson
-from django.db import DatabaseError
+from django.db import Error
 
 from keys import vault
 from usage import ingest
@@ -26,7 +26,7 @@ async def startup() -> None:
     directory.start()
     ingest.start_drainer()
     # Where the database is away or the vault sealed, the first call tries again.
-    with contextlib.suppress(DatabaseError, vault.VaultError):
+    with contextlib.suppress(Error, vault.VaultError):
         await asyncio.wrap_future(directory.run(lambda: vault.lookup_hash("")))
 
 
@@ -86,7 +86,7 @@ def _vault(directory: Directory) -> str:
         return "not asked"  # what it opened before serves on
     try:
         return "sealed" if directory.run(vault.is_sealed).result(WAIT) else "ok"
-    except (DatabaseError, TimeoutError):
+    except (Error, TimeoutError):
         return "not asked"
 
 

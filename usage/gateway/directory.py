@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, Error, connection
 
-from keys import changes
+from keys import changes, vault
 from keys.providers.base import ProviderSpec
 from usage.gateway import loading
 from usage.gateway.records import AppKeyRecord, Pool
@@ -57,6 +57,10 @@ class Shelf(Generic[K, V]):
         found = self._known.get(name)
         return found if found is not None else self._empty.get(name)
 
+    def holds(self, name: K) -> bool:
+        """Whether there is something of that name, be the entry old."""
+        return name in self._known
+
     def put(self, name: K, entry: Entry[V]) -> None:
         kept, other, size = self._known, self._empty, self._size
         if not entry.value:
@@ -86,9 +90,9 @@ class Directory:
         self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Starts the thread; a second call does nothing."""
+        """Starts the thread unless it runs."""
         with self._starting:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="directory", daemon=True)
                 self._thread.start()
 
@@ -162,11 +166,12 @@ class Directory:
             connection.close()
 
     def _poll(self) -> None:
+        # The thread keeps its one connection as long as it works.
         try:
-            close_old_connections()
             counter = changes.current()
-        except DatabaseError:
-            # A connection that broke is not usable again.
+            if counter != self._counter:
+                vault.recheck()
+        except Error:
             connection.close()
             return
         if counter != self._counter:
@@ -185,7 +190,7 @@ class Directory:
             if not self.fresh:
                 raise DatabaseError  # the poll looks whether it's back; callers don't wait
             value = shelf.load(name)
-        except DatabaseError as error:
+        except Error as error:
             if entry is not None and entry.value and self.serving:
                 return entry.value
             raise Unavailable from error

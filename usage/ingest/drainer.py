@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, connection
 
 from usage import spool
 from usage.ingest.drain import drain, drain_dead, drain_mine
@@ -49,12 +49,11 @@ class Drainer(threading.Thread):
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
-            close_old_connections()
             work()
         except Exception as error:
             # The thread must outlive any fault: the spool keeps everything until it is mended.
             if self._pause == EVERY:
-                fault = not isinstance(error, DatabaseError)
+                fault = not isinstance(error, Error)
                 logger.error("Calls stay in the spool for now: %s", error, exc_info=fault)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             connection.close()
