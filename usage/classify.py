@@ -61,7 +61,8 @@ _REMEDIES_BY_CODE = {
     "ip_not_allowed": "Add the caller's address to the app key's ranges, if it is yours.",
     "upstream_timeout": "The provider did not answer in time: try again, or ask for less at once.",
     "unavailable": "Keydeck could not ask its database or write its spool: see /readyz.",
-    "body_too_large": "Send a smaller body, or raise KEYDECK_BODY_LIMIT.",
+    "body_too_large": "Send a smaller body, or raise KEYDECK_BODY_LIMIT (KEYDECK_UPLOAD_LIMIT "
+    "for files that are passed on as they come).",
     "bad_request": "The body is not what its Content-Type says, or the path is ambiguous.",
 }
 

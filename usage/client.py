@@ -24,6 +24,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
+from django.db import Error
 
 from keys.providers.base import ProviderSpec
 from usage import ingest
@@ -132,7 +133,7 @@ class KeyedSession(requests.Session):
         here = desk.mine().directory
         try:
             spec = here.find(here.specs, self.provider)
-        except (directory.Unavailable, TimeoutError) as error:
+        except (directory.Unavailable, TimeoutError, Error) as error:
             raise Unavailable("The database cannot be asked") from error
         if spec is None:
             raise UnknownProvider(f"No provider is called {self.provider}")
@@ -142,7 +143,7 @@ class KeyedSession(requests.Session):
         here = desk.mine().directory
         try:
             found = here.find(here.applications, self.application)
-        except (directory.Unavailable, TimeoutError) as error:
+        except (directory.Unavailable, TimeoutError, Error) as error:
             raise Unavailable("The database cannot be asked") from error
         if found is None:
             raise UnknownApplication(f"No application is called {self.application}")

@@ -7,7 +7,7 @@ key can always spell it in a way that nobody looks for.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from urllib.parse import quote
 
 MESSAGE_LIMIT = 200
@@ -84,6 +84,14 @@ class Masker:
         """What was held back, at the end of the stream."""
         held, self._held = self._held, b""
         return held
+
+    async def over(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """A whole stream, masked."""
+        async for part in parts:
+            if passed := self.feed(part):
+                yield passed
+        if rest := self.flush():
+            yield rest
 
     def _start_of_prefix(self, data: bytes) -> int:
         """Where the earliest proper prefix of a secret starts that runs to the end of `data`."""

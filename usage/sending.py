@@ -6,19 +6,21 @@ It sits at the adapter, below everything of `requests` that could keep or show a
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
+from django.db import Error
 from requests.adapters import DEFAULT_POOLSIZE
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import DecodeError
 
 from keys.outbound import Blocked, PinnedAdapter
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
 from usage.events import Outcome, Source
-from usage.gateway import core, desk, directory, headers, paths
+from usage.gateway import core, desk, directory, errors, headers, paths
 from usage.gateway.answer import Sample
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
@@ -51,7 +53,7 @@ class Keyed:
 @dataclass(frozen=True, slots=True)
 class _Call:
     spec: ProviderSpec
-    path: str
+    asked: Outgoing
     route: Route
     recording: Recording
 
@@ -122,15 +124,15 @@ def _begin(keyed: Keyed, request: requests.PreparedRequest) -> tuple[_Call, Outg
         route = _route(keyed, outgoing)
         recording.provider_key = route.key.id
         recording.provider_key_version = route.version.number
+        recording.endpoint = mask(recording.endpoint, (route.secret.reveal(),))
         armed = core.armed(keyed.spec, outgoing, "", route)
         recording.begin()
     except Denial as refused:
-        recording.status = 0
         recording.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
         raise Refusal(refused.code, refused.message) from None
     except spool.SpoolError as error:
         raise Refusal("unavailable", "The call cannot be recorded") from error
-    return _Call(keyed.spec, path, route, recording), armed
+    return _Call(keyed.spec, replace(outgoing, body=b""), route, recording), armed
 
 
 def _route(keyed: Keyed, outgoing: Outgoing) -> Route:
@@ -138,12 +140,12 @@ def _route(keyed: Keyed, outgoing: Outgoing) -> Route:
     name = (keyed.application, keyed.spec.slug)
     try:
         pool = here.directory.find(here.directory.pools, name)
-    except (directory.Unavailable, TimeoutError) as error:
+        preferred = ""
+        if len(pool) > 1:
+            preferred = here.rota.maker(*name, core.jobs_asked(outgoing.path, outgoing.body))
+        return core.choose(here.rota, pool, time.time(), preferred)
+    except (directory.Unavailable, TimeoutError, Error) as error:
         raise denial("unavailable") from error
-    preferred = ""
-    if len(pool) > 1:
-        preferred = here.rota.maker(*name, core.jobs_asked(outgoing.path, outgoing.body))
-    return core.choose(here.rota, pool, time.time(), preferred)
 
 
 def _with_key(
@@ -170,8 +172,10 @@ def _without_key(
     raw = response.raw
     for echoed in (response.headers, raw.headers):
         for name, value in list(echoed.items()):
-            if secret in value:
-                echoed[name] = mask(value, (secret,))
+            if (masked := mask(value, (secret,))) != value:
+                echoed[name] = masked
+    for cookie in response.cookies:
+        cookie.value = mask(cookie.value or "", (secret,))
     if hasattr(raw, "_request_url"):
         raw._request_url = request.path_url
     packed = bool(response.headers.get("Content-Encoding"))
@@ -184,15 +188,17 @@ def _without_key(
         if error is not None:
             _end_without_answer(call, error)
             return
-        bare = request.method == "HEAD" or status in (204, 304)
-        if not (whole or bare or sample.finished or status >= 400):
-            call.recording.end(Judgement(Outcome.ABORTED, "", "Closed before the end"))
-            return
-        body = b"" if packed and not whole else sample.body
-        complete = whole and sample.complete
-        judged = core.judge(
-            call.spec, status, content_type, body, call.path, (secret,), complete=complete
+        judged = core.ended(
+            call.spec,
+            status,
+            content_type,
+            sample,
+            call.asked,
+            (secret,),
+            whole=whole,
+            readable=whole or not packed,
         )
+        body = sample.body if whole or not packed else b""
         here, now = desk.mine(), time.time()
         job = core.job_of(body) if judged.outcome is Outcome.OK else ""
         if job:
@@ -206,6 +212,12 @@ def _without_key(
 
 
 def _end_without_answer(call: _Call, error: Exception) -> None:
+    if isinstance(error, DecodeError):
+        refused = errors.unreadable()
+        call.recording.end(
+            Judgement(errors.outcome(refused, asked=True), refused.recorded, refused.message)
+        )
+        return
     timeout = isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error)
     code = "upstream_timeout" if timeout else "upstream_unreachable"
     message = "No answer in time" if timeout else clip(type(error).__name__)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
+from django.db import OperationalError
 from pytest_django import Settings
 
 from keys import vault
@@ -131,3 +132,25 @@ def test_every_keydeck_error_is_a_requests_error() -> None:
     own = [kind for kind in kinds if issubclass(kind, client.KeydeckError)]
     assert all(issubclass(kind, requests.RequestException) for kind in own)
     assert all(kind.__name__ in (client.__doc__ or "") for kind in own)
+
+
+def test_a_database_that_is_away_is_said_whoever_asks_it(
+    session: KeyedSession, monkeypatch: pytest.MonkeyPatch, provider: Upstream
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("usage.sending.core.choose", away)
+    with pytest.raises(client.Unavailable):
+        session.post(TEXT2IMG, json={"prompt": "x"})
+    assert provider.requests == []
+
+
+def test_an_unreadable_answer_is_the_providers_fault(
+    session: KeyedSession, provider: Upstream
+) -> None:
+    provider.answer(200, b"not gzip", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        session.post(TEXT2IMG, json={"prompt": "x"})
+    call = only_call()
+    assert (call.outcome, call.code) == ("upstream_error", "unreadable_answer")

@@ -41,6 +41,8 @@ class Sample:
     @property
     def finished(self) -> bool:
         """Whether a stream said itself that it is at its end; callers often hang up then."""
+        if not self._wants_tail:
+            return False
         end = self._tail[-200:] or b"".join(self._head)[-200:]
         return b"data: [DONE]" in end or b"message_stop" in end
 

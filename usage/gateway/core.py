@@ -18,6 +18,7 @@ from keys.tokens import parse_app_key
 from usage import classify, redaction
 from usage.events import Outcome
 from usage.gateway import errors, paths
+from usage.gateway.answer import Sample
 from usage.gateway.pools import Rota
 from usage.gateway.records import AppKeyRecord, Pool, PoolKey, SealedVersion
 from usage.limits import Ruling
@@ -41,6 +42,9 @@ class Judgement:
     message: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+
+
+HUNG_UP = Judgement(Outcome.ABORTED, "", "The caller hung up before the end")
 
 
 def found_in(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
@@ -157,6 +161,29 @@ def judge(
         reading.tokens_in,
         reading.tokens_out,
     )
+
+
+def ended(
+    spec: ProviderSpec,
+    status: int,
+    content_type: str,
+    sample: Sample,
+    asked: Outgoing,
+    secrets: Iterable[str],
+    *,
+    whole: bool,
+    readable: bool = True,
+) -> Judgement:
+    """How a call ended whose answer was read to its end, or (not `whole`) closed before it.
+
+    Callers often close a stream that said it is finished, and what is no answer to read.
+    """
+    bare = asked.method == "HEAD" or status in (204, 304)
+    if not (whole or bare or sample.finished or status >= 400):
+        return HUNG_UP
+    body = sample.body if readable else b""
+    complete = whole and sample.complete
+    return judge(spec, status, content_type, body, asked.path, secrets, complete=complete)
 
 
 def learn(

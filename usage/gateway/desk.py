@@ -7,6 +7,7 @@ from django.conf import settings
 
 from usage.gateway import directory
 from usage.gateway.pools import Rota
+from usage.gateway.throttle import Throttle
 from usage.limits import Limiter
 
 
@@ -16,6 +17,7 @@ class Desk:
     def __init__(self) -> None:
         self.rota = Rota()
         self.limiter = Limiter(settings.REDIS_URL)
+        self.throttle = Throttle()
 
     @property
     def directory(self) -> directory.Directory:

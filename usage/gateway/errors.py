@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from usage.events import Outcome
+
 
 @dataclass(eq=False)
 class Denial(Exception):
@@ -46,6 +48,8 @@ _TABLE = {
     "unavailable": (503, "Keydeck cannot take this call now"),
     "upstream_timeout": (504, "The provider did not answer in time"),
 }
+UNREADABLE = "unreadable_answer"
+_NETWORK = frozenset({"upstream_unreachable", "upstream_timeout"})
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -62,13 +66,31 @@ def denial(code: str, message: str = "", *, reason: str = "") -> Denial:
     return Denial(status, code, message or standard, reason)
 
 
-def limited(
-    code: str, *, limit: int, remaining: int, reset: float, retry_after: float, message: str = ""
-) -> Denial:
-    status, standard = _TABLE[code]
-    return Denial(
-        status, code, message or standard, "", max(retry_after, 0.001), limit, remaining, reset
-    )
+def limited(code: str, *, limit: int, remaining: int, reset: float, retry_after: float) -> Denial:
+    status, message = _TABLE[code]
+    return Denial(status, code, message, "", max(retry_after, 0.001), limit, remaining, reset)
+
+
+def throttled(retry_after: float, reason: str = "") -> Denial:
+    """For networks that call too often with what nobody here knows."""
+    message = "Too many calls with unknown keys from your network"
+    return Denial(429, "rate_limited", message, reason, retry_after)
+
+
+def unreadable() -> Denial:
+    """For an answer that is packed in another way than announced, or in one we can't undo."""
+    message = "The provider's answer is packed in an unreadable way"
+    return denial("upstream_unreachable", message, reason=UNREADABLE)
+
+
+def outcome(refused: Denial, *, asked: bool) -> Outcome:
+    """How a refused call ended; `asked`: the provider was, so that it is no denial any more."""
+    if not asked:
+        return Outcome.DENIED
+    if refused.reason == UNREADABLE:
+        return Outcome.UPSTREAM_ERROR
+    # What is left are faults and limits of ours in the middle of a call: nobody's error there.
+    return Outcome.NETWORK_ERROR if refused.code in _NETWORK else Outcome.ABORTED
 
 
 def body(refused: Denial, request_id: str) -> bytes:

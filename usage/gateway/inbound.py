@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from usage.gateway.errors import denial
 
 DRAIN_TIME = 10.0  # seconds
+READ_AHEAD = 64 * 1024  # bytes of a body, and one message more
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,45 +22,32 @@ class Gone(Exception):
 
 
 class Inbound:
-    """Reads `receive`. Only one of body, stream and watch reads at a time."""
+    """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read = asyncio.Event()
+        self._kept: deque[Message] = deque()
+        self._moved = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
         self.size = 0
+        self.read = False  # whether the body was read to its end
         self.gone = False
+        self.over = False  # whether the body passed its limit
 
     async def body(self, limit: int, announced: int) -> bytes:
         """The whole body. Raises Denial (body_too_large) past `limit`, and Gone."""
-        if announced > limit:
-            raise denial("body_too_large")
-        parts = []
-        async for part in self.stream():
-            if self.size > limit:
-                raise denial("body_too_large")
-            parts.append(part)
-        return b"".join(parts)
+        return b"".join([part async for part in self.stream(limit, announced)])
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises Gone."""
-        more = True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.gone = True
-                raise Gone
-            part = message.get("body", b"")
-            more = message.get("more_body", False)
-            if not more:
-                self._read.set()
-            if part:
-                self.size += len(part)
+    async def stream(self, limit: int, announced: int) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises Denial (body_too_large) past `limit`, and Gone."""
+        self.over = announced > limit
+        while not (self.over or self.read):
+            part = await self._part()
+            self.over = self.size > limit
+            if part and not self.over:
                 yield part
-
-    @property
-    def read(self) -> bool:
-        """Whether the body was read to its end."""
-        return self._read.is_set()
+        if self.over:
+            raise denial("body_too_large")
 
     async def drain(self, limit: int) -> bool:
         """Throws up to `limit` bytes away; whether that was all.
@@ -67,21 +56,56 @@ class Inbound:
         """
         with contextlib.suppress(Gone, TimeoutError):
             async with asyncio.timeout(DRAIN_TIME):
-                async for _ in self.stream():
-                    if self.size > limit:
-                        break
+                while not self.read and self.size <= limit:
+                    await self._part()
         return self.read
 
-    def watch(self) -> "asyncio.Task[None]":
-        """Cancels the present task when the caller hangs up; cancel the watch when done."""
-        task = asyncio.current_task()
-        return asyncio.create_task(self._watch(task))
+    def watch(self) -> None:
+        """From now on the present task is cancelled when the caller hangs up.
 
-    async def _watch(self, task: "asyncio.Task[Any] | None") -> None:
-        # A body that is still being forwarded notices the end of its caller itself.
-        await self._read.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        For that the body is read ahead a little; behind more of it a hang-up waits unseen.
+        """
+        task = asyncio.current_task()
+        if self._watch is None and task is not None:
+            self._watch = asyncio.create_task(self._look_ahead(task))
+
+    def unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+            self._moved.set()  # whoever waits for the watch reads on alone
+
+    async def _part(self) -> bytes:
+        message = await self._next()
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            raise Gone
+        part: bytes = message.get("body", b"")
+        self.read = not message.get("more_body", False)
+        self.size += len(part)
+        return part
+
+    async def _next(self) -> Message:
+        while not self._kept:
+            if self._watch is None:
+                return await self._receive()
+            await self._turn()
+        message = self._kept.popleft()
+        self._moved.set()
+        return message
+
+    async def _look_ahead(self, task: "asyncio.Task[Any]") -> None:
+        more = not self.read
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if more:
+                self._kept.append(message)
+                self._moved.set()
+                more = message.get("more_body", False)
+            while more and sum(len(kept.get("body", b"")) for kept in self._kept) >= READ_AHEAD:
+                await self._turn()
         self.gone = True
-        if task is not None:
-            task.cancel()
+        task.cancel()
+
+    async def _turn(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()

@@ -5,7 +5,6 @@ count on its being in the ledger.
 """
 
 import time
-from asyncio import Task
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,9 @@ import aiohttp
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage.events import Outcome
-from usage.gateway import core, desk, headers
+from usage.gateway import core, desk, errors, headers
 from usage.gateway.answer import BadEncoding, Masking, Unpacker
 from usage.gateway.core import Judgement, Route
-from usage.gateway.errors import denial
 from usage.gateway.links import links_of
 from usage.gateway.transport import faults
 from usage.redaction import mask_escaped
@@ -38,14 +36,12 @@ class Relay:
         asked: Outgoing,
         route: Route,
         response: aiohttp.ClientResponse,
-        watch: "Task[None]",
     ) -> None:
         self._exchange = exchange
         self._spec = spec
         self._asked = asked
         self._route = route
         self._response = response
-        self._watch = watch
         self._secrets = (route.secret.reveal(),)
         self._links = links_of(spec.slug, spec.base_url)
         self._type = response.headers.get("Content-Type", "")
@@ -68,8 +64,7 @@ class Relay:
             else:
                 await self._stream(self._parts(), length, b"")
         except BadEncoding as error:
-            message = "The provider's answer is packed in an unreadable way"
-            raise denial("upstream_unreachable", message) from error
+            raise errors.unreadable() from error
 
     async def _whole(self) -> None:
         """A small JSON answer in one piece, its links turned; a large or open one goes on."""
@@ -89,7 +84,7 @@ class Relay:
         found = self._judge()
         self._exchange.recording.bytes_out = len(body)
         self._exchange.recording.status = self._response.status
-        self._watch.cancel()
+        self._exchange.inbound.unwatch()
         self._exchange.end(found)
         await self._start(len(body))
         await self._exchange.send({"type": "http.response.body", "body": body})
@@ -139,21 +134,25 @@ class Relay:
     async def _finish(self, last: bytes) -> None:
         found = self._judge()
         self._exchange.recording.bytes_out += len(last)
-        self._watch.cancel()
+        self._exchange.inbound.unwatch()
         self._exchange.end(found)
         await self._exchange.send({"type": "http.response.body", "body": last})
 
-    def _judge(self) -> Judgement:
-        status, sample = self._response.status, self._masking.sample
+    def hung_up(self) -> Judgement:
+        """What the call came to when the caller hung up during the answer."""
+        return self._judge(whole=False)
+
+    def _judge(self, *, whole: bool = True) -> Judgement:
+        sample = self._masking.sample
         body = sample.body
-        found = core.judge(
+        found = core.ended(
             self._spec,
-            status,
+            self._response.status,
             self._type,
-            body,
-            self._asked.path,
+            sample,
+            self._asked,
             self._secrets,
-            complete=sample.complete,
+            whole=whole,
         )
         rota, now = desk.mine().rota, time.time()
         if found.outcome is Outcome.OK and self._is_json:

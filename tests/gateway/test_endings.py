@@ -1,0 +1,181 @@
+"""How a call ended is recorded as it was, whoever ended it and whatever failed."""
+
+import json
+import socket
+import threading
+
+import pytest
+from django.db import InterfaceError
+from pytest_django import Settings
+
+from keys import changes
+from keys.models import AppKey, Application, DataKey
+from tests.factories import AppKeyFactory
+from tests.gateway.conftest import TEXT2IMG
+from tests.gateway.serving import Server, stored_call, wait_until
+from tests.upstream import Answer, Upstream
+from usage.gateway import desk, directory, lookup
+from usage.gateway.directory import Directory
+from usage.models import Call
+
+
+@pytest.mark.parametrize("last", [b"data: [DONE]\n\n", b'data: {"type": "message_stop"}\n\n'])
+def test_a_stream_that_said_it_is_finished_is_ok_though_the_caller_closes_it(
+    gateway: Server, provider: Upstream, key: str, last: bytes
+) -> None:
+    closed = threading.Event()
+
+    def events() -> object:
+        yield b'data: {"n": 1}\n\n'
+        yield last
+        closed.wait(10)
+        for _ in range(100):
+            yield b": ping\n\n"
+
+    provider.handler = lambda _: Answer(200, events(), {"Content-Type": "text/event-stream"})
+    response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}, stream=True)
+    seen = b""
+    for part in response.iter_content(None):
+        seen += part
+        if last in seen:
+            break
+    response.close()
+    call = stored_call(response)
+    closed.set()
+    assert call.outcome == "ok"
+
+
+def test_an_answer_packed_in_another_way_is_the_providers_fault(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    provider.answer(200, b"\x0b\x02", headers={"Content-Encoding": "br"})
+    response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+    assert response.status_code == 502
+    call = stored_call(response)
+    assert (call.outcome, call.code) == ("upstream_error", "unreadable_answer")
+
+
+def test_a_fault_of_ours_behind_the_providers_answer_is_no_denial(
+    gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("usage.gateway.relay.core.judge", fault)
+    response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+    call = stored_call(response)
+    assert (call.outcome, call.code, call.status) == ("aborted", "unavailable", 503)
+
+
+def test_a_streamed_body_has_a_limit_too(
+    gateway: Server, provider: Upstream, key: str, settings: Settings
+) -> None:
+    settings.GATEWAY_UPLOAD_LIMIT = 100_000
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/octet-stream"}
+    announced = gateway.post("/upload", data=b"x" * 200_000, headers=headers)
+    assert (announced.status_code, announced.json()["error"]["code"]) == (413, "body_too_large")
+    assert stored_call(announced).outcome == "denied"
+    assert provider.requests == []
+    response = gateway.post("/upload", data=iter([b"x" * 60_000] * 4), headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
+    call = stored_call(response)
+    assert (call.outcome, call.code) == ("aborted", "body_too_large")
+    assert gateway.post("/upload", data=iter([b"x"] * 9), headers=headers).status_code == 200
+
+
+def test_a_database_that_hangs_costs_a_bounded_wait(
+    gateway: Server, application: Application, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(lookup, "WAIT", 0.3)
+    desk.mine().directory.run(lambda: go.wait(20))
+    new = AppKeyFactory(application=application).plaintext
+    response = gateway.post(TEXT2IMG, json={"key": new, "prompt": "x"})
+    go.set()
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+
+
+def test_who_hangs_up_while_the_database_hangs_is_let_go(
+    gateway: Server, key: str, app_key: AppKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}).status_code == 200
+    go, asked = threading.Event(), threading.Event()
+    here = desk.mine().directory
+    load = here.pools.load
+
+    def hang(name: tuple[str, str]) -> object:
+        asked.set()
+        go.wait(20)
+        return load(name)
+
+    here.pools.load = hang  # type: ignore[assignment]
+    monkeypatch.setattr(lookup, "WAIT", 20)
+    changes.bump()
+    wait_until(lambda: here._counter == changes.current())
+    body = json.dumps({"prompt": "x"}).encode()
+    with socket.create_connection(("127.0.0.1", gateway.port)) as raw:
+        raw.sendall(
+            f"POST /gateway/modelslab{TEXT2IMG} HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        assert asked.wait(10)
+    wait_until(lambda: Call.objects.filter(app_key=app_key.id, outcome="aborted").exists())
+    go.set()
+
+
+def test_a_data_key_dropped_elsewhere_opens_nothing_within_a_second(
+    gateway: Server, key: str, application: Application
+) -> None:
+    def status() -> int:
+        return gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}).status_code
+
+    assert status() == 200
+    # Without signals, as if another process had done it.
+    DataKey.objects.filter(application=application)._raw_delete("default")  # type: ignore[attr-defined]
+    changes.bump()
+    wait_until(lambda: status() == 503, 1.5)
+
+
+def test_the_directory_outlives_whatever_the_database_raises(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> int:
+        raise InterfaceError("the connection is closed")
+
+    found = Directory()
+    try:
+        found.start()
+        wait_until(lambda: found.fresh)
+        with monkeypatch.context() as away:
+            away.setattr(changes, "current", broken)
+            wait_until(lambda: not found.fresh)
+        wait_until(lambda: found.fresh)
+        assert found._thread is not None
+        first = found._thread
+        found._jobs.put(None)
+        first.join(5)
+        assert found.run(lambda: 7).result(5) == 7
+    finally:
+        found.stop()
+
+
+def test_the_directory_keeps_one_connection(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Directory()
+    connections = []
+    current = changes.current
+
+    def counted() -> int:
+        value = current()
+        connections.append(directory.connection.connection)
+        return value
+
+    monkeypatch.setattr(changes, "current", counted)
+    try:
+        found.start()
+        wait_until(lambda: len(connections) >= 3)
+    finally:
+        found.stop()
+    assert len(set(map(id, connections))) == 1

@@ -1,0 +1,166 @@
+"""Who calls, and may they: decided with as little of the body as that takes."""
+
+import asyncio
+import time
+from dataclasses import replace
+from urllib.parse import unquote
+
+from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
+
+from keys import vault
+from keys.providers.base import ProviderSpec
+from keys.providers.injection import Outgoing
+from usage import ingest
+from usage.gateway import core, desk, errors, lookup
+from usage.gateway.asked import Asked
+from usage.gateway.errors import Denial, denial
+from usage.gateway.inbound import Inbound
+from usage.gateway.recording import Recording
+from usage.gateway.records import AppKeyRecord
+from usage.gateway.transport import Body
+from usage.limits import Ruling
+from usage.redaction import Masker, clip, mask
+
+_OPAQUE = b"\0"  # stands in for a body that is streamed past
+
+
+class Admission:
+    """One call's way in. Its permit is held from `enter` to `leave`."""
+
+    def __init__(self, asked: Asked, inbound: Inbound, recording: Recording) -> None:
+        self._asked = asked
+        self._inbound = inbound
+        self._recording = recording
+        self._desk = desk.mine()
+        self._holds_permit = False
+        self._taking: asyncio.Future[Ruling] | None = None
+        self.app_key: AppKeyRecord | None = None
+
+    async def provider(self, slug: str) -> ProviderSpec:
+        """Raises Denial for a provider that nobody knows."""
+        directory = self._desk.directory
+        known = directory.specs.holds(slug)
+        if not known:
+            self._throttle(formed=True)
+        spec = await lookup.find(directory, directory.specs, slug)
+        if spec is None:
+            raise denial("unknown_provider")
+        if not known:
+            self._desk.throttle.give_back(self._asked.address)
+        return spec
+
+    async def enter(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
+        """The request with its body, the body to send, and the app key's text. Raises Denial."""
+        found = core.found_in(outgoing, spec)
+        text = core.app_key_text(found)
+        if text:
+            await self._admit(text, spec, outgoing.path)
+        announced = self._asked.announced or 0
+        if not self._asked.must_be_read(key_known=bool(text)):
+            if not text:
+                raise self._stranger("invalid_key" if found else "key_required")
+            if announced > settings.GATEWAY_UPLOAD_LIMIT:
+                raise denial("body_too_large")
+            # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
+            parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
+            return replace(outgoing, body=_OPAQUE), Masker((text,)).over(parts), text
+        content = await self._inbound.body(settings.GATEWAY_BODY_LIMIT, announced)
+        self._recording.bytes_in = len(content)
+        outgoing = replace(outgoing, body=content)
+        if content:
+            found = core.found_in(outgoing, spec)
+        if not text:
+            text = core.app_key_text(found)
+            if not text:
+                raise self._stranger("invalid_key" if found else "key_required")
+            await self._admit(text, spec, outgoing.path)
+        elif content:
+            core.app_key_text(found)  # refuses a second, different one in the body
+        return outgoing, content, text
+
+    async def leave(self) -> None:
+        """Gives the permit back."""
+        record, taking, holds = self.app_key, self._taking, self._holds_permit
+        self._taking, self._holds_permit = None, False
+        if record is None or record.limits.concurrency is None:
+            return
+        limiter = self._desk.limiter
+        args = (record.id, self._recording.id, record.limits)
+        if taking is not None:
+            # Who hangs up while Redis is asked may hold a permit all the same.
+            await asyncio.wait([taking])
+            if taking.result().allowed:
+                await asyncio.shield(asyncio.to_thread(limiter.release, *args))
+        elif holds:
+            limiter.release(*args)
+
+    def describe(self, spec: ProviderSpec, path: str, *secrets: str) -> None:
+        """Says in the record what was asked by what, without the keys that callers put there."""
+        plain = unquote(path)
+        if any(secret in plain for secret in secrets):
+            path = mask(plain, secrets)
+        self._recording.endpoint = clip(spec.endpoint_of(path))
+        self._recording.user_agent = clip(self._asked.value("user-agent"), secrets)
+
+    async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
+        """Raises Denial unless this app key may make this call now."""
+        record = await self._record(text)
+        self.app_key = record
+        self._recording.application = record.application
+        self._recording.app_key = record.id
+        self._recording.app_key_version = record.version
+        self.describe(spec, path, text)
+        now = time.time()
+        try:
+            core.authenticate(record, now)
+        except Denial as refused:
+            if refused.code == "invalid_key":
+                # Reads like an unknown one to the caller, also when there are many.
+                self._throttle(formed=True, reason=refused.reason)
+            raise
+        core.admit(record, spec, path, self._recording.address)
+        if record.limits:
+            await self._limit(record, now)
+
+    async def _record(self, text: str) -> AppKeyRecord:
+        directory = self._desk.directory
+        try:
+            name = vault.lookup_hash(text)
+        except SynchronousOnlyOperation:  # the pepper isn't open yet in this process
+            name = await lookup.run(directory, lambda: vault.lookup_hash(text))
+        except vault.VaultError as error:
+            raise denial("sealed") from error
+        known = directory.app_keys.holds(name)
+        if not known:
+            self._throttle(formed=True)
+        record = await lookup.find(directory, directory.app_keys, name)
+        if record is None:
+            ingest.count_stranger(self._asked.address, "invalid_key")
+            raise denial("invalid_key")
+        if not known:
+            self._desk.throttle.give_back(self._asked.address)
+        return record
+
+    async def _limit(self, record: AppKeyRecord, now: float) -> None:
+        limiter = self._desk.limiter
+        args = (record.id, self._recording.id, record.limits, now)
+        if limiter.blocking:
+            self._taking = asyncio.ensure_future(asyncio.to_thread(limiter.take, *args))
+            core.obey(await asyncio.shield(self._taking))
+        else:
+            ruling = limiter.take(*args)
+            self._holds_permit = ruling.allowed and record.limits.concurrency is not None
+            core.obey(ruling)
+
+    def _stranger(self, code: str) -> Denial:
+        self._throttle(formed=False)
+        ingest.count_stranger(self._asked.address, code)
+        return denial(code)
+
+    def _throttle(self, *, formed: bool, reason: str = "") -> None:
+        wait = self._desk.throttle.take(self._asked.address, time.monotonic(), formed=formed)
+        if wait:
+            if not reason:
+                ingest.count_stranger(self._asked.address, "rate_limited")
+            raise errors.throttled(wait, reason)
