@@ -75,9 +75,6 @@ class CallEvent:
     attempts: int = 0
     v: int = VERSION
 
-    def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _NAMES}
-
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CallEvent":
         """Reads a stored event. Raises ValueError when it is not one of a known version."""

@@ -100,12 +100,3 @@ def ticks(since: datetime, until: datetime, step: Step) -> Iterator[datetime]:
     while at < until:
         yield at
         at += step.length
-
-
-def step_for(since: datetime, until: datetime) -> Step:
-    """A step that draws the range in some 60 to 200 points."""
-    if until - since <= timedelta(hours=3):
-        return Step.MINUTE
-    if until - since <= timedelta(days=8):
-        return Step.HOUR
-    return Step.DAY
