@@ -205,6 +205,7 @@ SPOOL_FSYNC = env.bool("KEYDECK_SPOOL_FSYNC", default=False)  # survive a power 
 GATEWAY_BODY_LIMIT = whole("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
 GATEWAY_UPLOAD_LIMIT = whole("KEYDECK_UPLOAD_LIMIT", default=1024**3)  # bytes of a streamed body
 GATEWAY_TIMEOUT = decimal("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
+GATEWAY_BODY_TIMEOUT = decimal("KEYDECK_BODY_TIMEOUT", default=30.0)  # seconds, of a stranger
 GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
