@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import astuple
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -221,7 +222,7 @@ class TestModelsLab:
             query="key=other",
         )  # fmt: skip
         sent = inject(MODELSLAB, asked, APP, SECRET)
-        assert "other" not in repr(sent)
+        assert "other" not in str(astuple(sent))
 
     def test_a_nested_key_is_none_of_ours(self) -> None:
         asked = post({"a": {"key": "mine"}, "key": APP, "list": [{"key": 2}], "z": "\\"})
@@ -288,3 +289,14 @@ class TestOthers:
             {"a": 1}, JSON, ("Content-Length", "8"), ("Authorization", f"Bearer {APP}")
         )
         assert header(inject(OPENAI, untouched, APP, SECRET), "content-length") == ["8"]
+
+
+@pytest.mark.parametrize("path", [f"/v1/{APP}", f"/v1/{APP.replace('_', '%5F')}/x"])
+def test_a_key_in_the_path_is_refused_however_it_is_written(path: str) -> None:
+    with pytest.raises(BadBody, match="path"):
+        inject(OPENAI, Outgoing("GET", path, "", ()), APP, SECRET)
+
+
+def test_a_request_is_shown_without_its_credentials() -> None:
+    asked = Outgoing("POST", "/v1/x", f"key={APP}", (("X-Api-Key", APP),), APP.encode())
+    assert APP not in repr(asked)
