@@ -108,6 +108,8 @@ def test_a_dialog_rotates_a_key_and_says_what_is_wrong_inside_itself(
     dialog.locator("[name=overlap]").select_option("custom")
     dialog.locator("[name=overlap_hours]").fill("5")
     dialog.locator("[name=secret]").fill("two words")
+    # As a password manager does: a style of its own must not be carried over against the CSP.
+    dialog.locator("[name=secret]").evaluate("field => { field.style.caretColor = 'red'; }")
     dialog.locator("button:has-text('Test and rotate')").click()
     expect(dialog.locator(".invalid-feedback")).to_contain_text("whitespace")
     expect(dialog.locator("[name=overlap_hours]")).to_have_value("5")
