@@ -65,7 +65,7 @@ class Admission:
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
             parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
             return replace(outgoing, body=_OPAQUE), Masker((text,)).over(parts), text
-        content = await self._inbound.body(settings.GATEWAY_BODY_LIMIT, announced)
+        content = await self._inbound.body(settings.GATEWAY_BODY_LIMIT, announced, known=bool(text))
         self._recording.bytes_in = len(content)
         outgoing = replace(outgoing, body=content)
         if content:

@@ -17,7 +17,7 @@ from usage.gateway.admission import Admission
 from usage.gateway.asked import Asked
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
-from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send
+from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
 from usage.gateway.recording import Recording
 from usage.gateway.relay import Relay
 from usage.gateway.transport import Body, ask
@@ -134,6 +134,8 @@ class Exchange:
         except Denial as refused:
             if self.inbound.over:  # the client that sends the body makes a network fault of it
                 raise denial("body_too_large") from refused
+            if self.inbound.late:
+                raise too_late() from refused
             raise
 
     async def send(self, message: dict[str, object]) -> None:
@@ -182,7 +184,11 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _drain(self) -> bool:
-        if self._asked.value("expect") or (self._asked.announced or 0) > DRAIN_LIMIT:
+        if (
+            self.inbound.late
+            or self._asked.value("expect")
+            or (self._asked.announced or 0) > DRAIN_LIMIT
+        ):
             return False
         return await self.inbound.drain(DRAIN_LIMIT)
 

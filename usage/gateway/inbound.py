@@ -6,9 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from usage.gateway.errors import denial
+from django.conf import settings
+
+from usage.gateway.errors import Denial, denial
 
 DRAIN_TIME = 10.0  # seconds
+SLOWEST = 16 * 1024  # bytes per second that an unknown caller's body comes with at least
 READ_AHEAD = 64 * 1024  # bytes of a body, and one message more
 
 Scope = MutableMapping[str, Any]
@@ -21,6 +24,10 @@ class Gone(Exception):
     """The caller hung up."""
 
 
+def too_late() -> Denial:
+    return denial("bad_request", "The request body did not come in time")
+
+
 class Inbound:
     """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
@@ -29,20 +36,26 @@ class Inbound:
         self._kept: deque[Message] = deque()
         self._moved = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+        self._paced_from: float | None = None
         self.size = 0
         self.read = False  # whether the body was read to its end
         self.gone = False
         self.over = False  # whether the body passed its limit
+        self.late = False  # whether the body came too slowly
 
-    async def body(self, limit: int, announced: int) -> bytes:
-        """The whole body. Raises Denial (body_too_large) past `limit`, and Gone."""
+    async def body(self, limit: int, announced: int, *, known: bool) -> bytes:
+        """The whole body. Raises Denial (body_too_large) past `limit`, and Gone.
+
+        Of a caller who isn't `known` yet it must come at a pace, or it could be held for ever.
+        """
+        self._paced_from = None if known else asyncio.get_running_loop().time()
         return b"".join([part async for part in self.stream(limit, announced)])
 
     async def stream(self, limit: int, announced: int) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Denial (body_too_large) past `limit`, and Gone."""
         self.over = announced > limit
         while not (self.over or self.read):
-            part = await self._part()
+            part = await self._part_in_time()
             self.over = self.size > limit
             if part and not self.over:
                 yield part
@@ -74,6 +87,18 @@ class Inbound:
             self._watch.cancel()
             self._watch = None
             self._moved.set()  # whoever waits for the watch reads on alone
+
+    async def _part_in_time(self) -> bytes:
+        until = asyncio.get_running_loop().time() + settings.GATEWAY_TIMEOUT
+        if self._paced_from is not None:
+            due = self._paced_from + settings.GATEWAY_BODY_TIMEOUT + self.size / SLOWEST
+            until = min(until, due)
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._part()
+        except TimeoutError:
+            self.late = True
+            raise too_late() from None
 
     async def _part(self) -> bytes:
         message = await self._next()

@@ -1,0 +1,52 @@
+"""A body that drips in is not waited for, nor is its connection kept."""
+
+import json
+import socket
+
+import pytest
+from pytest_django import Settings
+
+from tests.gateway.conftest import TEXT2IMG
+from tests.gateway.serving import Server, stored_call
+from tests.upstream import Upstream
+
+
+def half_sent(gateway: Server, *headers: str, body: bytes = b"") -> dict[str, str]:
+    """What a caller is answered who announces more than it sends, once the line is closed."""
+    lines = (f"POST /gateway/modelslab{TEXT2IMG} HTTP/1.1", "Host: x", *headers)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=8) as line:
+        line.sendall("\r\n".join([*lines, "Content-Length: 5000", "", ""]).encode() + body)
+        head, _, answer = b"".join(iter(lambda: line.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    found: dict[str, str] = json.loads(answer)
+    return found
+
+
+@pytest.mark.parametrize("body", [b"", b'{"key": "'])
+def test_a_body_that_should_name_the_key_has_to_come_in_time(
+    gateway: Server, provider: Upstream, settings: Settings, body: bytes
+) -> None:
+    settings.GATEWAY_BODY_TIMEOUT = 0.2
+    answer = half_sent(gateway, "Content-Type: application/json", body=body)
+    assert answer["message"] == "The request body did not come in time"
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("media", ["application/json", "audio/mpeg"])
+def test_a_body_of_a_known_key_may_not_stand_still(
+    gateway: Server, key: str, settings: Settings, media: str
+) -> None:
+    settings.GATEWAY_BODY_TIMEOUT = 0.0  # is for strangers
+    settings.GATEWAY_TIMEOUT = 0.5
+    sent = (f"Content-Type: {media}", f"Authorization: Bearer {key}")
+    answer = half_sent(gateway, *sent, body=b"{")
+    assert answer["message"] == "The request body did not come in time"
+    assert stored_call(answer["request_id"]).code == "bad_request"
+
+
+def test_a_large_body_gets_the_time_it_needs(gateway: Server, key: str, settings: Settings) -> None:
+    settings.GATEWAY_BODY_TIMEOUT = 5.0
+    body = json.dumps({"key": key, "prompt": "x" * 500_000}).encode()
+    pieces = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
+    answer = gateway.post(TEXT2IMG, data=pieces, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
