@@ -51,6 +51,7 @@ class Composed:
         self._secrets.mkdir()
         for name, text in {
             "database_url": database,
+            "redis_url": f"{REDIS}/{REDIS_DATABASE}",
             "secret_key": "a" * 64,
             "master_keys": Fernet.generate_key().decode(),
         }.items():
@@ -114,7 +115,6 @@ class Composed:
         text = _VARIABLE.sub(lambda found: self.variables.get(found[1], found[2]), text)
         text = text.replace("/run/secrets/", f"{self._secrets}/")
         text = text.replace("/var/lib/keydeck", str(self._folder / "data"))
-        text = text.replace("redis://redis:6379/0", f"{REDIS}/{REDIS_DATABASE}")
         for inside, here in self.ports.items():
             text = re.sub(rf"(?<!\d){inside}(?!\d)", here, text)
         return {"python": sys.executable, "0.0.0.0": "127.0.0.1"}.get(text, text)  # noqa: S104
