@@ -30,6 +30,7 @@ urlpatterns = [
     path(f"{APPLICATION}people/add/", applications.member_add, name="member_add"),
     path(f"{MEMBER}role/", applications.member_role, name="member_role"),
     path(f"{MEMBER}remove/", applications.member_remove, name="member_remove"),
+    path(f"{APPLICATION}delete/", applications.application_delete, name="application_delete"),
     path(f"{APPLICATION}policy/", applications.application_policy, name="application_policy"),
     path(
         f"{APPLICATION}provider-keys/new/",
@@ -51,6 +52,7 @@ urlpatterns = [
     path("providers/", providers.providers, name="providers"),
     path("providers/new/", providers.provider_create, name="provider_create"),
     path("audit/", audit.audit, name="audit"),
+    path("audit/verify/", audit.audit_verify, name="audit_verify"),
     path("settings/", settings.settings, name="settings"),
     path("settings/tokens/new/", settings.token_create, name="token_create"),
     path("settings/tokens/<str:id>/revoke/", settings.token_revoke, name="token_revoke"),

@@ -10,7 +10,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from keys import attention, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm
-from keys.forms.team import ApplicationForm, MemberForm, PolicyForm, RoleForm
+from keys.forms.team import (
+    ApplicationForm,
+    DeleteApplicationForm,
+    MemberForm,
+    PolicyForm,
+    RoleForm,
+)
 from keys.models import AppKey, Application, Membership, ProviderKey
 from keys.permissions import Act
 from keys.providers import all_specs
@@ -85,6 +91,22 @@ def application_policy(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         lifecycle.set_policy(Actor.of(request), found, **form.cleaned_data)
     return done(request, _people(found), "The policy is saved.")
+
+
+@require_http_methods(["GET", "POST"])
+def application_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.DELETE_APPLICATION)
+    if answer := step_up(request):
+        return answer
+    form = DeleteApplicationForm(posted(request), application=found)
+
+    def act() -> HttpResponse:
+        lifecycle.delete_application(Actor.of(request), found)
+        return done(request, reverse("applications"), f"{found.name} is deleted.")
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/application_delete.html", form, back=_people(found), application=found
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,17 +1,19 @@
 """The audit trail: who did what, filtered, as far as the reader's role goes."""
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.dateparse import parse_date
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from keys import permissions
-from keys.audit import Action
+from keys.audit import Action, verify
 from keys.models import Application, AuditEvent, User
 from keys.permissions import Act
-from keys.views.acting import person
+from keys.views.acting import done, person
 
 PAGE = 50
 
@@ -31,9 +33,24 @@ def audit(request: HttpRequest) -> HttpResponse:
         "actions": list(Action),
         "filters": request.GET,
         "query": query.urlencode(),
+        "admin": permissions.is_site_admin(user),
         "own_only": not _sees_others(user),
     }
     return render(request, "keys/audit.html", context)
+
+
+@require_POST
+def audit_verify(request: HttpRequest) -> HttpResponse:
+    """Walk the whole chain, and say on the audit page what was found."""
+    permissions.require_site_admin(person(request))
+    found = verify()
+    if found.ok:
+        messages.success(request, f"The chain is whole: all {found.events:,} events fit.")
+    else:
+        where = f"event {found.broken_at}" if found.broken_at else "its end"
+        text = f"The chain is broken at {where}: an event was changed, removed or added."
+        messages.error(request, text)
+    return done(request, reverse("audit"))
 
 
 def _sees_others(user: User) -> bool:

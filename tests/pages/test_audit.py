@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 
 from keys import audit
 from keys.audit import Action, Actor
-from keys.models import Application, User
+from keys.models import Application, AuditEvent, User
 from tests.factories import ApplicationFactory
 
 ClientOf = Callable[..., Client]
@@ -60,3 +61,20 @@ def test_filters_narrow_it_and_nonsense_is_ignored(
 ) -> None:
     answer = client_of(admin).get(f"/audit/?{query}")
     assert len(answer.context["events"]) == seen
+
+
+def test_a_site_admin_verifies_the_chain(client_of: ClientOf, admin: User) -> None:
+    client = client_of(admin)
+    assert "Verify the chain" in client.get("/audit/").content.decode()
+    page = client.post(reverse("audit_verify"), follow=True).content.decode()
+    assert "The chain is whole: all 3 events fit." in page
+    event = AuditEvent.objects.order_by("pk")[1]
+    AuditEvent.objects.filter(pk=event.pk).update(actor_name="somebody@example.com")
+    page = client.post(reverse("audit_verify"), follow=True).content.decode()
+    assert f"The chain is broken at event {event.pk}" in page
+
+
+def test_nobody_else_verifies_it(client_of: ClientOf, owner: User) -> None:
+    client = client_of(owner)
+    assert "Verify the chain" not in client.get("/audit/").content.decode()
+    assert client.post(reverse("audit_verify")).status_code == 403

@@ -33,6 +33,7 @@ PAGES = {
     "user_link user": ADMIN,
     "application": MEMBERS,
     "application_people": MEMBERS,
+    "application_delete": OWNERS,
     "member_add": OWNERS,
     "member_role member": OWNERS,
     "member_remove member": OWNERS,
