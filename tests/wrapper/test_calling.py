@@ -66,7 +66,8 @@ def test_a_providers_error_is_a_response_and_classified(
 
 
 def test_the_key_is_nowhere_in_the_response(session: KeyedSession, provider: Upstream) -> None:
-    provider.answer(200, {"echo": REAL}, headers={"X-Echo": REAL})
+    echoed = {"X-Echo": REAL, "Set-Cookie": f"echo={REAL}"}
+    provider.answer(200, {"echo": REAL}, headers=echoed)
     session.hooks["response"].append(_remember)
     for response in (
         session.post(TEXT2IMG, json={"prompt": "x"}),
@@ -75,7 +76,7 @@ def test_the_key_is_nowhere_in_the_response(session: KeyedSession, provider: Ups
         assert response.json() == {"echo": "*" * len(REAL)}
         assert response.url == response.request.url == _seen.pop(0)
         assert REAL not in str(vars(response.request)) + str(vars(response.raw._raw))
-        assert REAL not in str(response.headers) + response.url
+        assert REAL not in str(response.headers) + str(response.cookies) + response.url
         assert REAL.encode() not in pickle.dumps(response)
 
 
