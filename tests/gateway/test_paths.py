@@ -25,6 +25,12 @@ def test_a_plain_path_is_taken_as_it_is(raw: str, expected: tuple[str, str]) -> 
     assert paths.split(raw) == expected
 
 
+def test_a_path_without_a_provider_says_how_it_is_written() -> None:
+    with pytest.raises(Denial, match="bad_request") as refused:
+        paths.split("/gateway/")
+    assert refused.value.message.startswith("Say /gateway/<provider>/")
+
+
 @given(st.text(alphabet="/.%2eE5cCfF0;3bB\\a\t\n é", max_size=12))
 def test_what_passes_has_one_reading(rest: str) -> None:
     try:

@@ -24,6 +24,8 @@ def split(raw: str) -> tuple[str, str]:
     Raises Denial (bad_request) when the path is ambiguous.
     """
     slug, slash, rest = raw.removeprefix(PREFIX).partition("/")
+    if not slug:
+        raise denial("bad_request", "Say /gateway/<provider>/<path of its API>")
     if not _SLUG.fullmatch(slug):
         raise denial("unknown_provider") if slug.isalnum() else denial("bad_request", "Bad path")
     return slug, check(slash + rest or "/")
