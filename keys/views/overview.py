@@ -1,4 +1,4 @@
-"""The overview: what needs attention first, then traffic, then what to do next."""
+"""The overview: what needs attention first, then what to do next, then traffic."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +18,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "alerts": attention.alerts(applications),
         "steps": steps,
         "steps_done": sum(step.done for step in steps),
-        "all_done": all(step.done for step in steps),
+        "next_step": next((step for step in steps if not step.done), None),
     }
     return render(request, "keys/overview.html", context)

@@ -80,7 +80,10 @@ def test_the_steps_tick_themselves_off_and_then_go(
     client = client_of(owner)
     assert "3 of 5 done" in client.get("/").content.decode()
     client.post(page_of(app_key, "copy"), {"form": "value"})
-    assert "4 of 5 done" in client.get("/").content.decode()
+    page = client.get("/").content.decode()
+    assert "4 of 5 done" in page
+    assert page.index("Needs attention") < page.index("What to do next")
+    assert page.index("What to do next") < page.index("/usage/overview/")
     AppKey.objects.update(last_used_at=timezone.now())
     assert "What to do next" not in client.get("/").content.decode()
 
