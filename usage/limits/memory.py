@@ -4,13 +4,25 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from usage.limits.windows import DAY, MINUTE, Limits, Ruling, Window, full, rule
+from usage.limits.windows import (
+    DAY,
+    MINUTE,
+    Counted,
+    Limits,
+    Ruling,
+    full,
+    live_from,
+    rule,
+    slot_of,
+)
+
+Slots = dict[int, int]  # slot -> calls, oldest first
 
 
 @dataclass(slots=True)
 class _Account:
-    minute: Window = field(default_factory=Window)
-    day: Window = field(default_factory=Window)
+    minute: Slots = field(default_factory=dict)
+    day: Slots = field(default_factory=dict)
     calls: set[str] = field(default_factory=set)
 
 
@@ -27,19 +39,23 @@ class Memory:
             account = self._account(key)
             if limits.concurrency is not None and len(account.calls) >= limits.concurrency:
                 return full(limits.concurrency)
-            rows = []
-            for limit, length, window in (
-                (limits.per_minute, MINUTE, account.minute),
-                (limits.per_day, DAY, account.day),
-            ):
-                if limit is not None:
-                    number, rest = divmod(now, length)
-                    window.roll(int(number))
-                    rows.append((limit, length, window.count, window.before, rest / length))
-            ruling = rule(rows)
+            windows = [
+                (account.minute, MINUTE, limits.per_minute),
+                (account.day, DAY, limits.per_day),
+            ]
+            ruling = rule(
+                [
+                    Counted(limit, length, _live(slots, length, now))
+                    for slots, length, limit in windows
+                    if limit is not None
+                ],
+                now,
+            )
             if ruling.allowed:
-                account.minute.count += limits.per_minute is not None
-                account.day.count += limits.per_day is not None
+                for slots, length, limit in windows:
+                    if limit is not None:
+                        slot = slot_of(now, length)
+                        slots[slot] = slots.get(slot, 0) + 1
                 if limits.concurrency is not None:
                     account.calls.add(call)
             return ruling
@@ -59,3 +75,11 @@ class Memory:
         else:
             self._accounts.move_to_end(key)
         return account
+
+
+def _live(slots: Slots, length: float, now: float) -> list[tuple[int, int]]:
+    """The slots that still count; the others are dropped."""
+    first = live_from(now, length)
+    for slot in [slot for slot in slots if slot < first]:
+        del slots[slot]
+    return sorted(slots.items())

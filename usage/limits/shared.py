@@ -9,39 +9,56 @@ from typing import Any
 
 import redis
 
-from usage.limits.windows import DAY, MINUTE, Limits, Ruling, full, rule
+from usage.limits.windows import DAY, MINUTE, SLOTS, Counted, Limits, Ruling, full, rule, slot_of
 
 LEASE = 60.0  # seconds
 REDIS_TIMEOUT = 0.25  # seconds
 
 Permits = dict[str, str]  # call -> app key
 
-# KEYS: minute now, minute before, day now, day before, permits. ARGV: per_minute, per_day,
-# concurrency (-1: none), shares of minute and day, now, call, lease. Answers refused (0 no,
-# 1 window, 2 concurrency) and the four counts as they were before this call.
+# KEYS: minute's slots, day's slots, permits. ARGV: per_minute, per_day, concurrency (-1: none),
+# present slot of minute and day, slots of a window, now, call, lease. Answers refused (0 no,
+# 1 window, 2 concurrency) and both windows as slot, calls, … before this call.
 _SCRIPT = """
-local counts = {}
-for i = 1, 4 do counts[i] = tonumber(redis.call('GET', KEYS[i]) or '0') end
-local minute, day, permits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now, refused = tonumber(ARGV[6]), 0
+local slots, permits, now = tonumber(ARGV[6]), tonumber(ARGV[3]), tonumber(ARGV[7])
+local refused = 0
 if permits >= 0 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now)
-  if redis.call('ZCARD', KEYS[5]) >= permits then refused = 2 end
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+  if redis.call('ZCARD', KEYS[3]) >= permits then refused = 2 end
 end
-local function over(limit, count, before, share)
-  return limit >= 0 and before * (1 - share) + count + 1 > limit + 1e-9
+local function live(key, present)
+  local found, used, all = {}, 0, redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    if tonumber(all[i]) <= present - slots then redis.call('HDEL', key, all[i])
+    else
+      found[#found + 1], found[#found + 2] = tonumber(all[i]), tonumber(all[i + 1])
+      used = used + tonumber(all[i + 1])
+    end
+  end
+  return found, used
 end
-if refused == 0 and (over(minute, counts[1], counts[2], tonumber(ARGV[4]))
-    or over(day, counts[3], counts[4], tonumber(ARGV[5]))) then refused = 1 end
-if refused == 0 then
-  if minute >= 0 then redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], 121) end
-  if day >= 0 then redis.call('INCR', KEYS[3]) redis.call('EXPIRE', KEYS[3], 172801) end
-  if permits >= 0 then
-    redis.call('ZADD', KEYS[5], now + tonumber(ARGV[8]), ARGV[7])
-    redis.call('EXPIRE', KEYS[5], math.ceil(tonumber(ARGV[8])))
+local windows = {{}, {}}
+for i = 1, 2 do
+  local limit = tonumber(ARGV[i])
+  if limit >= 0 then
+    local used
+    windows[i], used = live(KEYS[i], tonumber(ARGV[3 + i]))
+    if used + 1 > limit and refused == 0 then refused = 1 end
   end
 end
-return {refused, counts[1], counts[2], counts[3], counts[4]}
+if refused == 0 then
+  for i, life in ipairs({62, 87900}) do
+    if tonumber(ARGV[i]) >= 0 then
+      redis.call('HINCRBY', KEYS[i], ARGV[3 + i], 1)
+      redis.call('EXPIRE', KEYS[i], life)
+    end
+  end
+  if permits >= 0 then
+    redis.call('ZADD', KEYS[3], now + tonumber(ARGV[9]), ARGV[8])
+    redis.call('EXPIRE', KEYS[3], math.ceil(tonumber(ARGV[9])))
+  end
+end
+return {refused, windows[1], windows[2]}
 """
 
 
@@ -56,25 +73,28 @@ class Redis:
         self._script = self._redis.register_script(_SCRIPT)
 
     def take(self, key: str, call: str, limits: Limits, now: float) -> Ruling:
-        minute, in_minute = divmod(now, MINUTE)
-        day, in_day = divmod(now, DAY)
-        shares = (in_minute / MINUTE, in_day / DAY)
+        bounds = (limits.per_minute, limits.per_day)
         name = self._name(key)
-        names = [f"{name}:m{int(minute)}", f"{name}:m{int(minute) - 1}"]
-        names += [f"{name}:d{int(day)}", f"{name}:d{int(day) - 1}", self._permits_of(key)]
-        bounds = [
-            -1 if bound is None else bound
-            for bound in (limits.per_minute, limits.per_day, limits.concurrency)
-        ]
-        refused, *counts = self._script(keys=names, args=[*bounds, *shares, now, call, LEASE])
+        refused, *found = self._script(
+            keys=[f"{name}:minute", f"{name}:day", self._permits_of(key)],
+            args=[
+                *(-1 if bound is None else bound for bound in (*bounds, limits.concurrency)),
+                slot_of(now, MINUTE),
+                slot_of(now, DAY),
+                SLOTS,
+                now,
+                call,
+                LEASE,
+            ],
+        )
         if refused == 2:
             return full(limits.concurrency or 0)
-        rows = []
-        if limits.per_minute is not None:
-            rows.append((limits.per_minute, MINUTE, counts[0], counts[1], shares[0]))
-        if limits.per_day is not None:
-            rows.append((limits.per_day, DAY, counts[2], counts[3], shares[1]))
-        return rule(rows)
+        windows = [
+            Counted(limit, length, sorted(zip(flat[::2], flat[1::2], strict=True)))
+            for limit, length, flat in zip(bounds, (MINUTE, DAY), found, strict=True)
+            if limit is not None
+        ]
+        return rule(windows, now)
 
     def release(self, permits: Permits) -> None:
         """Gives permits back."""

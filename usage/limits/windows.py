@@ -1,13 +1,16 @@
 """What limits mean: calls per minute, per day, and at once. Pure.
 
-A sliding window counter: the last window's count fades out as the present one grows, so
-there is no moment at which a caller may send twice the limit.
+A sliding window in 60 slots: a call counts until its slot is one window old. So no burst fits
+around a turn of the clock, a minute (or day) of silence always frees the key, and a refusal knows
+when the next call fits. In memory and on Redis the same, whatever the limit: 60 numbers at most.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTE = 60.0
 DAY = 86400.0
+SLOTS = 60  # of a window: a call may be forgotten this fraction of it early
 CONCURRENCY_RETRY = 1.0  # seconds: when to ask again where nobody can know
 
 
@@ -27,7 +30,8 @@ class Limits:
 class Ruling:
     """Whether a call may go on. `code` is why not; times are seconds from now.
 
-    limit, remaining and reset speak of the tightest window, for RateLimit-* headers.
+    limit, remaining and reset speak of the tightest window, for RateLimit-* headers; reset is
+    when more calls fit.
     """
 
     allowed: bool
@@ -41,50 +45,49 @@ class Ruling:
 FREE = Ruling(True)
 
 
-@dataclass(slots=True)
-class Window:
-    """Counts of the window `number` and of the one before it."""
-
-    number: int = 0
-    count: int = 0
-    before: int = 0
-
-    def roll(self, number: int) -> None:
-        if number == self.number:
-            return
-        self.before = self.count if number == self.number + 1 else 0
-        self.number, self.count = number, 0
+def slot_of(now: float, length: float) -> int:
+    """The number of the slot that `now` falls into, of a window of `length` seconds."""
+    return int(now * SLOTS / length)
 
 
-def estimate(count: int, before: int, share: float) -> float:
-    """Calls in the sliding window when `share` (0 to 1) of the present one has passed."""
-    return before * (1.0 - share) + count
+def live_from(now: float, length: float) -> int:
+    """The first slot that still counts."""
+    return slot_of(now, length) - SLOTS + 1
 
 
-def wait(count: int, before: int, share: float, limit: int, length: float) -> float:
-    """Seconds until one more call fits. A limit of 0 never lets one in: a whole window."""
-    if limit <= 0:
-        return length
-    if count + 1 > limit:
-        # Not within this window; in the next one this count is the one that fades.
-        later = max(0.0, 1.0 - (limit - 1) / count)
-        return (1.0 - share + later) * length
-    needed = 1.0 - (limit - 1 - count) / before if before else 0.0
-    return max(0.0, needed - share) * length
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One window as it stands: its limit, its length and (slot, calls), oldest first."""
+
+    limit: int
+    length: float
+    slots: Sequence[tuple[int, int]]
+
+    @property
+    def used(self) -> int:
+        return sum(calls for _, calls in self.slots)
+
+    def seconds_until(self, calls: int, now: float) -> float:
+        """Seconds until `calls` of the counted ones are past; the whole window if they aren't."""
+        for slot, count in self.slots:
+            calls -= count
+            if calls <= 0:
+                return max((slot + SLOTS) * self.length / SLOTS - now, 0.0)
+        return self.length
 
 
-def rule(windows: list[tuple[int, float, int, int, float]]) -> Ruling:
-    """The ruling over (limit, length, count, before, share) of each window, tightest first."""
+def rule(windows: list[Counted], now: float) -> Ruling:
+    """The ruling for one more call; the tightest window speaks in the headers."""
     tightest = FREE
-    for limit, length, count, before, share in windows:
-        used = estimate(count, before, share)
-        reset = (1.0 - share) * length
-        if used + 1 > limit + 1e-9:
-            code = "rate_limited" if length == MINUTE else "quota_exceeded"
-            return Ruling(False, code, limit, 0, reset, wait(count, before, share, limit, length))
-        remaining = int(limit - used - 1 + 1e-9)
-        if tightest is FREE or remaining < tightest.remaining:
-            tightest = Ruling(True, "", limit, remaining, reset)
+    for window in windows:
+        left = window.limit - window.used - 1
+        if left < 0:
+            code = "rate_limited" if window.length == MINUTE else "quota_exceeded"
+            seconds = window.seconds_until(-left, now)
+            return Ruling(False, code, window.limit, 0, seconds, seconds)
+        if tightest is FREE or left < tightest.remaining:
+            reset = window.seconds_until(1, now)
+            tightest = Ruling(True, "", window.limit, left, reset)
     return tightest
 
 
