@@ -101,6 +101,7 @@ def open_vault() -> tuple[str, bool]:
     missing = not settings.MASTER_KEYS and not path.exists()
     try:
         _, made = vault.ensure_master_key()
+        vault.ensure_system_secrets()
     except vault.VaultError as error:
         if missing:
             return str(error), False
@@ -119,5 +120,6 @@ def ensure_admin() -> tuple[str, str]:
     email, password = settings.ADMIN_EMAIL or DEFAULT_ADMIN, settings.ADMIN_PASSWORD or generated
     with transaction.atomic():
         admin = User.objects.create_superuser(email, password)
-        audit.record(audit.Actor.system("up"), audit.Action.ADMIN_CREATED, f"user:{admin.pk}")
+        action, target = audit.Action.ADMIN_CREATED, f"user:{admin.pk}"
+        audit.record(audit.Actor.system("up"), action, target, email=admin.email)
     return admin.email, generated

@@ -11,7 +11,7 @@ from keys.vault.masters import ensure_master_key, is_sealed
 from keys.vault.sealing import seal, unseal
 from keys.vault.secret import Secret
 from keys.vault.slots import Slot, app_key_slot, provider_key_slot
-from keys.vault.system import fingerprint, lookup_hash
+from keys.vault.system import ensure_system_secrets, fingerprint, lookup_hash
 
 __all__ = [
     "Sealed",
@@ -22,6 +22,7 @@ __all__ = [
     "app_key_slot",
     "create_data_key",
     "ensure_master_key",
+    "ensure_system_secrets",
     "fingerprint",
     "forget",
     "is_sealed",

@@ -34,6 +34,12 @@ def fingerprint(secret: Secret) -> str:
     return hmac.digest(key, secret.reveal().encode(), hashlib.sha256).hex()
 
 
+def ensure_system_secrets() -> None:
+    """Make what isn't there yet, before any act needs it inside a transaction of its own."""
+    for name in (_PEPPER, _FINGERPRINT):
+        _system_secret(name)
+
+
 def forget() -> None:
     _kept.clear()
 
