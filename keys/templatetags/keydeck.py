@@ -15,7 +15,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from keys import attention
-from keys.models import Application, AuditEvent
 from keys.states import KeyState, Stage, Verdict
 
 register = template.Library()
@@ -154,31 +153,3 @@ def control(field: BoundField) -> SafeString:
         classes += " is-invalid"
     extra = field.field.widget.attrs.get("class", "")
     return field.as_widget(attrs={"class": f"{classes} {extra}".strip()})
-
-
-@register.filter
-def act_words(action: str) -> str:
-    """`provider_key.revealed` as words: Provider key revealed."""
-    return action.replace(".", " ").replace("_", " ").capitalize()
-
-
-@register.filter
-def detail_words(detail: dict[str, Any]) -> str:
-    """An audit event's detail in one line."""
-    return " · ".join(
-        f"{name.replace('_', ' ')}: {value}"
-        for name, value in detail.items()
-        if value not in (None, "", [], {})
-    )
-
-
-_PAGES = {"provider_key": "provider_key", "app_key": "app_key"}
-
-
-@register.simple_tag
-def target_link(event: AuditEvent, application: Application | None) -> str:
-    """The page of what an event speaks of, "" when there is none."""
-    kind, _, id = event.target.partition(":")
-    if application is None or kind not in _PAGES:
-        return ""
-    return reverse(_PAGES[kind], args=[application.slug, id])

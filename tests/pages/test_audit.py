@@ -10,7 +10,9 @@ from django.urls import reverse
 from keys import audit
 from keys.audit import Action, Actor
 from keys.models import Application, AuditEvent, User
-from tests.factories import ApplicationFactory
+from keys.templatetags.trail import breakable
+from tests.factories import AppKeyFactory, ApplicationFactory
+from tests.pages.conftest import page_of
 
 ClientOf = Callable[..., Client]
 
@@ -39,7 +41,7 @@ def test_each_role_sees_its_part(
 ) -> None:
     page = client_of(request.getfixturevalue(role)).get("/audit/").content.decode()
     every = {"ofTheOwner12", "ofDeveloper1", "ofAnother123"}
-    assert {id for id in every if f":{id}" in page} == seen
+    assert {id for id in every if id in page} == seen
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,42 @@ def test_filters_narrow_it_and_nonsense_is_ignored(
 ) -> None:
     answer = client_of(admin).get(f"/audit/?{query}")
     assert len(answer.context["events"]) == seen
+
+
+def test_a_key_is_named_and_its_detail_is_in_words(
+    client_of: ClientOf, owner: User, application: Application
+) -> None:
+    key = AppKeyFactory(application=application, name="Website")
+    actor = Actor.person(owner)
+    with transaction.atomic():
+        audit.record(
+            actor,
+            Action.LIMITS_CHANGED,
+            f"app_key:{key.pk}",
+            application,
+            name="Website",
+            was={"per_minute": None},
+            now={"per_minute": 60, "ips": ["10.0.0.0/8", "::1"]},
+            tested=True,
+        )
+        audit.record(
+            actor, Action.TOKEN_ISSUED, "api_token:3jo20", name="CI", scopes=["read", "manage"]
+        )
+    page = client_of(owner).get("/audit/").content.decode()
+    assert f'<a href="{page_of(key)}">Website<wbr></a>' in page
+    assert "App key · Shop" in page
+    words = "was: per minute none · now: per minute 60, ips 10.0.0.0/8, ::1 · tested: yes"
+    assert words in page
+    assert "scopes: read, manage" in page
+    assert "REST token" in page
+    assert "app_key:" not in page
+    assert "api_token:" not in page
+    assert "[&#x27;" not in page
+
+
+def test_an_address_breaks_where_a_reader_would() -> None:
+    assert breakable("a.b@ex-ample.com") == "a.<wbr>b@<wbr>ex-<wbr>ample.<wbr>com<wbr>"
+    assert breakable("<b>") == "&lt;b&gt;<wbr>"
 
 
 def test_a_site_admin_verifies_the_chain(client_of: ClientOf, admin: User) -> None:
