@@ -95,8 +95,9 @@ class ProviderForm(forms.Form):
     name = forms.CharField(max_length=100, label="Name")
     slug = forms.SlugField(
         max_length=50,
+        required=False,
         label="Short name",
-        help_text="Part of the gateway’s address: /gateway/<short name>/…",
+        help_text="In the gateway’s address: /gateway/<short name>/… Empty: made from the name.",
     )
     base_url = forms.URLField(
         max_length=300,
@@ -131,6 +132,18 @@ class ProviderForm(forms.Form):
     probe_path = forms.CharField(
         max_length=300, required=False, label="Path of the probe", help_text="Such as /v1/models"
     )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("credential_in") in ("header", "query", "body"):
+            self._ask_for("credential_name", data, "What is it called?")
+        if data.get("probe_method"):
+            self._ask_for("probe_path", data, "Which path?")
+        return data
+
+    def _ask_for(self, name: str, data: dict[str, Any], question: str) -> None:
+        if name not in self.errors and not data.get(name, "").strip():
+            self.add_error(name, question)
 
 
 class TokenForm(ExpiryForm):

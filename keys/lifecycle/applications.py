@@ -1,14 +1,14 @@
 """Applications: made with their data key, their policy, deleted with everything in them."""
 
 from django.db import IntegrityError, transaction
-from django.utils.text import slugify
 
 from keys import vault
 from keys.audit import Action, Actor
-from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.errors import Conflict
 from keys.lifecycle.inputs import clean_name, clean_slug
 from keys.lifecycle.journal import note
 from keys.lifecycle.locks import hold_all_keys, hold_application
+from keys.lifecycle.names import free_slug
 from keys.models import AppKeyVersion, Application, Membership
 from keys.states import Role
 
@@ -18,7 +18,7 @@ RESERVED_SLUGS = ("new",)  # /applications/new/ is the form
 def create_application(actor: Actor, *, name: str, slug: str | None = None) -> Application:
     """A new application with its own data key; whoever makes it is its owner."""
     name = clean_name(name)
-    slug = clean_slug(slug, RESERVED_SLUGS) if slug else _free_slug(name)
+    slug = clean_slug(slug, RESERVED_SLUGS) if slug else free_slug(name, _taken())
     try:
         with transaction.atomic():
             application = Application.objects.create(name=name, slug=slug)
@@ -75,12 +75,5 @@ def _target(application: Application) -> str:
     return f"application:{application.pk}"
 
 
-def _free_slug(name: str) -> str:
-    base = slugify(name)[:44].strip("-_").replace("_", "-")
-    if not base:
-        raise Invalid("slug", "This name makes no slug: give one of letters and digits.")
-    taken = set(
-        Application.objects.filter(slug__startswith=base).values_list("slug", flat=True)
-    ) | set(RESERVED_SLUGS)
-    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
-    return clean_slug(next(slug for slug in (base, *numbered) if slug not in taken))
+def _taken() -> set[str]:
+    return {*Application.objects.values_list("slug", flat=True), *RESERVED_SLUGS}

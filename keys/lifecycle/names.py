@@ -1,11 +1,13 @@
-"""Names of keys: one of a kind in an application, held by the database's constraint."""
+"""Names that are one of a kind, and short names made from long ones."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from django.db import IntegrityError
+from django.utils.text import slugify
 
-from keys.lifecycle.errors import Conflict
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.inputs import clean_slug
 from keys.models import AppKey, Application, ProviderKey
 
 
@@ -21,6 +23,15 @@ def one_of_a_name(
         if not rows.exists():
             raise
         raise Conflict(f"There is a key named “{name}” already.", existing=name) from None
+
+
+def free_slug(name: str, taken: Collection[str]) -> str:
+    """A short name made from `name` that isn't taken; Invalid where none can be made."""
+    base = slugify(name)[:44].strip("-_").replace("_", "-")
+    if not base:
+        raise Invalid("slug", "This name makes no short name: give one of letters and digits.")
+    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+    return clean_slug(next(slug for slug in (base, *numbered) if slug not in taken))
 
 
 def free_name(

@@ -11,6 +11,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_name, clean_slug
 from keys.lifecycle.journal import note
+from keys.lifecycle.names import free_slug
 from keys.models import Provider
 
 RESERVED_SLUGS = ("sandbox",)  # built in where the demo runs
@@ -40,18 +41,20 @@ _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}", re.ASCII)
 def create_custom_provider(
     actor: Actor,
     *,
-    slug: str,
     name: str,
     base_url: str,
     credential_in: str,
+    slug: str = "",
     credential_name: str = "",
     probe_method: str = "",
     probe_path: str = "",
 ) -> Provider:
     """Describe a provider; without a probe path its keys can't be checked for free."""
+    name = clean_name(name)
+    slug = clean_slug(slug, RESERVED_SLUGS) if slug else free_slug(name, _taken())
     provider = Provider(
-        slug=clean_slug(slug, RESERVED_SLUGS),
-        name=clean_name(name),
+        slug=slug,
+        name=name,
         base_url=clean_base_url(base_url),
         credential_in=_clean_place(credential_in),
         credential_name=_clean_credential(credential_in, credential_name.strip()),
@@ -61,7 +64,7 @@ def create_custom_provider(
     )
     try:
         with transaction.atomic():
-            if any(spec.slug == slug for spec in providers.all_specs()):
+            if slug in _taken():
                 raise Conflict(f"There is a provider “{slug}” already.", existing=slug)
             provider.save(force_insert=True)
             note(
@@ -75,6 +78,10 @@ def create_custom_provider(
     except IntegrityError:
         raise Conflict(f"There is a provider “{slug}” already.", existing=slug) from None
     return provider
+
+
+def _taken() -> set[str]:
+    return {*RESERVED_SLUGS, *(spec.slug for spec in providers.all_specs())}
 
 
 def clean_base_url(text: str) -> str:

@@ -74,7 +74,7 @@ def test_an_application_is_made_in_the_same_act(
     ("fields", "words"),
     [
         ({"application_name": ""}, "What is it called?"),
-        ({"application_name": "!!!"}, "slug"),
+        ({"application_name": "!!!"}, "letters and digits"),
         ({"application_name": "Back office", "secret": "two words"}, "whitespace"),
     ],
 )

@@ -62,6 +62,23 @@ def test_bad_descriptions_are_refused_beside_the_field_and_kept(
     assert Provider.objects.count() == 0
 
 
+def test_everything_that_is_missing_is_said_at_once(client_of: ClientOf, admin: User) -> None:
+    given = {"name": "", "slug": "", "base_url": "", "credential_name": "", "probe_method": "GET"}
+    answer = client_of(admin).post("/providers/new/", {**WEATHER, **given})
+    wrong = {"name", "base_url", "credential_name", "probe_path"}
+    assert set(answer.context["form"].errors) == wrong
+
+
+def test_the_short_name_is_made_from_the_name(client_of: ClientOf, admin: User) -> None:
+    client = client_of(admin)
+    for name in ("Open Weather", "Open Weather", "OpenAI"):
+        assert (
+            client.post("/providers/new/", {**WEATHER, "name": name, "slug": ""}).status_code == 302
+        )
+    slugs = set(Provider.objects.values_list("slug", flat=True))
+    assert slugs == {"open-weather", "open-weather-2", "openai-2"}
+
+
 def test_describing_one_needs_the_step_up(client_of: ClientOf, admin: User) -> None:
     client = client_of(admin, fresh=False)
     assert client.get("/providers/new/").status_code == 302
