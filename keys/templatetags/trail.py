@@ -20,6 +20,8 @@ KINDS = {
     "api_token": "REST token",
     "provider": "Provider",
 }
+# Members of the detail that read better in other words.
+WORDS = {"last4": "ends in", "overlap_seconds": "seconds of overlap"}
 NAMES = ("name", "email")  # of what the event speaks of: said apart from the rest
 # target kind -> the page that shows it, inside its application
 PAGES = {
@@ -28,7 +30,7 @@ PAGES = {
     "application": "application",
     "user": "application_people",
 }
-_CHUNK = re.compile(r"[^@._/-]*[@._/-]?")
+_CHUNK = re.compile(r"[^@]*@?")
 
 
 @register.filter
@@ -79,13 +81,13 @@ def target_link(event: AuditEvent, application: Application | None) -> str:
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """An address that may break after its @, dots and dashes, and nowhere else."""
+    """An address that breaks after its @ rather than anywhere."""
     chunks = [chunk for chunk in _CHUNK.findall(text) if chunk]
     return format_html_join("", "{}<wbr>", ((chunk,) for chunk in chunks))
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def _plain(value: Any) -> str:
