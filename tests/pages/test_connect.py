@@ -44,7 +44,7 @@ def test_a_wrong_secret_lands_where_it_is_replaced_with_one_clear_message(
     assert page.count("alert-success") == 0
     assert "ready" not in page
     rotation = client_of(owner).get(page_of(key, "rotate")).content.decode()
-    assert '<option value="0" selected>' in rotation
+    assert '<input type="hidden" name="overlap" value="0"' in rotation
 
 
 def test_its_app_key_says_why_it_cannot_work_and_who_mends_it(
