@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from usage.events import Outcome
+from usage.periods import Step, floor
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -52,20 +53,30 @@ WORDS = {
 def bars(chosen: Range, now: datetime, zone: tzinfo = UTC) -> list[datetime]:
     """Where each bar of the range begins, oldest first; the last one holds `now`.
 
-    Bars longer than an hour begin at the reader's own midnight or a whole part of the day, so
-    that one of them is an hour longer or shorter when the clocks change.
+    The range is the time up to `now`, so its first bar and its last are parts of bars: there is one
+    more than the range is long. Bars longer than an hour begin at the reader's own midnight or a
+    whole part of the day, so that one of them is an hour longer or shorter when the clocks change.
     """
     if chosen.bar <= _HOUR:
         width = int(chosen.bar.total_seconds())
         last = int(now.timestamp()) // width * width
-        count = int(chosen.length / chosen.bar)
-        return [datetime.fromtimestamp(last - width * back, UTC) for back in reversed(range(count))]
-    wall = now.astimezone(zone).replace(tzinfo=None)
+        first = last - int(chosen.length.total_seconds())
+        return [datetime.fromtimestamp(at, UTC) for at in range(first, last + 1, width)]
+    # Long ranges begin with the whole hour that is still counted.
+    at = _wall_bar(chosen.bar, floor(now - chosen.length, Step.HOUR), zone)
+    last_wall = _wall_bar(chosen.bar, now, zone)
+    starts = []
+    while at <= last_wall:
+        starts.append(at.replace(tzinfo=zone).astimezone(UTC))
+        at += chosen.bar
+    return starts
+
+
+def _wall_bar(bar: timedelta, at: datetime, zone: tzinfo) -> datetime:
+    """What the reader's clock shows where the bar that holds `at` begins."""
+    wall = at.astimezone(zone).replace(tzinfo=None)
     midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
-    last_wall = midnight + (wall - midnight) // chosen.bar * chosen.bar
-    count = int(chosen.length / chosen.bar)
-    walls = (last_wall - chosen.bar * back for back in reversed(range(count)))
-    return [local.replace(tzinfo=zone).astimezone(UTC) for local in walls]
+    return midnight + (wall - midnight) // bar * bar
 
 
 def stack(

@@ -75,10 +75,16 @@ def widened(since: datetime, until: datetime, now: datetime) -> tuple[datetime, 
     return floor(since, finest(since, now)), ceil(until, finest(until, now))
 
 
-def pieces(since: datetime, until: datetime, now: datetime) -> list[Piece]:
-    """Covers a widened range: whole days from the day's counts, edges from hours and minutes."""
+def pieces(
+    since: datetime, until: datetime, now: datetime, coarsest: Step = Step.DAY
+) -> list[Piece]:
+    """Covers a widened range: whole days from the day's counts, edges from hours and minutes.
+
+    No piece is coarser than `coarsest`, which the counts must still be kept for.
+    """
     since, until = widened(since, until, now)
-    return list(_cover(since, until, (Step.DAY, Step.HOUR, Step.MINUTE)))
+    steps = (Step.DAY, Step.HOUR, Step.MINUTE)
+    return list(_cover(since, until, steps[steps.index(coarsest) :]))
 
 
 def _cover(since: datetime, until: datetime, steps: tuple[Step, ...]) -> Iterator[Piece]:

@@ -16,7 +16,7 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Au
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("1h", 60), ("6h", 72), ("24h", 24), ("7d", 28), ("30d", 30)]
+    ("name", "count"), [("1h", 61), ("6h", 73), ("24h", 25), ("7d", 29), ("30d", 31)]
 )
 def test_every_range_has_a_readable_number_of_bars(name: str, count: int) -> None:
     assert len(bars(RANGES[name], NOW)) == count
@@ -41,9 +41,12 @@ def test_days_follow_each_other_when_the_clocks_change() -> None:
     zone=st.sampled_from(ZONES),
     name=st.sampled_from(sorted(RANGES)),
 )
-def test_bars_ascend_and_the_last_one_holds_now(now: datetime, zone: str, name: str) -> None:
+def test_bars_ascend_and_hold_the_range_from_its_first_moment_to_now(
+    now: datetime, zone: str, name: str
+) -> None:
     starts = bars(RANGES[name], now, ZoneInfo(zone))
     assert starts == sorted(set(starts))
+    assert starts[0] <= now - RANGES[name].length
     assert starts[-1] <= now
     assert now - starts[-1] <= RANGES[name].bar + timedelta(hours=1)
 

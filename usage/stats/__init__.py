@@ -1,6 +1,7 @@
 """The questions the ledger answers. Pages, REST and commands ask here and nowhere else."""
 
 from usage.stats.accounts import Ledger, Writer, ledger
+from usage.stats.breakdown import Breakdown, breakdown
 from usage.stats.counts import (
     BREAKDOWNS,
     Group,
@@ -18,6 +19,7 @@ from usage.stats.raw import BadCursor, Page, call, calls
 __all__ = [
     "BREAKDOWNS",
     "BadCursor",
+    "Breakdown",
     "Filter",
     "Group",
     "Latency",
@@ -27,6 +29,7 @@ __all__ = [
     "TooFine",
     "Totals",
     "Writer",
+    "breakdown",
     "call",
     "calls",
     "groups",

@@ -43,6 +43,11 @@ class Sums:
     tokens_in: int = 0
     tokens_out: int = 0
 
+    @property
+    def judged(self) -> int:
+        """The denominator of the error rate."""
+        return self.requests - sum(self.by_outcome.get(outcome, 0) for outcome in UNCOUNTED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals(Sums):
@@ -69,7 +74,7 @@ class Group(Sums):
     value: str
 
 
-class _Adder:
+class Adder:
     """Adds rows of counts up."""
 
     def __init__(self) -> None:
@@ -97,23 +102,23 @@ class _Adder:
 def totals(f: Filter, now: datetime | None = None) -> Totals:
     """Sums over the range, exact to the minute where minutes are still kept."""
     now = now or timezone.now()
-    adder, buckets = _Adder(), Counter[int]()
-    for step, lookups in _parts(f, now):
-        for row in _sums(step, lookups | f.ends, "outcome"):
+    adder, buckets = Adder(), Counter[int]()
+    for step, lookups in parts(f, now):
+        for row in sums(step, lookups | f.ends, "outcome"):
             adder.add(row)
         if not f.ends:
-            for row in _latencies(step, lookups):
+            for row in latencies(step, lookups):
                 buckets[row["bucket"]] += row["requests"]
     since, until = widened(*f.range(now), now)
-    return Totals(since=since, until=until, latency_ms=_latency(buckets), **adder.result())
+    return Totals(since=since, until=until, latency_ms=latency_of(buckets), **adder.result())
 
 
 def groups(f: Filter, by: str, limit: int = 50, now: datetime | None = None) -> list[Group]:
     """The values of a dimension with most requests, busiest first."""
     _check(by)
-    adders: defaultdict[str, _Adder] = defaultdict(_Adder)
-    for step, lookups in _parts(f, now or timezone.now()):
-        for row in _sums(step, lookups | f.ends, "outcome", by):
+    adders: defaultdict[str, Adder] = defaultdict(Adder)
+    for step, lookups in parts(f, now or timezone.now()):
+        for row in sums(step, lookups | f.ends, "outcome", by):
             adders[str(row[by])].add(row)
     found = [Group(value=value, **adder.result()) for value, adder in adders.items()]
     return sorted(found, key=lambda group: (-group.requests, group.value))[:limit]
@@ -131,24 +136,22 @@ def series(
     step, now = Step(step), now or timezone.now()
     since, until = f.range(now)
     since, until = floor(since, step), ceil(until, step)
-    coarsest = finest(since, now)
-    if coarsest.length > step.length:
-        raise TooFine(f"the range reaches back to where only steps of a {coarsest} are kept")
+    check_kept(since, step, now)
     lookups = f.dimensions | {"at__gte": since, "at__lt": until}
-    adders: defaultdict[datetime, _Adder] = defaultdict(_Adder)
+    adders: defaultdict[datetime, Adder] = defaultdict(Adder)
     values: defaultdict[datetime, Counter[str]] = defaultdict(Counter)
-    for row in _sums(step, lookups | f.ends, "at", "outcome", by):
+    for row in sums(step, lookups | f.ends, "at", "outcome", by):
         adders[row["at"]].add(row)
         values[row["at"]][str(row[by])] += row["requests"]
     buckets: defaultdict[datetime, Counter[int]] = defaultdict(Counter)
-    for row in [] if f.ends else _latencies(step, lookups, "at"):
+    for row in [] if f.ends else latencies(step, lookups, "at"):
         buckets[row["at"]][row["bucket"]] = row["requests"]
     shown = _top(values.values())
     return [
         Point(
             at=at,
             by=_folded(values[at], shown),
-            latency_ms=_latency(buckets[at]),
+            latency_ms=latency_of(buckets[at]),
             **adders[at].result(),
         )
         for at in ticks(since, until, step)
@@ -160,27 +163,35 @@ def _check(by: str) -> None:
         raise ValueError(f"by must be one of {', '.join(BREAKDOWNS)}")
 
 
-def _parts(f: Filter, now: datetime) -> list[tuple[Step, dict[str, Any]]]:
+def check_kept(since: datetime, step: Step, now: datetime) -> None:
+    """Raises TooFine."""
+    kept = finest(since, now)
+    if kept.length > step.length:
+        raise TooFine(f"the range reaches back to where only steps of a {kept} are kept")
+
+
+def parts(f: Filter, now: datetime, coarsest: Step = Step.DAY) -> list[tuple[Step, dict[str, Any]]]:
+    """Which table answers for which part of the range, and the lookups of its rows."""
     return [
         (piece.step, f.dimensions | {"at__gte": piece.since, "at__lt": piece.until})
-        for piece in pieces(*f.range(now), now)
+        for piece in pieces(*f.range(now), now, coarsest)
     ]
 
 
-def _sums(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
+def sums(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
     rows = COUNTS[step]._default_manager.filter(**lookups).order_by()
     sums = {name: Sum(name) for name in SUMS}
     found: Iterable[dict[str, Any]] = rows.values(*dict.fromkeys(by)).annotate(**sums)
     return found
 
 
-def _latencies(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
+def latencies(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
     rows = LATENCIES[step]._default_manager.filter(**lookups).order_by()
     found: Iterable[dict[str, Any]] = rows.values(*by, "bucket").annotate(requests=Sum("requests"))
     return found
 
 
-def _latency(buckets: dict[int, int]) -> Latency:
+def latency_of(buckets: dict[int, int]) -> Latency:
     if not buckets:
         return Latency()
     return Latency(*(round(quantile(buckets, q), 1) for q in (0.5, 0.95, 0.99)))

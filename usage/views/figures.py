@@ -6,13 +6,12 @@ from typing import Any
 
 from keys.models import Application
 from usage import stats
-from usage.breakdown import Breakdown, breakdown, latest_codes
+from usage.breakdown import latest_codes
 from usage.charts import epoch_ms, gather, stack, summary
 from usage.classify import remedy
 from usage.events import Outcome
-from usage.periods import Step
 from usage.rollups import quantile
-from usage.stats import Filter
+from usage.stats import Breakdown, Filter
 from usage.views.rows import with_names
 from usage.views.scope import Scope
 
@@ -44,27 +43,28 @@ class Busy:
     sums: stats.Group
 
 
-def read_breakdown(scope: Scope, now: datetime, starts: list[datetime]) -> Breakdown:
-    return breakdown(scope.filter(starts[0], now), Step(scope.range.step))
+def read_breakdown(scope: Scope, now: datetime) -> Breakdown:
+    return stats.breakdown(scope.window(now), scope.range.step, now)
 
 
 def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
     """Template context: the tiles, the latest calls, the causes."""
     ever = scope.filter(_EARLIEST, now)
     latest = stats.calls(ever, limit=LATEST).items
+    totals = found.totals
     used = [at for at in (scope.last_used, latest[0].started_at if latest else None) if at]
     last_used = max(used, default=None)
     return {
         "scope": scope,
-        "totals": found,
-        "denied": found.by_outcome[Outcome.DENIED],
-        "aborted": found.by_outcome[Outcome.ABORTED],
-        "quantiles": {name: found.quantile(q) for name, q in QUANTILES.items()},
+        "totals": totals,
+        "denied": totals.by_outcome.get(Outcome.DENIED, 0),
+        "aborted": totals.by_outcome.get(Outcome.ABORTED, 0),
+        "quantiles": totals.latency_ms,
         "last_used": last_used,
-        "empty": last_used is None and not found.requests,
+        "empty": last_used is None and not totals.requests,
         "rows": with_names(latest),
         "causes": _causes(scope, ever, found),
-        "summary": summary(scope.range.words, dict(found.by_outcome)),
+        "summary": summary(scope.range.words, totals.by_outcome),
     }
 
 
@@ -81,9 +81,9 @@ def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
     return causes
 
 
-def busiest(scope: Scope, now: datetime, starts: list[datetime]) -> list[Busy]:
+def busiest(scope: Scope, now: datetime) -> list[Busy]:
     """The applications with most requests of the range."""
-    found = stats.groups(scope.filter(starts[0], now), "application", limit=BUSIEST, now=now)
+    found = stats.groups(scope.window(now), "application", limit=BUSIEST, now=now)
     rows = Application.objects.in_bulk([group.value for group in found])
     return [Busy(rows[group.value], group) for group in found if group.value in rows]
 

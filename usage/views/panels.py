@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_htmx.http import replace_url
 
-from usage.breakdown import Breakdown, stored
+from usage.breakdown import stored
 from usage.charts import RANGES
+from usage.stats import Breakdown
 from usage.views.figures import busiest, chart_data, figures, read_breakdown, table
 from usage.views.scope import Scope, htmx, read_scope, read_zone
 
@@ -38,8 +39,7 @@ def traffic_overview(request: HttpRequest) -> HttpResponse:
 def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
-    starts = scope.bars(now)
-    context = _context(scope, now, starts, read_breakdown(scope, now, starts))
+    context = _context(scope, now, read_breakdown(scope, now))
     context |= {
         "title": title,
         "ranges": [
@@ -59,12 +59,10 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     return response
 
 
-def _context(
-    scope: Scope, now: datetime, starts: list[datetime], found: Breakdown
-) -> dict[str, Any]:
+def _context(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
     context = figures(scope, now, found)
     if not scope.is_narrow:
-        context["busiest"] = busiest(scope, now, starts)
+        context["busiest"] = busiest(scope, now)
     return context
 
 
@@ -82,11 +80,11 @@ def usage_data(request: HttpRequest) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
     starts = scope.bars(now, read_zone(request))
-    version = f"{stored()}.{int(starts[-1].timestamp())}"
+    version = f"{stored()}.{int(now.timestamp()) // 60}"  # the range moves on by the minute
     if request.GET.get("seen") == version:
         return HttpResponse(status=204)
-    found = read_breakdown(scope, now, starts)
-    context = _context(scope, now, starts, found)
+    found = read_breakdown(scope, now)
+    context = _context(scope, now, found)
     html: dict[str, Any] = {
         region: render_to_string(template, context, request) for region, template in REGIONS.items()
     }
@@ -102,5 +100,5 @@ def usage_table(request: HttpRequest) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
     starts = scope.bars(now, read_zone(request))
-    found = read_breakdown(scope, now, starts)
+    found = read_breakdown(scope, now)
     return render(request, "usage/_figures.html", table(scope, found, starts))

@@ -47,14 +47,22 @@ class Scope:
     def bars(self, now: datetime, zone: tzinfo = UTC) -> list[datetime]:
         return bars(self.range, now, zone)
 
+    def window(self, now: datetime) -> Filter:
+        """The range that ends now, to the moment, as REST answers for it."""
+        return self._filter(now - self.range.length, now)
+
     def filter(self, since: datetime, until: datetime) -> Filter:
+        # A call of this moment belongs to a list of calls.
+        return self._filter(since, until + timedelta(seconds=1))
+
+    def _filter(self, since: datetime, until: datetime) -> Filter:
         return Filter(
             applications=self.ids,
             app_key=self.app_key.id if self.app_key else "",
             provider_key=self.provider_key.id if self.provider_key else "",
             provider=self.provider,
             since=since,
-            until=until + timedelta(seconds=1),  # a call of this moment belongs to it
+            until=until,
         )
 
     def url(self, name: str, **more: object) -> str:
