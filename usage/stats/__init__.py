@@ -1,6 +1,7 @@
 """The questions the ledger answers. Pages, REST and commands ask here and nowhere else."""
 
-from usage.stats.accounts import Ledger, Writer, ledger
+from usage.rollups import quantile
+from usage.stats.accounts import Ledger, Writer, ledger, stored
 from usage.stats.breakdown import Breakdown, breakdown
 from usage.stats.counts import (
     BREAKDOWNS,
@@ -14,7 +15,7 @@ from usage.stats.counts import (
     totals,
 )
 from usage.stats.filters import Filter
-from usage.stats.raw import BadCursor, Page, call, calls
+from usage.stats.raw import BadCursor, Page, call, calls, latest_codes
 
 __all__ = [
     "BREAKDOWNS",
@@ -33,7 +34,10 @@ __all__ = [
     "call",
     "calls",
     "groups",
+    "latest_codes",
     "ledger",
+    "quantile",
     "series",
+    "stored",
     "totals",
 ]

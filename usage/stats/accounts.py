@@ -90,6 +90,11 @@ def ledger(now: datetime | None = None) -> Ledger:
     )
 
 
+def stored() -> int:
+    """Grows with every call that is stored: unchanged, there is nothing new to show."""
+    return SpoolWriter.objects.aggregate(sum=Sum("stored"))["sum"] or 0
+
+
 def _unknown(name: str) -> SpoolWriter:
     """A writer whose spool was never drained."""
     return SpoolWriter(id=name, host=spool.host_of(name), started_at=spool.started_at_of(name))

@@ -11,6 +11,7 @@ from usage.models import Call
 from usage.stats.filters import Filter
 
 LIMIT = 1000
+LOOKED_AT = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -54,6 +55,18 @@ def call(call_id: str | UUID, applications: list[str] | None) -> Call | None:
     if applications is not None:
         rows = rows.filter(application__in=applications)
     return rows.first()
+
+
+def latest_codes(f: Filter) -> dict[tuple[str, int], str]:
+    """The code of the newest call of each (outcome, status) among the latest calls.
+
+    Counts don't keep codes; looking at a fixed number of calls keeps the cost of a page fixed.
+    """
+    rows = Call.objects.filter(**f.dimensions).order_by("-started_at", "-id")
+    found: dict[tuple[str, int], str] = {}
+    for outcome, status, code in rows.values_list("outcome", "status", "code")[:LOOKED_AT]:
+        found.setdefault((outcome, status), code)
+    return found
 
 
 def _cursor(row: Call) -> str:

@@ -6,11 +6,9 @@ from typing import Any
 
 from keys.models import Application
 from usage import stats
-from usage.breakdown import latest_codes
 from usage.charts import epoch_ms, gather, stack, summary
 from usage.classify import remedy
 from usage.events import Outcome
-from usage.rollups import quantile
 from usage.stats import Breakdown, Filter
 from usage.views.rows import with_names
 from usage.views.scope import Scope
@@ -70,7 +68,7 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
 
 def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
     failures = found.failures()[:CAUSES]
-    codes = latest_codes(chosen) if failures else {}
+    codes = stats.latest_codes(chosen) if failures else {}
     causes = []
     for outcome, status, requests in failures:
         code = codes.get((outcome, status), "")
@@ -96,7 +94,7 @@ def chart_data(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[s
         "bar_ms": int(scope.range.bar / timedelta(milliseconds=1)),
         "outcomes": stack(starts, ((at, outcome, n) for at, outcome, _, n in found.counts)),
         "latency": {
-            name: [round(quantile(row, q), 3) if row else None for row in histograms]
+            name: [round(stats.quantile(row, q), 3) if row else None for row in histograms]
             for name, q in QUANTILES.items()
         },
     }

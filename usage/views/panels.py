@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_htmx.http import replace_url
 
-from usage.breakdown import stored
+from usage import stats
 from usage.charts import RANGES
 from usage.stats import Breakdown
 from usage.views.figures import busiest, chart_data, figures, read_breakdown, table
@@ -80,7 +80,7 @@ def usage_data(request: HttpRequest) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
     starts = scope.bars(now, read_zone(request))
-    version = f"{stored()}.{int(now.timestamp()) // 60}"  # the range moves on by the minute
+    version = f"{stats.stored()}.{int(now.timestamp()) // 60}"  # the range moves on by the minute
     if request.GET.get("seen") == version:
         return HttpResponse(status=204)
     found = read_breakdown(scope, now)
