@@ -25,13 +25,15 @@ help:
 	@echo "make bench   measure, as ratios side by side"
 	@echo "make prove   the long proofs: kills under load, mutations, volumes"
 
-up: packages
+up:
 	@echo "Starting Keydeck"
+	@$(MAKE) packages
 	@exec $(PY) manage.py up
 
 # The interpreter: PYTHON if given, else the newest found. One line when there is none.
 venv:
-	@for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python); do \
+	@if $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exit 0; fi; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python); do \
 	  command -v "$$python" >/dev/null 2>&1 || continue; \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
 	  seen="$$seen $$python is $$("$$python" -c 'import platform; print(platform.python_version())' 2>&1 | tail -n 1)."; \
@@ -39,13 +41,11 @@ venv:
 	if [ -z "$$found" ]; then \
 	  echo "keydeck: needs Python 3.11 or newer.$${seen:- None found.} Install one, or name it: make up PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
-	if ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	  echo "Creating .venv with $$("$$found" --version)"; \
-	  "$$found" -m venv --clear .venv >.venv.log 2>&1 || { \
-	    echo "keydeck: cannot create .venv with $$found: $$(grep -m 1 -i -E 'apt|error|denied|not ' .venv.log || tail -n 1 .venv.log)" >&2; \
-	    rm -f .venv.log; exit 1; }; \
-	  rm -f .venv.log; \
-	fi
+	echo "Creating .venv with $$("$$found" --version)"; \
+	"$$found" -m venv --clear .venv >.venv.log 2>&1 || { \
+	  echo "keydeck: cannot create .venv with $$found: $$(grep -m 1 -i -E 'apt|error|denied|not ' .venv.log || tail -n 1 .venv.log)" >&2; \
+	  rm -f .venv.log; exit 1; }; \
+	rm -f .venv.log
 
 # Installs a lock file unless the stamp says that this very one is installed.
 define install
