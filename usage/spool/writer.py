@@ -49,6 +49,7 @@ class Spool:
         self._segment = 0
         self._size = 0
         self._torn = False
+        self._left = False
         self._file = self._lock = -1
         try:
             self._settle_in()
@@ -73,11 +74,13 @@ class Spool:
             return number
 
     def end(self, number: int, event: CallEvent) -> None:
-        """Records how call `number` ended.
+        """Records how call `number` ended; in a forked child nothing, as its parent says that.
 
         Raises SpoolError when that is not on disk yet, ValueError for a call that is not open.
         """
         with self._guard:
+            if self._left:
+                return
             if self._open.pop(number, None) is None:
                 raise ValueError(f"call {number} is not open")
             self._unwritten.append(encode(END, number, self._highest, event))
@@ -200,6 +203,9 @@ class Spool:
         # Closing a copy of the descriptor keeps the parent's lock; holding it would outlive the
         # parent and hide its death.
         self._guard = threading.Lock()
+        self._left = True
+        self._open.clear()
+        self._unwritten.clear()
         if not self.closed:
             self._release()
 
