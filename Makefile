@@ -12,7 +12,7 @@ TEST_REDIS_URL ?= redis://127.0.0.1:6379
 export TEST_DATABASE_URL TEST_REDIS_URL
 WORKERS ?= 2
 # What may differ between SQLite and PostgreSQL is run on both.
-ENGINE_TESTS := $(wildcard tests/keys tests/health tests/ledger tests/gateway tests/wrapper tests/rest tests/ops)
+ENGINE_TESTS := tests/keys/lifecycle tests/health tests/ledger tests/ops/test_settings_postgres.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up venv packages dev test lint lock bench prove
