@@ -52,5 +52,5 @@ def test_its_queries_do_not_grow(
 ) -> None:
     call()
     client = client_of(admin)
-    with django_assert_num_queries(4):  # session, user, writers, the banner
+    with django_assert_num_queries(5):  # session, user, totals, writers, the banner
         client.get(reverse("ledger"))
