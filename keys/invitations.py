@@ -28,8 +28,8 @@ Choose a password within three days:
 class LinkTokens(PasswordResetTokenGenerator):
     """A link is void after a sign-in, a new password or a new address.
 
-    Before the first password it is void after a new membership too: what somebody is given
-    later can't be taken by a link that was made earlier.
+    Before the first password it is void after a new membership or role too: what somebody is
+    given later can't be taken by a link that was made earlier.
     """
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:
@@ -37,7 +37,7 @@ class LinkTokens(PasswordResetTokenGenerator):
         if user.has_usable_password():
             return value
         places = Membership.objects.filter(user_id=user.pk).order_by("pk")
-        return f"{value}{list(places.values_list('pk', flat=True))}"
+        return f"{value}{list(places.values_list('pk', 'role'))}{user.is_superuser}"
 
 
 _tokens = LinkTokens()

@@ -10,6 +10,7 @@ _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))', re.IGN
 # Matched at the start of one line, so that its cost grows with the line's length alone.
 _FIELD_NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
 _PART_HEAD = 8192  # bytes; what stands before a part's value
+_MOST_FIELDS = 1000  # of a form; each one costs time before anybody is authenticated
 
 
 class Part(NamedTuple):
@@ -25,7 +26,7 @@ def pairs_named(text: str, name: str) -> list[str]:
     """The values of the pairs called `name` in a query string or url-encoded form."""
     if not text:
         return []
-    found = (pair.partition("=") for pair in text.split("&"))
+    found = (pair.partition("=") for pair in _pairs(text))
     return [unquote_plus(value) for key, _, value in found if unquote_plus(key) == name]
 
 
@@ -35,10 +36,16 @@ def without_pairs(text: str, names: frozenset[str], holding: str) -> str:
         return text
     return "&".join(
         pair
-        for pair in text.split("&")
+        for pair in _pairs(text)
         if unquote_plus(pair.partition("=")[0]) not in names
         and not (holding and holds(pair, holding))
     )
+
+
+def _pairs(text: str) -> list[str]:
+    if text.count("&") >= _MOST_FIELDS:
+        raise BadBody(f"More than {_MOST_FIELDS} form fields or query parameters")
+    return text.split("&")
 
 
 def holds(text: str, needle: str) -> bool:
@@ -68,10 +75,10 @@ def boundary(content_type: str) -> bytes:
 
 def part(body: bytes, delimiter: bytes, name: str) -> Part | None:
     """The multipart field `name`; raises BadBody for two."""
-    found = []
+    found: list[Part] = []
     position = body.find(delimiter)
-    while position >= 0:
-        following = body.find(b"\r\n" + delimiter, position)
+    for _ in range(_MOST_FIELDS):
+        following = body.find(b"\r\n" + delimiter, position) if position >= 0 else -1
         if following < 0:
             break
         blank = body.find(b"\r\n\r\n", position, following + 2)
@@ -79,6 +86,8 @@ def part(body: bytes, delimiter: bytes, name: str) -> Part | None:
             value = min(blank + 4, following)
             found.append(Part(position, value, following, following + 2))
         position = following + 2
+    else:
+        raise BadBody(f"More than {_MOST_FIELDS} parts in the multipart body")
     if len(found) > 1:
         raise BadBody(f"The request body has more than one {name!r}")
     return found[0] if found else None

@@ -139,6 +139,13 @@ class TestRefusing:
         with pytest.raises(BadBody, match="head"):
             find_credentials(post(body, ("Content-Type", "multipart/form-data; boundary=B")))
 
+    @pytest.mark.parametrize(
+        ("body", "announced"), [(b"&" * 2000, FORM), (b"\r\n--xYz" * 2000, MULTIPART)]
+    )
+    def test_a_form_of_countless_fields(self, body: bytes, announced: tuple[str, str]) -> None:
+        with pytest.raises(BadBody, match="1000"):
+            find_credentials(post(body, announced))
+
     def test_a_key_hidden_inside_a_key(self) -> None:
         nested = APP[:20] * 3 + APP[20:] * 3
         with pytest.raises(BadBody, match="inside"):
