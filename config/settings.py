@@ -70,7 +70,7 @@ TEMPLATES = [
 # queue instead of failing half-way (DESIGN decision 12).
 DATABASES = {
     "default": env.db_url_config(
-        secret("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}")
+        secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}"
     )
 }
 # How soon a connection to PostgreSQL whose other end went silent is given up.
