@@ -27,6 +27,10 @@ SHORT_LIFE = 5.0  # a process that lives shorter counts as failing at its start
 PATIENCE = 3  # such failures in a row before restarts are spaced out
 LONGEST_PAUSE = 30.0
 HEAD_START = 10.0  # seconds at most that `--later` processes leave the processor to the others
+# A child tells the guardian of itself before it becomes its program: told by the supervisor
+# afterwards, it would be left alone by one that was killed in between. Its standard input is the
+# guardian's until then; no number above 9 can be named in every shell.
+ANNOUNCED = 'printf "+%s\\n" "$$" >&0; exec "$@" </dev/null'
 
 
 def read_procfile(path: Path) -> dict[str, list[str]]:
@@ -59,12 +63,13 @@ class Child:
         self.due = 0.0  # when it may start
         self.rest = b""  # an unfinished line of output
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, guardian: int) -> subprocess.Popen[bytes]:
+        """Starts its program; `guardian` is the pipe that it makes itself known on."""
         self.process = subprocess.Popen(  # noqa: S603 - the project's own Procfile
-            self.command,
+            ["/bin/sh", "-c", ANNOUNCED, self.name, *self.command],
             cwd=ROOT,
             env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
+            stdin=guardian,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=self.descriptors,
@@ -86,29 +91,42 @@ class Guardian:
     """The process that outlives the supervisor just long enough (config/guardian.py)."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
 
-    def tell(self, lines: Sequence[str], everything: Sequence[str]) -> None:
-        """Passes `lines` on; a guardian that died is replaced and told `everything`."""
+    def pipe(self, pids: Sequence[int]) -> int:
+        """What it reads. A guardian that died is replaced and told of the children `pids`."""
         if self._process is None or self._process.poll() is not None:
-            lines = everything
+            self._hang_up()
+            read, self._pipe = os.pipe()
             self._process = subprocess.Popen(  # noqa: S603 - our own file
                 [sys.executable, "-I", "-S", str(ROOT / "config" / "guardian.py")],
-                stdin=subprocess.PIPE,
+                stdin=read,
                 stdout=subprocess.DEVNULL,
-                text=True,
                 start_new_session=True,
             )
-        if self._process.stdin and lines:
-            with suppress(OSError):  # died this moment: the next tick replaces it
-                self._process.stdin.write("".join(f"{line}\n" for line in lines))
-                self._process.stdin.flush()
+            os.close(read)
+            for pid in pids:
+                self._tell(f"+{pid}")
+        return self._pipe
+
+    def forget(self, pid: int) -> None:
+        """Its group is gone; the number may come to mean another."""
+        self._tell(f"-{pid}")
 
     def dismiss(self) -> None:
-        if self._process and self._process.stdin:
-            with suppress(OSError):
-                self._process.stdin.close()
+        self._hang_up()
+        if self._process:
             self._process.wait()
+
+    def _tell(self, line: str) -> None:
+        with suppress(OSError):  # died this moment: the next tick replaces it
+            os.write(self._pipe, f"{line}\n".encode())
+
+    def _hang_up(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
 
 
 class Supervisor:
@@ -146,8 +164,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.asked_to_stop)
         while not self.stopping:
-            self._start_due()
-            self._guardian.tell([], [f"+{pid}" for pid in self._pids()])
+            self._start_due(self._guardian.pipe(self._pids()))
             self._relay(0.2)
             self._reap()
         self._stop()
@@ -155,12 +172,11 @@ class Supervisor:
     def _pids(self) -> list[int]:
         return [child.process.pid for child in self.children if child.process]
 
-    def _start_due(self) -> None:
+    def _start_due(self, guardian: int) -> None:
         now = time.monotonic()
         for child in self.children:
             if child.process is None and child.due <= now:
-                process = child.start()
-                self._guardian.tell([f"+{process.pid}"], [f"+{pid}" for pid in self._pids()])
+                process = child.start(guardian)
                 if process.stdout:
                     os.set_blocking(process.stdout.fileno(), False)
                     self._selector.register(process.stdout, selectors.EVENT_READ, child)
@@ -183,7 +199,7 @@ class Supervisor:
                 continue
             pid, code = child.process.pid, child.process.returncode
             pause = child.ended(time.monotonic())
-            self._guardian.tell([f"-{pid}"], [f"+{other}" for other in self._pids()])
+            self._guardian.forget(pid)
             if not self.stopping:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
                 often = f" in {pause:.0f} s: it keeps failing at its start" if pause else ""

@@ -130,6 +130,19 @@ def test_children_of_a_killed_supervisor_end_even_stubborn_ones(run: Run, tmp_pa
     wait_for(lambda: not alive(pid), 10, "the child's end")
 
 
+def test_a_child_is_known_before_its_program_runs(run: Run, tmp_path: Path) -> None:
+    """However early the supervisor is killed: here by the very child."""
+    lonely = tmp_path / "lonely"
+    process = run(web=f"kill -9 $PPID; echo $$ >{lonely}; trap '' TERM; while :; do sleep 0.2; done")
+    process.wait(15)
+    wait_for(lambda: not alive(_pid(lonely)), 10, "the child's end")
+
+
+def test_a_child_reads_nothing(run: Run, tmp_path: Path) -> None:
+    run(web='read line || echo "nothing there"; exec sleep 60')
+    _said(tmp_path, "nothing there")
+
+
 def test_a_procfile_is_read_with_its_quotes_and_comments(tmp_path: Path) -> None:
     path = tmp_path / "Procfile"
     path.write_text("# web: not this\nweb: python -m 'a b' --port $PORT\n\n")
