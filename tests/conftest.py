@@ -6,6 +6,8 @@ to nothing, `admin` is the site admin.
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -19,6 +21,7 @@ from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
 from tests.live import keydeck
 from tests.upstream import Upstream
+from usage import spool
 
 __all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
 
@@ -28,6 +31,18 @@ def _no_keys_of_another_test() -> Iterator[None]:
     vault.forget()
     yield
     vault.forget()
+
+
+_spools = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_calls_of_another_test(settings: Settings) -> Iterator[None]:
+    """A spool directory of its own: what a test leaves in its spool, no other test drains."""
+    settings.SPOOL_DIR = Path(settings.DATA_DIR) / f"spool-{next(_spools)}"
+    yield
+    if mine := spool.mine_if_any():
+        mine.close()
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ class Server:
         self._thread.join(20)
         self._socket.close()
         assert not self._thread.is_alive()
+        # The gateway waits only so long for it; the next test must not get its calls.
+        wait_until(lambda: "drainer" not in {thread.name for thread in threading.enumerate()}, 60)
 
     def post(self, path: str, provider: str = "modelslab", **options: Any) -> requests.Response:
         return self.session.post(f"{self.url}/gateway/{provider}{path}", **options)

@@ -60,5 +60,5 @@ def my_spool(spools: Path) -> Iterator[Spool]:
     """The process's own spool, as gateway and wrapper use it."""
     mine = spool.mine()
     yield mine
-    drainer.stop_drainer()
+    drainer.stop_drainer(60)
     mine.close()

@@ -55,7 +55,7 @@ def start_session(
     yield start
     for session in sessions:
         session.close()
-    ingest.stop_drainer()
+    ingest.stop_drainer(60)  # while the test's database is there
     desk.forget()
 
 
