@@ -27,6 +27,9 @@ import pytest
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
+# How many times longer than promised a thing may take in the suite, which shares the processor
+# with the product; KEYDECK_TEST_SLACK=1 holds the product to the promise itself.
+SLACK = float(os.environ.get("KEYDECK_TEST_SLACK", "3"))
 ADMIN = "admin@example.com"
 PASSWORD = "correct horse battery staple"
 # A word of each child's command line.

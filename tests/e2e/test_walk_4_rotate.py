@@ -15,7 +15,7 @@ from tests.e2e.walker import (
     seen_by_provider,
     stages,
 )
-from tests.live import Keydeck, wait_for
+from tests.live import SLACK, Keydeck, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("walk")]
 KEYS_PAGE = "https://modelslab.com/dashboard/api-keys"
@@ -56,7 +56,7 @@ def test_a_provider_key_is_rotated_under_code_that_notices_nothing(
         assert shop.call().status == 200
         return seen_by_provider(shop.product, renewed) > before
 
-    wait_for(forwarded_with_the_new_secret, 1.0, "a call with the new secret")
+    wait_for(forwarded_with_the_new_secret, SLACK, "a call with the new secret")
     box = dialog(page, page.get_by_role("link", name="End the overlap now"))
     box.get_by_role("button", name="Finish now").click()
     expect(page.get_by_text("uses the new secret alone")).to_be_visible()
@@ -74,7 +74,7 @@ def test_old_and_new_app_key_both_work_until_the_overlap_is_ended(page: Page, sh
     new = copied(page, page.get_by_role("button", name="Copy the key"))
     assert new != shop.text
     assert new.startswith(f"kd_live_{shop.app_key}_")
-    wait_for(lambda: shop.call(new).status == 200, 1.0, "the new key let in")
+    wait_for(lambda: shop.call(new).status == 200, SLACK, "the new key let in")
     assert shop.call(shop.text).status == 200
     box = dialog(page, page.get_by_role("link", name="End the overlap now"))
     with page.expect_response("**/finish/"):

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
 
-from tests.live import Keydeck, Reply, ask, wait_for
+from tests.live import SLACK, Keydeck, Reply, ask, wait_for
 
 TEXT2IMG = "/gateway/modelslab/api/v6/images/text2img"
-SOON = 3.0  # seconds from a call to its place on the charts
+SOON = 3.0 * SLACK  # seconds from a call to its place on the charts
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation",
   (event) => console.error("CSP", event.violatedDirective, event.blockedURI))"""
 _SUM = """(canvas, name) => !canvas.kdChart ? -1 : canvas.kdChart.data.datasets
@@ -131,7 +131,7 @@ def refused_within_a_second(shop: Shop, text: str, status: int) -> Reply:
         reply = shop.call(text)
         return reply if reply.status == status else None
 
-    return wait_for(look, 1.0, f"{status} for the key")
+    return wait_for(look, SLACK, f"{status} for the key")
 
 
 def change_at_provider(product: Keydeck, secret: str, verb: str) -> None:

@@ -11,6 +11,7 @@ from keys.states import Stage
 from tests.factories import ProviderKeyFactory, add_version
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
+from tests.live import SLACK
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.usefixtures("gateway")
@@ -22,7 +23,7 @@ def status(gateway: Server, key: str) -> int:
 
 def seconds_until(gateway: Server, key: str, wanted: int) -> float:
     began = time.monotonic()
-    wait_until(lambda: status(gateway, key) == wanted, 5)
+    wait_until(lambda: status(gateway, key) == wanted, 5 * SLACK)
     return time.monotonic() - began
 
 
@@ -31,7 +32,7 @@ def test_a_revoked_app_key_is_refused_within_a_second(
 ) -> None:
     assert status(gateway, key) == 200
     lifecycle.revoke(actor, app_key)
-    assert seconds_until(gateway, key, 401) < 1
+    assert seconds_until(gateway, key, 401) < SLACK
 
 
 def test_a_disabled_app_key_comes_back_within_a_second(
@@ -39,9 +40,9 @@ def test_a_disabled_app_key_comes_back_within_a_second(
 ) -> None:
     assert status(gateway, key) == 200
     lifecycle.disable(actor, app_key)
-    assert seconds_until(gateway, key, 403) < 1
+    assert seconds_until(gateway, key, 403) < SLACK
     lifecycle.enable(actor, app_key)
-    assert seconds_until(gateway, key, 200) < 1
+    assert seconds_until(gateway, key, 200) < SLACK
 
 
 def test_both_versions_of_a_rotated_app_key_work_until_the_overlap_ends(
@@ -54,7 +55,7 @@ def test_both_versions_of_a_rotated_app_key_work_until_the_overlap_ends(
     call = stored_call(response)
     assert (call.app_key, call.app_key_version) == (app_key.id, 2)
     lifecycle.finish_rotation(actor, app_key)
-    assert seconds_until(gateway, key, 401) < 1
+    assert seconds_until(gateway, key, 401) < SLACK
     assert status(gateway, new) == 200
 
 
@@ -63,7 +64,7 @@ def test_a_limit_set_now_holds_within_a_second(
 ) -> None:
     assert status(gateway, key) == 200
     lifecycle.set_limits(actor, app_key, per_minute=1)
-    assert seconds_until(gateway, key, 429) < 1
+    assert seconds_until(gateway, key, 429) < SLACK
 
 
 def test_a_rotated_provider_key_is_used_within_a_second(
@@ -78,8 +79,8 @@ def test_a_rotated_provider_key_is_used_within_a_second(
         return bool(provider.requests[-1].json()["key"] == "newSecretOfModelsLab")
 
     began = time.monotonic()
-    wait_until(used, 5)
-    assert time.monotonic() - began < 1
+    wait_until(used, 5 * SLACK)
+    assert time.monotonic() - began < SLACK
 
 
 def test_a_version_the_provider_refuses_gives_way_to_the_previous(

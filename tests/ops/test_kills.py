@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Keydeck, alive, wait_for
+from tests.live import SLACK, Keydeck, alive, wait_for
 from tests.ops.load import Load
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
@@ -19,7 +19,9 @@ def _kill(keydeck: Keydeck, name: str) -> None:
     pid = keydeck.pids()[name]
     os.kill(pid, signal.SIGKILL)
     wait_for(
-        lambda: keydeck.pids().get(name, pid) != pid and not alive(pid), 2, f"a new {name} process"
+        lambda: keydeck.pids().get(name, pid) != pid and not alive(pid),
+        2 * SLACK,
+        f"a new {name} process",
     )
 
 

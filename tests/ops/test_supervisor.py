@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from config.supervisor import LONGEST_PAUSE, Child, pause_before_restart, read_procfile
-from tests.live import ROOT, alive, wait_for
+from tests.live import ROOT, SLACK, alive, wait_for
 
 Run = Callable[..., subprocess.Popen[str]]
 
@@ -70,7 +70,7 @@ def test_what_dies_is_started_again_at_once(run: Run, tmp_path: Path) -> None:
     run(web=f"echo $$ >{pid}; exec sleep 60")
     first = _pid(pid)
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: _pid(pid) != first, 2, "another process")
+    wait_for(lambda: _pid(pid) != first, 2 * SLACK, "another process")
     assert "web was killed by signal 9; starting it again\n" in _said(tmp_path, "killed")
 
 

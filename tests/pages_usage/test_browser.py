@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.live import ADMIN, PASSWORD, Keydeck, ask, wait_for
+from tests.live import ADMIN, PASSWORD, SLACK, Keydeck, ask, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("live")]
-SOON = 3.0  # seconds from a call to its place on the chart
+SOON = 3.0 * SLACK  # seconds from a call to its place on the chart
 OK_OF_NOW = "c => c.kdData ? c.kdData.outcomes[0].data.at(-1) : -1"
 
 
