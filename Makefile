@@ -47,6 +47,8 @@ venv:
 	  rm -f .venv.log; exit 1; }; \
 	rm -f .venv.log
 
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
 # Installs a lock file unless the stamp says that this very one is installed.
 define install
 	@stamp=.venv/.installed-$(1); sum="$$(cksum <$(1))"; \
@@ -96,9 +98,9 @@ lint: dev
 	@$(PY) manage.py makemigrations --check --dry-run
 
 lock: dev
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.txt
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml --group dev -o requirements-dev.txt
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group node -o requirements-node.txt
+	@$(LOCK) pyproject.toml -o requirements.txt
+	@$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) --group node -o requirements-node.txt
 	@npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 bench: dev

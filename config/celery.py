@@ -22,6 +22,8 @@ BEAT: dict[str, float] = {
     "keys.tasks.check_due": 1.0,
     "keys.tasks.end_overlaps": 2.0,
     "keys.tasks.expire_app_keys": 15.0,
+    "keys.tasks.rotate_data_keys": 5.0,
+    "keys.tasks.examine_vault": 60.0,
     "usage.tasks.drain_dead_spools": 2.0,
     "usage.tasks.trim_calls": 3600.0,
 }

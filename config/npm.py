@@ -19,7 +19,7 @@ ICONS = (
     "clipboard-check code copy credit-card dots-vertical edit external-link eye filter "
     "heartbeat history hourglass info-circle key lifebuoy list-details lock lock-open login "
     "logout menu-2 moon player-pause player-play plug plug-connected plus refresh rotate "
-    "search server settings shield-check shield-lock snowflake sun terminal-2 trash user "
+    "search server settings shield-check shield-lock shield-x snowflake sun terminal-2 trash user "
     "user-plus users vector wallet x"
 )
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from keys import doctor
 from keys.models import (
     AppKey,
     Application,
@@ -80,7 +81,12 @@ def explain(evidence: dict[str, object]) -> str:
 def alerts(applications: Sequence[Application]) -> list[Alert]:
     """Everything that needs a look in these applications, the worst first."""
     specs = {spec.slug: spec for spec in all_specs()}
-    found = [*_key_alerts(applications, specs), *_rotations(applications), *_expiring(applications)]
+    found = [
+        *_key_alerts(applications, specs),
+        *_findings(applications),
+        *_rotations(applications),
+        *_expiring(applications),
+    ]
     return sorted(found, key=lambda alert: ("danger", "warning", "info").index(alert.level))
 
 
@@ -124,6 +130,28 @@ def _key_alert(key: ProviderKey, provider: str) -> Alert:
         key.application_id,
         key.refused_at if key.suspect else key.verdict_at,
     )
+
+
+def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
+    """What the vault's doctor found, besides what a verdict tells already."""
+    examination = doctor.last_examination()
+    known = {application.pk: application for application in applications}
+    for found in examination.findings if examination else []:
+        application = known.get(found["application"])
+        kind, _, id = found["key"].partition(":")
+        if application is None or (kind, found["code"]) == ("provider_key", doctor.UNDECRYPTABLE):
+            continue
+        yield Alert(
+            "danger",
+            "shield-x",
+            f"{application.name} · {found['name']}: version {found['version']} "
+            f"{doctor.WORDS[found['code']]}",
+            "Found by the vault’s doctor. Somebody or something wrote past Keydeck.",
+            "Rotate the key, and find out who can write to the database.",
+            reverse(kind, args=[application.slug, id]),
+            application.pk,
+            examination.finished_at if examination else None,
+        )
 
 
 def _rotations(applications: Sequence[Application]) -> Iterable[Alert]:

@@ -51,6 +51,12 @@ class Action(StrEnum):
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRED = "key.expired"
     PASSWORD_LINK_MADE = "user.password_link_made"  # noqa: S105 - a word, not a secret
+    MASTER_KEY_ADDED = "vault.master_key_added"
+    MASTER_KEY_RETIRED = "vault.master_key_retired"
+    REWRAPPED = "vault.rewrapped"
+    DATA_KEY_MADE = "data_key.made"
+    DATA_KEY_ROTATED = "data_key.rotated"
+    DATA_KEY_DESTROYED = "data_key.destroyed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from keys import lifecycle, validation
+from keys import doctor, lifecycle, validation
+from keys.audit import Actor
 
 
 @shared_task
@@ -16,6 +17,21 @@ def check_due() -> int:
 def end_overlaps() -> int:
     """Retires the previous versions whose overlap has ended."""
     return lifecycle.end_overlaps(timezone.now())
+
+
+@shared_task
+def rotate_data_keys() -> None:
+    """Goes on with the data-key rotations that are open, and destroys what they left."""
+    for application in lifecycle.open_data_key_rotations():
+        for _ in lifecycle.reseal(Actor.system("rotate_data_keys"), application):
+            pass
+    lifecycle.destroy_spent_data_keys(timezone.now())
+
+
+@shared_task
+def examine_vault() -> None:
+    """Opens every secret once a day."""
+    doctor.examine_if_due(timezone.now())
 
 
 @shared_task

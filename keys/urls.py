@@ -31,6 +31,7 @@ urlpatterns = [
     path(f"{MEMBER}role/", applications.member_role, name="member_role"),
     path(f"{MEMBER}remove/", applications.member_remove, name="member_remove"),
     path(f"{APPLICATION}delete/", applications.application_delete, name="application_delete"),
+    path(f"{APPLICATION}data-key/", applications.data_key_rotate, name="data_key_rotate"),
     path(f"{APPLICATION}policy/", applications.application_policy, name="application_policy"),
     path(
         f"{APPLICATION}provider-keys/new/",

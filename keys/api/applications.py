@@ -13,6 +13,7 @@ from keys.api.schemas import (
     ApplicationOut,
     ApplicationPatch,
     Applications,
+    DataKeyOut,
     MemberIn,
     MemberOut,
     Members,
@@ -62,6 +63,18 @@ def delete_application(request: HttpRequest, slug: str) -> Status[None]:
     found = permissions.get_application(request.user, slug, Act.DELETE_APPLICATION)
     lifecycle.delete_application(Actor.of(request), found)
     return Status(204, None)
+
+
+@router.post(
+    "/{slug:slug}/data-key/rotate",
+    auth=SECRETS,
+    response=DataKeyOut,
+    operation_id="rotate_data_key",
+)
+def rotate_data_key(request: HttpRequest, slug: str) -> DataKeyOut:
+    """A new data key; what is sealed under the old one is moved over in the background."""
+    found = permissions.get_application(request.user, slug, Act.MANAGE_POLICY)
+    return DataKeyOut(version=lifecycle.start_data_key_rotation(Actor.of(request), found))
 
 
 @router.get("/{slug:slug}/members", auth=READ, response=Members, operation_id="list_members")

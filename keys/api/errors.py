@@ -17,7 +17,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import BaseModel
 
-from keys.lifecycle import Conflict, Invalid, LifecycleError
+from keys.lifecycle import Conflict, Invalid, LifecycleError, unopened
 from keys.vault import Sealed, VaultError
 
 logger = logging.getLogger(__name__)
@@ -116,12 +116,12 @@ def _database_away(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _sealed(request: HttpRequest, error: Sealed) -> HttpResponse:
-    return problem(503, "sealed", "The vault is sealed: the master key is missing.")
+    return problem(503, "sealed", unopened(error))
 
 
 def _vault_error(request: HttpRequest, error: VaultError) -> HttpResponse:
     logger.error("%s %s: %s", request.method, request.path, type(error).__name__)
-    return problem(503, "undecryptable", "The stored secret can't be opened with the master keys.")
+    return problem(503, "undecryptable", unopened(error))
 
 
 def install(api: NinjaAPI) -> None:

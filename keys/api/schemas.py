@@ -30,6 +30,10 @@ class ApplicationOut(BaseModel):
     developers_copy_provider_keys: bool
 
 
+class DataKeyOut(BaseModel):
+    version: int
+
+
 class MemberIn(Input):
     email: Email
     role: Role

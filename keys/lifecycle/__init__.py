@@ -18,7 +18,17 @@ from keys.lifecycle.app_keys import (
 )
 from keys.lifecycle.applications import create_application, delete_application, set_policy
 from keys.lifecycle.connect import connect
-from keys.lifecycle.errors import Conflict, Invalid, LifecycleError
+from keys.lifecycle.data_keys import (
+    add_master_key,
+    destroy_spent_data_keys,
+    left_to_reseal,
+    open_data_key_rotations,
+    reseal,
+    retire_master_keys,
+    rewrap,
+    start_data_key_rotation,
+)
+from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.members import add_member, change_role, remove_member
 from keys.lifecycle.provider_keys import (
     add_provider_key,
@@ -30,12 +40,15 @@ from keys.lifecycle.rotation import rotate_provider_key
 from keys.lifecycle.rotations import cancel_rotation, end_overlaps, finish_rotation
 from keys.lifecycle.tokens import issue_token, revoke_token
 from keys.lifecycle.transitions import disable, enable, expire_app_keys, revoke
+from keys.vault import VaultError
 
 __all__ = [
     "DEFAULT_OVERLAP",
     "Conflict",
     "Invalid",
     "LifecycleError",
+    "VaultError",
+    "add_master_key",
     "add_member",
     "add_provider_key",
     "cancel_rotation",
@@ -47,18 +60,26 @@ __all__ = [
     "create_application",
     "create_custom_provider",
     "delete_application",
+    "destroy_spent_data_keys",
     "disable",
     "enable",
     "end_overlaps",
     "expire_app_keys",
     "finish_rotation",
     "issue_token",
+    "left_to_reseal",
+    "open_data_key_rotations",
     "remove_member",
+    "reseal",
+    "retire_master_keys",
     "reveal_provider_key",
     "revoke",
     "revoke_token",
+    "rewrap",
     "rotate_app_key",
     "rotate_provider_key",
     "set_limits",
     "set_policy",
+    "start_data_key_rotation",
+    "unopened",
 ]

@@ -72,7 +72,7 @@ def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
         key,
         environment=key.environment,
         providers=key.providers,
-        last4=key.issued.last4,
+        **versions.named(key, 1, key.issued),
     )
     return key
 
@@ -106,8 +106,7 @@ def copy_app_key(actor: Actor, key: AppKey) -> Secret:
         version = versions.current(key)
         if not version.sealed:
             raise Conflict("This application shows its app keys once: rotate it for a new one.")
-        slot = vault.app_key_slot(key.application_id, key.pk, version.number)
-        secret = vault.unseal(slot, version.sealed)
+        secret = vault.unseal(versions.slot_of(key, version.number), version.sealed)
         note_key(actor, Action.APP_KEY_COPIED, key, version=version.number)
     return secret
 
@@ -126,9 +125,8 @@ def rotate_app_key(actor: Actor, key: AppKey, *, overlap_seconds: int = DEFAULT_
             actor,
             Action.ROTATION_STARTED,
             key,
-            version=number,
             overlap_seconds=overlap_seconds,
-            last4=secret.last4,
+            **versions.named(key, number, secret),
         )
     return secret
 
@@ -138,7 +136,7 @@ def _issue(key: AppKey, number: int) -> Secret:
     # Read anew: the policy may have changed since the caller read the application.
     once = Application.objects.values_list("show_app_keys_once", flat=True)
     keep = not once.get(pk=key.application_id)
-    slot = vault.app_key_slot(key.application_id, key.pk, number)
+    slot = versions.slot_of(key, number)
     AppKeyVersion.objects.create(
         key=key,
         number=number,

@@ -1,4 +1,9 @@
-"""Why the domain says no. Messages are sentences for people and never carry a secret."""
+"""Why the domain says no. Messages are sentences for people and never carry a secret.
+
+An act that needs the vault may raise its VaultError as well: `unopened` says it in a sentence.
+"""
+
+from keys.vault import Sealed, VaultError
 
 
 class LifecycleError(Exception):
@@ -23,3 +28,10 @@ class Invalid(LifecycleError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+def unopened(error: VaultError) -> str:
+    """What to tell people about a vault that doesn't open; nothing has changed."""
+    if isinstance(error, Sealed):
+        return "The vault is sealed: the master key is missing. Put it back, then try again."
+    return "The stored secret can’t be opened with the keys of this vault."

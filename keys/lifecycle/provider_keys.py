@@ -48,8 +48,7 @@ def reveal_provider_key(actor: Actor, key: ProviderKey, *, reason: str) -> Secre
     with transaction.atomic():
         hold_key(key)
         version = versions.current(key)
-        slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
-        secret = vault.unseal(slot, version.sealed)
+        secret = vault.unseal(versions.slot_of(key, version.number), version.sealed)
         note_key(actor, Action.PROVIDER_KEY_REVEALED, key, reason=reason, version=version.number)
     return secret
 
@@ -75,18 +74,18 @@ def insert(
         next_check_at=timezone.now() + GRACE,
     )
     add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
-    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=spec.slug, last4=secret.last4)
+    told = versions.named(key, 1, secret)
+    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=spec.slug, **told)
     return key
 
 
 def add_version(
     key: ProviderKey, number: int, secret: Secret, **fields: object
 ) -> ProviderKeyVersion:
-    slot = vault.provider_key_slot(key.application_id, key.pk, number)
     version = ProviderKeyVersion(
         key=key,
         number=number,
-        sealed=vault.seal(slot, secret),
+        sealed=vault.seal(versions.slot_of(key, number), secret),
         fingerprint=vault.fingerprint(secret),
         last4=secret.last4,
         **fields,

@@ -88,9 +88,8 @@ def _begin(actor: Actor, key: ProviderKey, secret: Secret, overlap: int) -> Prov
             actor,
             Action.ROTATION_STARTED,
             key,
-            version=number,
             overlap_seconds=overlap,
-            last4=secret.last4,
+            **versions.named(key, number, secret),
         )
     return version
 

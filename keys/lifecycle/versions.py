@@ -5,14 +5,29 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from keys import vault
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key
 from keys.lifecycle.locks import hold_key
 from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import STAGES, KeyState, Stage
+from keys.vault import Secret, Slot
 
 Version = ProviderKeyVersion | AppKeyVersion
 CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})
+
+
+def slot_of(key: Key, number: int) -> Slot:
+    """Where the text of this version of the key is sealed."""
+    if isinstance(key, ProviderKey):
+        return vault.provider_key_slot(key.application_id, key.pk, number)
+    return vault.app_key_slot(key.application_id, key.pk, number)
+
+
+def named(key: Key, number: int, secret: Secret) -> dict[str, object]:
+    """A new version as the audit trail tells of it: another secret put in its place is seen."""
+    digest = vault.digest(slot_of(key, number), secret)
+    return {"version": number, "digest": digest, "last4": secret.last4}
 
 
 def lock_for_change(key: Key) -> None:

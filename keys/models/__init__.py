@@ -9,7 +9,7 @@ from keys.models.changes import ChangeCounter
 from keys.models.checks import Check
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
 from keys.models.providers import Provider
-from keys.models.sealed import DataKey, SystemSecret
+from keys.models.sealed import DataKey, SystemSecret, VaultExamination
 
 __all__ = [
     "ApiToken",
@@ -28,4 +28,5 @@ __all__ = [
     "ProviderKeyVersion",
     "SystemSecret",
     "User",
+    "VaultExamination",
 ]

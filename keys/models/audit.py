@@ -20,7 +20,7 @@ class AuditEvent(models.Model):
     actor_name = models.CharField(max_length=254)
     action = models.CharField(max_length=40, db_index=True)
     application_id = models.CharField(max_length=12, blank=True, db_index=True)
-    target = models.CharField(max_length=60)  # "app_key:<id>"
+    target = models.CharField(max_length=60, db_index=True)  # "app_key:<id>"
     detail = models.JSONField(default=dict)
     address = models.CharField(max_length=45, blank=True)
     digest = models.CharField(max_length=64)

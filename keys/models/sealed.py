@@ -19,6 +19,9 @@ class DataKey(models.Model):
     wrapped = models.TextField()
     master = models.CharField(max_length=16, db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Replaced by a newer one: nothing is sealed under it. It goes once no process can still
+    # hold a text that was.
+    spent_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         constraints = [
@@ -42,3 +45,15 @@ class SystemSecret(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class VaultExamination(models.Model):
+    """The last time every secret was opened to see that it does: one row (`keys.doctor`)."""
+
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    opened = models.PositiveIntegerField(default=0)
+    findings = models.JSONField(default=list)  # of dicts: key, application, name, code
+
+    def __str__(self) -> str:
+        return f"{self.opened} opened, {len(self.findings)} findings"

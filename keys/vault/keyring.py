@@ -56,6 +56,10 @@ class OpenDataKey:
     def same_key(self, other: "OpenDataKey") -> bool:
         return self._raw == other._raw
 
+    def encoded(self) -> bytes:
+        """The key itself, to be wrapped."""
+        return base64.urlsafe_b64encode(self._raw)
+
 
 class _Ring:
     """The open data keys. One is kept only if none was dropped since its row was read: a row
@@ -98,13 +102,11 @@ def create_data_key(application_id: str | None, version: int | None = None) -> D
     """
     version = version or _newest_version(application_id) + 1
     master = masters.primary()
-    text = _label(application_id or "", version) + base64.urlsafe_b64encode(os.urandom(32))
-    return DataKey.objects.create(
-        application_id=application_id,
-        version=version,
-        wrapped=master.fernet.encrypt(text).decode(),
-        master=master.fingerprint,
-    )
+    row = DataKey(application_id=application_id, version=version, master=master.fingerprint)
+    text = label(row) + base64.urlsafe_b64encode(os.urandom(32))
+    row.wrapped = master.fernet.encrypt(text).decode()
+    row.save(force_insert=True)
+    return row
 
 
 def newest(application_id: str) -> OpenDataKey:
@@ -173,10 +175,9 @@ def open_row(row: DataKey) -> OpenDataKey:
         text = master.fernet.decrypt(row.wrapped)
     except InvalidToken:
         raise Undecryptable(f"{row} does not open") from None
-    label = _label(row.application_id or "", row.version)
-    if not text.startswith(label):
+    if not text.startswith(label(row)):
         raise Undecryptable(f"{row} was moved from another place")
-    return OpenDataKey(row, base64.urlsafe_b64decode(text.removeprefix(label)))
+    return OpenDataKey(row, base64.urlsafe_b64decode(text.removeprefix(label(row))))
 
 
 def _open_and_keep(row: DataKey, drops: int) -> OpenDataKey:
@@ -192,8 +193,9 @@ def _make_room(kept: dict[Any, Any], most: int) -> None:
         del kept[next(iter(kept))]
 
 
-def _label(application_id: str, version: int) -> bytes:
-    return f"{application_id}:{version}:".encode()
+def label(row: DataKey) -> bytes:
+    """What a wrapped data key begins with, so that it opens in its own row alone."""
+    return f"{row.application_id or ''}:{row.version}:".encode()
 
 
 def _newest_version(application_id: str | None) -> int:

@@ -6,6 +6,8 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,9 @@ class Master:
 
 # What was parsed, by its text: an edited setting is seen, an unchanged one isn't parsed again.
 _parsed: dict[str, tuple[Master, ...]] = {}
-_files: dict[Path, str] = {}
+# The key file's text, by what tells that it is the same file still: a key added to it is seen
+# by every process at once.
+_files: dict[Path, tuple[tuple[int, ...], str]] = {}
 
 
 def load() -> tuple[Master, ...]:
@@ -39,6 +43,11 @@ def load() -> tuple[Master, ...]:
         _parsed.clear()
         _parsed[text] = masters
     return masters
+
+
+def loaded_masters() -> list[str]:
+    """Fingerprints of the loaded master keys, primary first. Raises Sealed."""
+    return [master.fingerprint for master in load()]
 
 
 def primary() -> Master:
@@ -86,6 +95,34 @@ def ensure_master_key() -> tuple[Path, bool]:
     return path, made
 
 
+def add_to_file() -> Master:
+    """A new master key, first in the key file and so the primary; the others stay loaded.
+
+    Raises VaultError where master keys come from the environment or the file can't be written.
+    """
+    path = _file_of_ours()
+    _replace(path, [Fernet.generate_key().decode(), *_texts(_file_text(path))])
+    return primary()
+
+
+def retire_from_file() -> list[str]:
+    """Take out of the key file what wraps no data key any more; returns the fingerprints.
+
+    The primary stays. Copies of the database made before still need what is taken out.
+    Raises VaultError as `add_to_file` does.
+    """
+    path = _file_of_ours()
+    names = loaded_masters()
+    before = dict(zip(names, _texts(_file_text(path)), strict=True))
+    retired = [name for name in names[1:] if not _wraps(name)]
+    if retired:
+        _replace(path, [text for name, text in before.items() if name not in retired])
+        if any(map(_wraps, retired)):  # somebody who had read the old file wrapped with it
+            _replace(path, before.values())
+            raise VaultError("a retired master key was used at this moment: rewrap, then try again")
+    return retired
+
+
 def forget() -> None:
     _parsed.clear()
     _files.clear()
@@ -99,13 +136,8 @@ def _data_keys_exist() -> bool:
 def _create(path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Through a private file (mode 600) and a link: of two processes that start together
-        # one makes it, and nobody ever reads a half.
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".master.") as private:
-            private.write(Fernet.generate_key() + b"\n")
-            private.flush()
-            os.fsync(private.fileno())
-            os.link(private.name, path)
+        with _private(path, Fernet.generate_key().decode()) as written:
+            os.link(written, path)  # of two processes that start together one makes it
     except FileExistsError:
         return False
     except OSError as error:
@@ -113,32 +145,69 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _file_text(path: Path) -> str:
-    text = _files.get(path)
-    if text is None:
-        text = _files[path] = _read(path)
-    return text
-
-
-def _read(path: Path) -> str:
+def _replace(path: Path, keys: Iterable[str]) -> None:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        with _private(path, "\n".join(keys)) as written:
+            spare = Path(f"{written}.new")
+            os.link(written, spare)
+            spare.replace(path)
+    except OSError as error:
+        raise VaultError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _private(path: Path, text: str) -> Iterator[str]:
+    """A whole file beside `path` (mode 600), safe on disk: nobody ever reads a half."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".master.") as private:
+        private.write(f"{text}\n".encode())
+        private.flush()
+        os.fsync(private.fileno())
+        yield private.name
+
+
+def _file_text(path: Path) -> str:
+    try:
+        status = path.stat()
+        identity = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
+        kept = _files.get(path)
+        if kept is not None and kept[0] == identity:
+            return kept[1]
+        mode = stat.S_IMODE(status.st_mode)
         if mode & 0o077:
             raise Sealed(f"{path} is open to others (mode {mode:o}): chmod 600 {path}")
-        return path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="ascii").strip()
     except FileNotFoundError as error:
         raise Sealed(f"the vault is sealed: there is no master key at {path}") from error
     except OSError as error:
         raise Sealed(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Sealed(f"{path} is not a master key") from error
+    _files[path] = (identity, text)
+    return text
 
 
 def _parse(text: str) -> tuple[Master, ...]:
-    keys = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+    keys = _texts(text)
     if not keys:
         raise Sealed("the vault is sealed: the master key is empty")
     return tuple(_master(key, place) for place, key in enumerate(keys, start=1))
+
+
+def _texts(text: str) -> list[str]:
+    return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+
+
+def _wraps(fingerprint: str) -> bool:
+    return DataKey.objects.filter(master=fingerprint).exists()
+
+
+def _file_of_ours() -> Path:
+    if settings.MASTER_KEYS:
+        raise VaultError(
+            "the master keys come from KEYDECK_MASTER_KEYS: change them there (the first is "
+            "primary, a comma between) and restart"
+        )
+    return Path(settings.MASTER_KEY_FILE)
 
 
 def _master(text: str, place: int) -> Master:

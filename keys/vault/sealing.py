@@ -1,5 +1,6 @@
 """Seal and unseal one secret: `kd1.<data key version>.<Fernet token>`."""
 
+import re
 import string
 
 from cryptography.fernet import InvalidToken
@@ -10,6 +11,7 @@ from keys.vault.secret import Secret
 from keys.vault.slots import Slot
 
 SCHEME = "kd1"
+_HEAD = re.compile(rf"{SCHEME}\.([1-9][0-9]{{0,8}})\.", re.ASCII)
 _DIGITS = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_").encode()
 # The last digit before the padding has 2 or 4 bits that carry nothing: they must be 0.
 _LAST_DIGITS = {b"": _DIGITS, b"=": _DIGITS[::4], b"==": _DIGITS[::16]}
@@ -19,25 +21,33 @@ def seal(slot: Slot, secret: Secret) -> str:
     """The sealed text of a secret, which opens at this slot alone. Raises Sealed, Undecryptable."""
     opened = newest(slot.application_id)
     token = opened.fernet(slot).encrypt(secret.reveal().encode())
-    return f"{SCHEME}.{opened.version}.{token.decode()}"
+    return sealed_under(opened.version) + token.decode()
 
 
 def unseal(slot: Slot, stored: str) -> Secret:
     """The secret sealed at this slot. Raises Sealed, or Undecryptable for anything else."""
-    scheme, _, rest = stored.partition(".")
-    digits, _, text = rest.partition(".")
-    if scheme != SCHEME or not (digits.isascii() and digits.isdecimal()) or digits[0] == "0":
+    version = data_key_version(stored)
+    if version is None:
         raise Undecryptable(f"{_where(slot)}: not a sealed text of this scheme")
-    if len(digits) > 9:
-        raise Undecryptable(f"{_where(slot)}: no such data key")
-    fernet = data_key(slot.application_id, int(digits)).fernet(slot)
+    fernet = data_key(slot.application_id, version).fernet(slot)
     try:
-        token = text.encode("ascii")
+        token = stored.split(".", 2)[2].encode("ascii")
         if not _is_canonical(token):
             raise Undecryptable(f"{_where(slot)}: altered")
         return Secret(fernet.decrypt(token).decode())
     except (InvalidToken, ValueError):
         raise Undecryptable(f"{_where(slot)}: altered, or moved from another place") from None
+
+
+def sealed_under(version: int) -> str:
+    """How a text begins that is sealed under this version of a data key."""
+    return f"{SCHEME}.{version}."
+
+
+def data_key_version(stored: str) -> int | None:
+    """The version of the data key that a text is sealed under; None when it is no such text."""
+    found = _HEAD.match(stored)
+    return int(found[1]) if found else None
 
 
 def _is_canonical(token: bytes) -> bool:

@@ -34,6 +34,15 @@ def fingerprint(secret: Secret) -> str:
     return hmac.digest(key, secret.reveal().encode(), hashlib.sha256).hex()
 
 
+def digest(slot: Slot, secret: Secret) -> str:
+    """Hex text that names this secret at this place, for the audit trail.
+
+    Unlike a fingerprint it doesn't tell that two places hold the same secret.
+    """
+    message = slot.encode() + secret.reveal().encode()
+    return hmac.digest(_system_secret(_FINGERPRINT), message, hashlib.sha256).hex()[:32]
+
+
 def ensure_system_secrets() -> None:
     """Make what isn't there yet, before any act needs it inside a transaction of its own."""
     for name in (_PEPPER, _FINGERPRINT):

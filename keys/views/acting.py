@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.lifecycle import Conflict, Invalid, LifecycleError
+from keys.lifecycle import Conflict, Invalid, LifecycleError, VaultError, unopened
 from keys.models import User
 
 STALE = (
@@ -79,6 +79,8 @@ def carry_out(
         form.existing = error.existing  # type: ignore[attr-defined]
     except LifecycleError as error:
         form.add_error(None, error.message)
+    except VaultError as error:
+        form.add_error(None, forms.ValidationError(unopened(error), code="unopened"))
     return None
 
 
@@ -86,14 +88,16 @@ def ask(
     request: HttpRequest, template: str, form: forms.BaseForm, *, back: str, **context: Any
 ) -> HttpResponse:
     """The form: alone when htmx puts it into the dialog, else as a page."""
-    stale = any(error.code == "stale" for error in form.non_field_errors().as_data())
+    codes = {error.code for error in form.non_field_errors().as_data()}
     context |= {
         "form": form,
         "back": back,
         "layout": "_dialog.html" if request.htmx else "dialog_page.html",  # type: ignore[attr-defined]
-        "step_up_url": step_up_url(request.get_full_path()) if stale else "",
+        "step_up_url": step_up_url(request.get_full_path()) if "stale" in codes else "",
     }
-    answer = render(request, template, context, status=422 if form.errors else 200)
+    # In a dialog a 503 would be taken for a page that failed and not be shown.
+    status = 503 if "unopened" in codes and not request.htmx else 422  # type: ignore[attr-defined]
+    answer = render(request, template, context, status=status if form.errors else 200)
     answer["Cache-Control"] = "no-store"
     return answer
 
@@ -105,9 +109,10 @@ def done(request: HttpRequest, url: str, message: str = "") -> HttpResponse:
     return _go(request, url)
 
 
-def refused(request: HttpRequest, url: str, error: LifecycleError) -> HttpResponse:
+def refused(request: HttpRequest, url: str, error: LifecycleError | VaultError) -> HttpResponse:
     """Back to a page, with why an act without a form didn't happen."""
-    messages.error(request, error.message)
+    text = error.message if isinstance(error, LifecycleError) else unopened(error)
+    messages.error(request, text)
     return _go(request, url)
 
 

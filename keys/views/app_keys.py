@@ -136,6 +136,8 @@ def app_key_copy(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         secret = lifecycle.copy_app_key(Actor.of(request), key)
     except lifecycle.LifecycleError as error:
         return _plain({"message": error.message}, 409)
+    except lifecycle.VaultError as error:
+        return _plain({"message": lifecycle.unopened(error)}, 503)
     text = secret.reveal()
     if spec is not None and form in LINES:
         text = LINES[form](spec, text)

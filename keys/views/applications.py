@@ -80,6 +80,7 @@ def application_people(request: HttpRequest, slug: str) -> HttpResponse:
         "can": rights(person(request), found),
         "memberships": found.memberships.select_related("user").order_by("user__email"),
         "policy": PolicyForm(initial=model_to_dict(found)),
+        "data_keys": found.data_keys.filter(spent_at=None).order_by("-version"),
     }
     return render(request, "keys/application_people.html", context)
 
@@ -106,6 +107,23 @@ def application_delete(request: HttpRequest, slug: str) -> HttpResponse:
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/application_delete.html", form, back=_people(found), application=found
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def data_key_rotate(request: HttpRequest, slug: str) -> HttpResponse:
+    found = permissions.get_application(person(request), slug, Act.MANAGE_POLICY)
+    if answer := step_up(request):
+        return answer
+    form = ConfirmForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.start_data_key_rotation(Actor.of(request), found)
+        message = "There is a new data key. What is sealed under the old one is moved over now."
+        return done(request, _people(found), message)
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/data_key_rotate.html", form, back=_people(found), application=found
     )
 
 

@@ -132,7 +132,7 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
     back = reverse("checks") if request.POST.get("back") == "checks" else page_of(key)
     try:
         lifecycle.check_provider_key(Actor.of(request), key)
-    except lifecycle.LifecycleError as error:
+    except (lifecycle.LifecycleError, lifecycle.VaultError) as error:
         return refused(request, back, error)
     tell_verdict(request, key, on_its_page=back == page_of(key))
     return done(request, back)

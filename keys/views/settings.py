@@ -8,11 +8,11 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from keys import attention, invitations, lifecycle, permissions
+from keys import attention, doctor, invitations, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm
 from keys.forms.team import InviteForm, TokenForm
-from keys.models import ApiToken, DataKey, User
+from keys.models import ApiToken, User
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.invited import show_link, welcome
 
@@ -30,7 +30,8 @@ def settings(request: HttpRequest) -> HttpResponse:
     if admin:
         context |= {
             "users": User.objects.annotate(applications=Count("memberships")).order_by("email"),
-            "masters": DataKey.objects.values("master").annotate(keys=Count("pk")),
+            "masters": doctor.master_keys(),
+            "examination": doctor.last_examination(),
             "sealed": attention.sealed(),
             "key_file": "" if site.MASTER_KEYS else site.MASTER_KEY_FILE,
             "can_mail": invitations.can_mail(),

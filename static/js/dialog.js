@@ -14,6 +14,30 @@
     const first = box.querySelector(".is-invalid, [autofocus], input:not([type=hidden]), select, textarea");
     if (first) first.focus();
   });
+  // An answer that can't be shown (an error page, no answer at all) is said where one is looking.
+  const failed = (event) => {
+    const asked = event.detail.requestConfig && event.detail.requestConfig.triggeringEvent;
+    if (asked && asked.type === "kd:tick") return; // asks again by itself
+    const box = dialog();
+    const place = (box.open && box.querySelector(".kd-dialog-content")) || document.querySelector("main");
+    const status = event.detail.xhr ? event.detail.xhr.status : 0;
+    let line = place.querySelector(":scope > [data-failed]");
+    if (!line) {
+      line = document.createElement("div");
+      line.className = "alert alert-danger";
+      line.setAttribute("role", "alert");
+      line.dataset.failed = "";
+      place.prepend(line);
+    }
+    line.textContent = status === 403 || status === 404
+      ? "You may not do this any more. Reload the page."
+      : `Keydeck ${status ? `failed (${status})` : "didn’t answer"}. Reload to see what was done, or try again.`;
+  };
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:afterSwap", () => {
+    document.querySelectorAll("[data-failed]").forEach((line) => line.remove());
+  });
   document.addEventListener("click", (event) => {
     const box = dialog();
     if (box && (event.target === box || event.target.closest("[data-dialog-close]"))) {

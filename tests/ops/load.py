@@ -9,11 +9,15 @@ BODY = {"prompt": "a lighthouse", "model_id": "flux", "width": 512, "height": 51
 
 
 class Load:
-    """Runs between `with`; `ids` are the X-Request-Ids that callers really received."""
+    """Runs between `with`; `ids` are the X-Request-Ids that callers really received.
+
+    `failures` are calls without an answer, `refused` those answered otherwise than with 200.
+    """
 
     def __init__(self, keydeck: Keydeck, key: str, threads: int = 4) -> None:
         self.ids: list[str] = []
         self.failures = 0
+        self.refused: list[str] = []
         self._url = f"{keydeck.url}/gateway/sandbox/api/v6/images/text2img"
         self._body = {**BODY, "key": key}
         self._stop = threading.Event()
@@ -27,6 +31,8 @@ class Load:
                 self.failures += 1  # the process that had this call was killed
                 self._stop.wait(0.02)
             else:
+                if reply.status != 200:
+                    self.refused.append(f"{reply.status} {reply.body[:200].decode()}")
                 self.ids.append({k.lower(): v for k, v in reply.headers.items()}["x-request-id"])
 
     def __enter__(self) -> "Load":

@@ -33,12 +33,23 @@ def context(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture
-def page(context: BrowserContext, owner: User, settings: object) -> Iterator[Page]:
-    """The owner, signed in; the console must stay silent."""
-    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+def signed_in(context: BrowserContext, owner: User, settings: object) -> Page:
+    """The owner's browser."""
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]  # type: ignore[attr-defined]
     opened = context.new_page()
+    opened.goto("/accounts/login/")
+    opened.fill("[name=login]", owner.email)
+    opened.fill("[name=password]", PASSWORD)
+    opened.click("text=Sign in >> nth=-1")
+    expect(opened.locator("h1")).to_have_text("Overview")
+    return opened
+
+
+@pytest.fixture
+def page(signed_in: Page) -> Iterator[Page]:
+    """The same; the console must stay silent."""
     complaints: list[str] = []
-    opened.on(
+    signed_in.on(
         "console",
         lambda said: (
             complaints.append(said.text)
@@ -46,13 +57,8 @@ def page(context: BrowserContext, owner: User, settings: object) -> Iterator[Pag
             else None
         ),
     )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto("/accounts/login/")
-    opened.fill("[name=login]", owner.email)
-    opened.fill("[name=password]", PASSWORD)
-    opened.click("text=Sign in >> nth=-1")
-    expect(opened.locator("h1")).to_have_text("Overview")
-    yield opened
+    signed_in.on("pageerror", lambda error: complaints.append(str(error)))
+    yield signed_in
     assert complaints == []
 
 
@@ -119,6 +125,24 @@ def test_a_dialog_rotates_a_key_and_says_what_is_wrong_inside_itself(
     page.click("a:has-text('Rotate') >> nth=0")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_a_dialog_says_when_its_form_was_not_answered(
+    signed_in: Page, provider_key: ProviderKey
+) -> None:
+    page = signed_in
+    page.goto(page_of(provider_key))
+    page.click("a:has-text('Rotate')")
+    dialog = page.locator("#dialog")
+    dialog.locator("[name=secret]").fill("a-new-secret-of-the-account")
+    page.route("**/rotate/", lambda route: route.fulfill(status=500, body="<h1>Error</h1>"))
+    dialog.locator("button:has-text('Test and rotate')").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Keydeck failed (500)")
+    page.unroute("**/rotate/")
+    page.route("**/rotate/", lambda route: route.abort())
+    dialog.locator("button:has-text('Test and rotate')").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Keydeck didn’t answer")
+    expect(dialog.locator("[name=secret]")).to_have_value("a-new-secret-of-the-account")
 
 
 def test_connecting_lands_on_the_snippet_with_the_verdict(page: Page, provider: Upstream) -> None:

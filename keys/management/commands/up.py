@@ -59,6 +59,9 @@ class Command(BaseCommand):
         with self._step("master key") as say:
             state, is_open = startup.open_vault()
             say(state)
+        if is_open:
+            with self._step("secrets") as say:
+                say(startup.examine_vault())
         with self._step("admin") as say:
             email, password = startup.ensure_admin()
             say(f"made, password {password} (said this once)" if password else email)

@@ -1,0 +1,171 @@
+"""The doctor: what does not open, and what is not what the audit trail names, is found."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from keys import doctor, lifecycle, vault
+from keys.audit import Actor
+from keys.lifecycle.versions import slot_of
+from keys.models import AppKey, Application, ProviderKey, User, VaultExamination
+from keys.states import Stage, Verdict
+from keys.vault import Sealed
+from tests.keys.conftest import Acme
+
+pytestmark = pytest.mark.django_db
+ClientOf = Callable[..., Client]
+
+
+@pytest.fixture
+def provider_key(acme: Acme, actor: Actor, application: Application) -> ProviderKey:
+    acme.knows("first-secret-of-acme")
+    return lifecycle.add_provider_key(
+        actor, application, name="Main", provider="acme", secret="first-secret-of-acme"
+    )
+
+
+@pytest.fixture
+def app_key(actor: Actor, application: Application) -> AppKey:
+    return lifecycle.create_app_key(actor, application, name="Web")[0]
+
+
+def break_secret(key: ProviderKey | AppKey) -> None:
+    version = key.versions.get(stage=Stage.CURRENT)
+    version.sealed = version.sealed[:-8] + "AAAAAAA="
+    version.save()
+
+
+def codes() -> list[tuple[str, int, str]]:
+    return [(found.name, found.version, found.code) for found in doctor.examine().findings]
+
+
+def test_a_healthy_vault_has_no_findings(provider_key: ProviderKey, app_key: AppKey) -> None:
+    report = doctor.examine()
+    assert (report.opened, report.findings) == (2, [])
+
+
+def test_a_secret_that_does_not_open_makes_its_key_undecryptable_until_it_does(
+    provider_key: ProviderKey, app_key: AppKey
+) -> None:
+    whole = provider_key.versions.get().sealed
+    break_secret(provider_key)
+    assert codes() == [("Main", 1, "undecryptable")]
+    provider_key.refresh_from_db()
+    assert provider_key.verdict == Verdict.UNDECRYPTABLE
+    provider_key.versions.update(sealed=whole)
+    assert codes() == []
+    provider_key.refresh_from_db()
+    assert provider_key.verdict == Verdict.UNCHECKED
+    assert provider_key.next_check_at <= timezone.now()  # type: ignore[operator]
+
+
+def test_a_version_put_back_into_use_past_keydeck_is_found(
+    provider_key: ProviderKey, acme: Acme, actor: Actor
+) -> None:
+    acme.knows("second-secret-of-acme")
+    lifecycle.rotate_provider_key(actor, provider_key, secret="second-secret-of-acme")
+    assert codes() == []
+    provider_key.versions.filter(number=2).update(stage=Stage.RETIRED)
+    provider_key.versions.filter(number=1).update(stage=Stage.CURRENT)
+    assert codes() == [("Main", 1, "wrong_stage"), ("Main", 2, "wrong_stage")]
+
+
+def test_a_rotation_taken_back_by_a_person_is_no_finding(
+    provider_key: ProviderKey, app_key: AppKey, acme: Acme, actor: Actor
+) -> None:
+    acme.knows("second-secret-of-acme")
+    lifecycle.rotate_provider_key(actor, provider_key, secret="second-secret-of-acme")
+    lifecycle.cancel_rotation(actor, provider_key)
+    lifecycle.rotate_app_key(actor, app_key)
+    lifecycle.cancel_rotation(actor, app_key)
+    lifecycle.rotate_app_key(actor, app_key)
+    assert codes() == []
+
+
+def test_an_older_sealed_text_put_back_after_a_data_key_rotation_is_found(
+    provider_key: ProviderKey, app_key: AppKey, application: Application
+) -> None:
+    old = provider_key.versions.get().sealed
+    lifecycle.start_data_key_rotation(Actor.system("test"), application)
+    for _ in lifecycle.reseal(Actor.system("test"), application):
+        pass
+    assert codes() == []
+    provider_key.versions.update(sealed=old)
+    assert codes() == [("Main", 1, "old_data_key")]
+
+
+def test_another_secret_sealed_at_the_same_place_is_found(
+    provider_key: ProviderKey, app_key: AppKey
+) -> None:
+    for key in (provider_key, app_key):
+        slot = slot_of(key, 1)
+        key.versions.update(sealed=vault.seal(slot, vault.Secret("somebody else's secret")))
+    assert codes() == [("Main", 1, "not_the_one"), ("Web", 1, "not_the_one")]
+
+
+def test_a_sealed_vault_changes_nothing(provider_key: ProviderKey, settings: Settings) -> None:
+    settings.MASTER_KEYS = Fernet.generate_key().decode()
+    vault.forget()
+    with pytest.raises(Sealed):
+        doctor.examine()
+    assert doctor.examine_if_due(timezone.now()) is None
+    provider_key.refresh_from_db()
+    assert provider_key.verdict == Verdict.LIVE
+
+
+def test_it_looks_once_a_day_and_one_process_at_a_time(provider_key: ProviderKey) -> None:
+    now = timezone.now()
+    assert doctor.examine_if_due(now) is not None
+    assert doctor.examine_if_due(now + timedelta(hours=23)) is None
+    assert doctor.examine_if_due(now + timedelta(hours=25)) is not None
+    VaultExamination.objects.update(finished_at=now - timedelta(days=2), started_at=now)
+    assert doctor.examine_if_due(now + timedelta(minutes=1)) is None  # another is at it
+    assert doctor.examine_if_due(now + timedelta(minutes=31)) is not None  # it died
+
+
+def test_the_command_names_what_it_found_and_no_secret(
+    provider_key: ProviderKey, app_key: AppKey
+) -> None:
+    out = StringIO()
+    call_command("doctor", stdout=out)
+    assert out.getvalue() == "2 secrets open, each the one the audit trail names.\n"
+    break_secret(app_key)
+    out = StringIO()
+    with pytest.raises(CommandError, match="1 findings, 1 secrets in order"):
+        call_command("doctor", stdout=out)
+    assert out.getvalue() == (
+        f"app_key:{app_key.pk} “Web”: version 1 does not open with the keys of this vault\n"
+    )
+
+
+def test_the_overview_and_the_settings_page_show_what_it_found(
+    provider_key: ProviderKey, app_key: AppKey, client_of: ClientOf, owner: User, admin: User
+) -> None:
+    break_secret(app_key)
+    doctor.examine_and_note()
+    page = client_of(owner).get("/").content.decode()
+    assert "Shop · Web: version 1 does not open with the keys of this vault" in page
+    assert "1 finding</span>" in client_of(admin).get("/settings/").content.decode()
+    lifecycle.revoke(Actor.person(owner), app_key)  # nothing is kept of it any more
+    doctor.examine_and_note()
+    assert "does not open" not in client_of(owner).get("/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_looking_costs_the_same_number_of_queries_for_many_keys(
+    provider_key: ProviderKey,
+    actor: Actor,
+    application: Application,
+    django_assert_max_num_queries: Callable[..., object],
+) -> None:
+    for n in range(20):
+        lifecycle.create_app_key(actor, application, name=f"Key {n}")
+    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
+        doctor.examine()

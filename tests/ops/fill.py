@@ -1,0 +1,34 @@
+"""`python -m tests.ops.fill SLUG… --keys N`: applications with N sealed provider keys each.
+
+Runs on the database of the environment, past lifecycle and provider: thousands in seconds.
+"""
+
+import argparse
+import os
+
+import django
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("slugs", nargs="+")
+    parser.add_argument("--keys", type=int, default=1)
+    given = parser.parse_args()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+    from django.db import transaction
+
+    from keys.models import Application
+    from tests.factories import ApplicationFactory, ProviderKeyFactory
+
+    for slug in given.slugs:
+        with transaction.atomic():
+            found = Application.objects.filter(slug=slug).first() or ApplicationFactory(slug=slug)
+            for n in range(given.keys):
+                ProviderKeyFactory(
+                    application=found, name=f"Filled {n}", provider="sandbox", state="disabled"
+                )
+
+
+if __name__ == "__main__":
+    main()
