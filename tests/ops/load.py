@@ -19,14 +19,14 @@ class Load:
         self.failures = 0
         self.refused: list[str] = []
         self._url = f"{keydeck.url}/gateway/sandbox/api/v6/images/text2img"
-        self._body = {**BODY, "key": key}
+        self.key = key  # may be exchanged while it runs
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                reply = ask("POST", self._url, self._body, timeout=20)
+                reply = ask("POST", self._url, {**BODY, "key": self.key}, timeout=20)
             except (OSError, http.client.HTTPException):
                 self.failures += 1  # the process that had this call was killed
                 self._stop.wait(0.02)

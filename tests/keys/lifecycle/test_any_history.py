@@ -152,18 +152,38 @@ class Histories(RuleBasedStateMachine):
         assert audit.verify().ok
 
 
-@pytest.mark.django_db
-def test_any_history_keeps_the_invariants(application: Application, acme: Acme) -> None:
+def run(application: Application, acme: Acme, examples: int, steps: int) -> int:
+    """Runs that many histories of at most so many acts; returns the acts done."""
+
     class Here(Histories):
-        pass
+        done = 0
+
+        @invariant()
+        def counted(self) -> None:
+            Here.done += 1
 
     Here.acme, Here.application = acme, application
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=15,
+            max_examples=examples,
+            stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+    return Here.done
+
+
+@pytest.mark.django_db
+def test_any_history_keeps_the_invariants(application: Application, acme: Acme) -> None:
+    assert run(application, acme, examples=12, steps=15) > 60
+
+
+@pytest.mark.django_db
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+def test_fifty_thousand_steps_of_any_history(application: Application, acme: Acme) -> None:
+    done = run(application, acme, examples=1300, steps=50)
+    print(f"{done} steps, 0 violations")
+    assert done >= 50_000
