@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys import doctor
 from keys.models import (
     AppKey,
+    AppKeyVersion,
     Application,
     AuditEvent,
     Membership,
@@ -85,6 +86,7 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
         *_key_alerts(applications, specs),
         *_findings(applications),
         *_rotations(applications),
+        *_put_off(applications),
         *_expiring(applications),
     ]
     return sorted(found, key=lambda alert: ("danger", "warning", "info").index(alert.level))
@@ -170,6 +172,30 @@ def _rotations(applications: Sequence[Application]) -> Iterable[Alert]:
             key.application_id,
             version.created_at,
         )
+
+
+def _put_off(applications: Sequence[Application]) -> Iterable[Alert]:
+    """Overlaps that go on because somebody still uses the old secret."""
+    kinds: tuple[tuple[str, type[ProviderKeyVersion] | type[AppKeyVersion]], ...] = (
+        ("provider_key", ProviderKeyVersion),
+        ("app_key", AppKeyVersion),
+    )
+    for page, model in kinds:
+        rows = model._default_manager.filter(
+            key__application__in=applications, stage=Stage.PREVIOUS, extensions__gt=0
+        )
+        for version in rows.select_related("key__application"):
+            key = version.key
+            yield Alert(
+                "warning",
+                "rotate",
+                f"{key.application.name} · {key.name}: the old secret is still used",
+                "Its end was put off. The key’s page names who uses it.",
+                "Move them over, or end the overlap.",
+                reverse(page, args=[key.application.slug, key.pk]),
+                key.application_id,
+                version.last_used_at,
+            )
 
 
 def _expiring(applications: Sequence[Application]) -> Iterable[Alert]:

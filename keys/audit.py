@@ -45,6 +45,7 @@ class Action(StrEnum):
     ROTATION_PROMOTED = "rotation.promoted"
     ROTATION_FINISHED = "rotation.finished"
     ROTATION_CANCELLED = "rotation.cancelled"
+    OVERLAP_EXTENDED = "rotation.overlap_extended"
     OVERLAP_ENDED = "rotation.overlap_ended"
     KEY_DISABLED = "key.disabled"
     KEY_ENABLED = "key.enabled"

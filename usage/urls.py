@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage.views import calls, ledger, panels
+from usage.views import callers, calls, ledger, panels
 
 urlpatterns = [
     path("calls/", calls.calls, name="calls"),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("usage/panel/", panels.usage_panel, name="usage_panel"),
     path("usage/data/", panels.usage_data, name="usage_data"),
     path("usage/table/", panels.usage_table, name="usage_table"),
+    path("usage/cutover/", callers.usage_cutover, name="usage_cutover"),
+    path("usage/impact/", callers.usage_impact, name="usage_impact"),
     path("usage/overview/", panels.traffic_overview, name="traffic_overview"),
 ]

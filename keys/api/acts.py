@@ -8,7 +8,7 @@ from ninja import Router
 
 from keys import lifecycle
 from keys.api.auth import MANAGE, SECRETS, ApiTokenAuth
-from keys.api.schemas import StateOut
+from keys.api.schemas import ExtendOverlap, StateOut
 from keys.audit import Actor
 from keys.models import AppKey, ProviderKey
 from keys.permissions import Act
@@ -57,6 +57,16 @@ def add_acts(
     `act` is what a role must allow for each of them (None: the one of app keys); `words` say
     what an act does to this kind.
     """
+    router.add_api_operation(
+        f"{one}/rotation/extend",
+        ["POST"],
+        _extender(find, act or Act.ROTATE_APP_KEY),
+        auth=SECRETS,
+        response=StateOut,
+        operation_id=f"extend_{kind}_overlap",
+        summary="Extend Overlap",
+        description="The old secret serves on, so many seconds from now.",
+    )
     for name, plain in PLAIN.items():
         router.add_api_operation(
             f"{one}/{plain.path}",
@@ -68,6 +78,15 @@ def add_acts(
             summary=name.replace("_", " ").title(),
             description=words.get(name),
         )
+
+
+def _extender(find: Find, act: Act) -> Callable[..., StateOut]:
+    def handle(request: HttpRequest, slug: str, key_id: str, body: ExtendOverlap) -> StateOut:
+        key = find(request.user, slug, key_id, act)
+        lifecycle.extend_overlap(Actor.of(request), key, overlap_seconds=body.overlap_seconds)
+        return StateOut(id=key.id, state=key.state)
+
+    return handle
 
 
 def _handler(plain: Plain, find: Find, act: Act) -> Callable[..., StateOut]:

@@ -80,8 +80,8 @@ def rotate_app_key(
 ) -> AppKeyWithSecret:
     """Both the new and the old secret work until the overlap ends."""
     key = permissions.get_app_key(request.user, slug, key_id, Act.ROTATE_APP_KEY)
-    overlap = (body or RotateAppKey()).overlap_seconds
-    secret = lifecycle.rotate_app_key(Actor.of(request), key, overlap_seconds=overlap)
+    asked = (body or RotateAppKey()).model_dump()
+    secret = lifecycle.rotate_app_key(Actor.of(request), key, **asked)
     return _with_secret(key, slug, secret.reveal())
 
 

@@ -84,6 +84,7 @@ def rotate_provider_key(
         key,
         secret=body.secret.get_secret_value(),
         overlap_seconds=body.overlap_seconds,
+        silent_seconds=body.silent_seconds,
     )
     return _fresh(key, slug)
 

@@ -109,10 +109,18 @@ class AppKeyPatch(Input):
 class RotateProviderKey(Input):
     secret: SecretStr = Field(max_length=10_000)
     overlap_seconds: Seconds = DEFAULT_OVERLAP
+    silent_seconds: Seconds | None = None
 
 
 class RotateAppKey(Input):
+    """With `silent_seconds` the old secret goes once it was silent so long, and not before."""
+
     overlap_seconds: Seconds = DEFAULT_OVERLAP
+    silent_seconds: Seconds | None = None
+
+
+class ExtendOverlap(Input):
+    overlap_seconds: Seconds
 
 
 class RevealIn(Input):
@@ -125,6 +133,7 @@ class VersionOut(BaseModel):
     last4: str
     created_at: datetime
     retires_at: datetime | None
+    last_used_at: datetime | None
 
 
 class EvidenceOut(BaseModel):

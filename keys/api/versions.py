@@ -16,6 +16,7 @@ def versions_of(rows: Iterable[AppKeyVersion | ProviderKeyVersion]) -> list[Vers
             last4=row.last4,
             created_at=row.created_at,
             retires_at=row.retires_at,
+            last_used_at=row.last_used_at,
         )
         for row in sorted(rows, key=lambda row: -row.number)
     ]

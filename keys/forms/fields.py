@@ -15,6 +15,12 @@ OVERLAPS = [
     ("2592000", "30 days"),
     (CUSTOM, "Another time"),
 ]
+SILENCES = [
+    ("", "It stops all the same"),
+    ("900", "It stops once it has been silent for 15 minutes"),
+    ("3600", "It stops once it has been silent for 1 hour"),
+    ("86400", "It stops once it has been silent for 24 hours"),
+]
 EXPIRIES = [
     ("", "Never"),
     ("7", "In 7 days"),
@@ -57,8 +63,8 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
 
-class OverlapForm(forms.Form):
-    """How long the old secret goes on working beside the new one."""
+class ExtendForm(forms.Form):
+    """How long an old secret goes on working."""
 
     overlap = forms.ChoiceField(
         choices=OVERLAPS, initial="86400", label="The old secret goes on working for"
@@ -77,6 +83,20 @@ class OverlapForm(forms.Form):
         if self.cleaned_data["overlap"] == CUSTOM:
             return int(self.cleaned_data["overlap_hours"] * 3600)
         return int(self.cleaned_data["overlap"])
+
+
+class OverlapForm(ExtendForm):
+    """How long, and whether its use decides."""
+
+    silent = forms.ChoiceField(
+        choices=SILENCES,
+        required=False,
+        label="If it is still used by then",
+        help_text="With a silence, its end is put off while it is used, and you are told.",
+    )
+
+    def silent_seconds(self) -> int | None:
+        return int(self.cleaned_data["silent"]) if self.cleaned_data["silent"] else None
 
 
 class ExpiryForm(forms.Form):

@@ -109,7 +109,7 @@ class AppKeyForm(LimitsForm, ExpiryForm):
 
 class RotateProviderKeyForm(OverlapForm):
     secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
-    field_order = ("secret", "overlap", "overlap_hours")
+    field_order = ("secret", "overlap", "overlap_hours", "silent")
 
 
 class ReasonForm(forms.Form):
@@ -120,3 +120,20 @@ class ReasonForm(forms.Form):
 
 class ConfirmForm(forms.Form):
     """Nothing to fill in: the act itself is the question."""
+
+
+class TypedForm(forms.Form):
+    """A name, typed: nobody ends what is in use by a slip."""
+
+    typed = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, name: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.name = name
+        self.fields["typed"].label = f"Type {name} to go on"
+
+    def clean_typed(self) -> str:
+        typed = str(self.cleaned_data["typed"])
+        if typed != self.name:
+            raise forms.ValidationError(f"This is not “{self.name}”.")
+        return typed

@@ -34,23 +34,6 @@ class ApplicationForm(forms.Form):
     )
 
 
-class DeleteApplicationForm(forms.Form):
-    """The short name, typed: nobody deletes an application by a slip."""
-
-    typed = forms.CharField(max_length=50, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-
-    def __init__(self, *args: Any, application: Application, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.slug = application.slug
-        self.fields["typed"].label = f"Type {self.slug} to go on"
-
-    def clean_typed(self) -> str:
-        typed = str(self.cleaned_data["typed"])
-        if typed != self.slug:
-            raise forms.ValidationError(f"This is not “{self.slug}”.")
-        return typed
-
-
 class PolicyForm(forms.Form):
     developers_copy_provider_keys = forms.BooleanField(
         required=False,

@@ -37,7 +37,12 @@ from keys.lifecycle.provider_keys import (
 )
 from keys.lifecycle.providers import create_custom_provider
 from keys.lifecycle.rotation import rotate_provider_key
-from keys.lifecycle.rotations import cancel_rotation, end_overlaps, finish_rotation
+from keys.lifecycle.rotations import (
+    cancel_rotation,
+    end_overlaps,
+    extend_overlap,
+    finish_rotation,
+)
 from keys.lifecycle.tokens import issue_token, revoke_token
 from keys.lifecycle.transitions import disable, enable, expire_app_keys, revoke
 from keys.vault import VaultError
@@ -65,6 +70,7 @@ __all__ = [
     "enable",
     "end_overlaps",
     "expire_app_keys",
+    "extend_overlap",
     "finish_rotation",
     "issue_token",
     "left_to_reseal",

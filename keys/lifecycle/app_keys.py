@@ -111,14 +111,21 @@ def copy_app_key(actor: Actor, key: AppKey) -> Secret:
     return secret
 
 
-def rotate_app_key(actor: Actor, key: AppKey, *, overlap_seconds: int = DEFAULT_OVERLAP) -> Secret:
-    """A new text for the key; the old one works until the overlap ends."""
+def rotate_app_key(
+    actor: Actor,
+    key: AppKey,
+    *,
+    overlap_seconds: int = DEFAULT_OVERLAP,
+    silent_seconds: int | None = None,
+) -> Secret:
+    """A new text for the key; the old one works until the overlap ends (see `end_overlaps`)."""
     overlap = inputs.clean_overlap(overlap_seconds)
+    silent = inputs.clean_silence(silent_seconds, overlap)
     with transaction.atomic():
         versions.lock_for_change(key)
         now = timezone.now()
         versions.require_no_open_rotation(key, now)
-        versions.step_down(versions.current(key), now + overlap, now)
+        versions.step_down(versions.current(key), now + overlap, now, silent)
         number = versions.next_number(key)
         secret = _issue(key, number)
         note_key(
@@ -126,6 +133,7 @@ def rotate_app_key(actor: Actor, key: AppKey, *, overlap_seconds: int = DEFAULT_
             Action.ROTATION_STARTED,
             key,
             overlap_seconds=overlap_seconds,
+            silent_seconds=silent,
             **versions.named(key, number, secret),
         )
     return secret

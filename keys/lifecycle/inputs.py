@@ -19,6 +19,7 @@ LONGEST_REASON = 500
 LONGEST_LIST = 100
 LARGEST_LIMIT = 1_000_000_000
 LONGEST_OVERLAP = timedelta(days=365)
+SHORTEST_SILENCE = timedelta(minutes=1)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 
 
@@ -97,6 +98,16 @@ def clean_overlap(seconds: int) -> timedelta:
             "overlap_seconds", f"The overlap is 0 seconds to {LONGEST_OVERLAP.days} days."
         )
     return timedelta(seconds=seconds)
+
+
+def clean_silence(seconds: int | None, overlap: timedelta) -> int | None:
+    """How long an old secret must be silent to be retired before (or kept beyond) its time."""
+    if seconds is None or not overlap:
+        return None
+    least, most = SHORTEST_SILENCE.total_seconds(), LONGEST_OVERLAP.total_seconds()
+    if isinstance(seconds, bool) or not least <= seconds <= most:
+        raise Invalid("silent_seconds", "At least one minute and at most 365 days.")
+    return int(seconds)
 
 
 def clean_limit(value: int | None, field: str) -> int | None:

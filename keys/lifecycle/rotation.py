@@ -37,6 +37,7 @@ def rotate_provider_key(
     *,
     secret: Secret | str,
     overlap_seconds: int = DEFAULT_OVERLAP,
+    silent_seconds: int | None = None,
 ) -> ProviderKeyVersion:
     """Bring in a new secret; it becomes current when the provider takes it.
 
@@ -46,7 +47,8 @@ def rotate_provider_key(
     spec = known_provider(key.provider)
     cleaned, _ = inputs.clean_secret(secret)
     overlap = inputs.clean_overlap(overlap_seconds)
-    version = _begin(actor, key, cleaned, int(overlap.total_seconds()))
+    silent = inputs.clean_silence(silent_seconds, overlap)
+    version = _begin(actor, key, cleaned, int(overlap.total_seconds()), silent)
     if spec.probe is None:
         return _settle(actor, key, version, None)
     evidence = validation.probe(spec, cleaned, timeout=PROBE_TIMEOUT)
@@ -60,7 +62,7 @@ def promote(actor: Actor, key: ProviderKey, version: ProviderKeyVersion, **detai
     """Make a tested version current, in the caller's transaction; the key's row is locked."""
     now = timezone.now()
     overlap = inputs.clean_overlap(version.overlap_seconds)
-    versions.step_down(versions.current(key), now + overlap, now)
+    versions.step_down(versions.current(key), now + overlap, now, version.silent_seconds)
     versions.move(version, Stage.CURRENT, promoted_at=now)
     note_key(actor, Action.ROTATION_PROMOTED, key, version=version.number, **detail)
 
@@ -77,18 +79,21 @@ def forget_verdict(key: ProviderKey, now: datetime) -> None:
     ProviderKey.objects.filter(pk=key.pk).update(**unknown)
 
 
-def _begin(actor: Actor, key: ProviderKey, secret: Secret, overlap: int) -> ProviderKeyVersion:
+def _begin(
+    actor: Actor, key: ProviderKey, secret: Secret, overlap: int, silent: int | None
+) -> ProviderKeyVersion:
     with transaction.atomic():
         versions.lock_for_change(key)
         versions.require_no_open_rotation(key, timezone.now())
         require_new_secret(key.application, secret)
         number = versions.next_number(key)
-        version = add_version(key, number, secret, stage=Stage.PENDING, overlap_seconds=overlap)
+        asked = {"overlap_seconds": overlap, "silent_seconds": silent}
+        version = add_version(key, number, secret, stage=Stage.PENDING, **asked)
         note_key(
             actor,
             Action.ROTATION_STARTED,
             key,
-            overlap_seconds=overlap,
+            **asked,
             **versions.named(key, number, secret),
         )
     return version

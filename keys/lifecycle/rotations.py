@@ -1,18 +1,22 @@
 """An open rotation of either kind of key, ended: on purpose, taken back, or by the clock."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from keys.audit import Action, Actor
 from keys.lifecycle import versions
-from keys.lifecycle.errors import Conflict
+from keys.lifecycle.errors import Conflict, Invalid
+from keys.lifecycle.inputs import clean_overlap
 from keys.lifecycle.journal import Key, note_key
 from keys.lifecycle.locks import hold_key
 from keys.lifecycle.rotation import forget_verdict, promote
 from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import Stage
+
+AHEAD = timedelta(seconds=60)  # how long before its end an overlap in use is extended
 
 
 def finish_rotation(actor: Actor, key: Key) -> None:
@@ -62,29 +66,81 @@ def cancel_rotation(actor: Actor, key: Key) -> None:
             raise Conflict("No rotation of this key is open.")
 
 
+def extend_overlap(actor: Actor, key: Key, *, overlap_seconds: int) -> None:
+    """Let the previous version serve on, `overlap_seconds` from now."""
+    overlap = clean_overlap(overlap_seconds)
+    if not overlap:
+        raise Invalid("overlap_seconds", "To end the overlap now, finish the rotation.")
+    with transaction.atomic():
+        versions.lock_for_change(key)
+        previous = versions.at_stage(key, Stage.PREVIOUS)
+        if previous is None:
+            raise Conflict("No overlap of this key is open.")
+        until = timezone.now() + overlap
+        versions.put_off(previous, until)
+        told = {"version": previous.number, "retires_at": until}
+        note_key(actor, Action.OVERLAP_EXTENDED, key, **told)
+
+
 def end_overlaps(now: datetime) -> int:
-    """Retire the previous versions whose time is over; returns how many."""
+    """Retire the previous versions whose time is over; returns how many.
+
+    One that is to be retired when silent goes as soon as it is; while it isn't, its end is put
+    off, a little ahead of it, so that no process refuses it in between.
+    """
     return sum(
-        _end(version, now)
+        _settle(version, now)
         for model in (ProviderKeyVersion, AppKeyVersion)
-        for version in _overdue(model, now)
+        for version in _due(model, now)
     )
 
 
-def _overdue(
-    model: type[ProviderKeyVersion] | type[AppKeyVersion], now: datetime
-) -> list[ProviderKeyVersion | AppKeyVersion]:
-    rows = model._default_manager.filter(stage=Stage.PREVIOUS, retires_at__lte=now)
-    return list(rows.select_related("key__application"))
+Version = ProviderKeyVersion | AppKeyVersion
 
 
-def _end(version: ProviderKeyVersion | AppKeyVersion, now: datetime) -> bool:
+def _due(model: type[Version], now: datetime) -> list[Version]:
+    previous = model._default_manager.filter(stage=Stage.PREVIOUS)
+    over = Q(retires_at__lte=now) | Q(silent_seconds__isnull=False)
+    return list(previous.filter(over).select_related("key__application"))
+
+
+def _settle(version: Version, now: datetime) -> bool:
+    """Whether the version is retired now."""
+    if version.silent_seconds is None:
+        return _end(version, now)
+    silence = timedelta(seconds=version.silent_seconds)
+    if now - _last_heard(version) >= silence:
+        return _end(version, now, silent_seconds=version.silent_seconds)
+    if version.retires_at is None or version.retires_at - now <= min(AHEAD, silence / 2):
+        _put_off(version, now + silence)
+    return False
+
+
+def _last_heard(version: Version) -> datetime:
+    """The last use of a previous version, or when it became one."""
+    since = versions.current(version.key).promoted_at or version.created_at
+    return max(since, version.last_used_at or since)
+
+
+def _end(version: Version, now: datetime, **why: object) -> bool:
     try:
         with transaction.atomic():
             hold_key(version.key)
             versions.retire(version, now)
             actor = Actor.system("end_overlaps")
-            note_key(actor, Action.OVERLAP_ENDED, version.key, retired=version.number)
+            note_key(actor, Action.OVERLAP_ENDED, version.key, retired=version.number, **why)
     except Conflict:
         return False  # a person was quicker
     return True
+
+
+def _put_off(version: Version, until: datetime) -> None:
+    try:
+        with transaction.atomic():
+            hold_key(version.key)
+            versions.put_off(version, until, extensions=version.extensions + 1)
+            actor = Actor.system("end_overlaps")
+            told = {"version": version.number, "retires_at": until, "used": version.last_used_at}
+            note_key(actor, Action.OVERLAP_EXTENDED, version.key, **told)
+    except Conflict:
+        return  # a person was quicker

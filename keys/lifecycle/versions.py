@@ -71,12 +71,26 @@ def retire(version: Version, now: datetime) -> None:
     move(version, Stage.RETIRED, retires_at=None, retired_at=now)
 
 
-def step_down(version: Version, retires_at: datetime, now: datetime) -> None:
-    """The current version serves on as the previous one until `retires_at`, if that is to come."""
+def step_down(
+    version: Version, retires_at: datetime, now: datetime, silent_seconds: int | None = None
+) -> None:
+    """The current version serves on as the previous one until `retires_at`, if that is to come.
+
+    With `silent_seconds` it goes earlier once it has been silent so long, and later if not.
+    """
     if retires_at <= now:
         retire(version, now)
     else:
-        move(version, Stage.PREVIOUS, retires_at=retires_at)
+        fields = {"retires_at": retires_at, "silent_seconds": silent_seconds, "extensions": 0}
+        move(version, Stage.PREVIOUS, **fields)
+
+
+def put_off(version: Version, retires_at: datetime, **fields: Any) -> None:
+    """A previous version goes on until then; Conflict if it isn't one any more."""
+    rows = type(version)._default_manager.filter(pk=version.pk, stage=Stage.PREVIOUS)
+    if rows.update(retires_at=retires_at, **fields) != 1:
+        raise Conflict("Somebody else changed this key at the same moment.")
+    version.retires_at = retires_at
 
 
 def require_no_open_rotation(key: Key, now: datetime) -> None:

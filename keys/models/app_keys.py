@@ -60,6 +60,10 @@ class AppKeyVersion(models.Model):
     promoted_at = models.DateTimeField(null=True)
     retires_at = models.DateTimeField(null=True, db_index=True)
     retired_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    # A previous version goes once it has been silent so long, and stays while it isn't.
+    silent_seconds = models.PositiveIntegerField(null=True)
+    extensions = models.PositiveIntegerField(default=0)  # how often its end was put off
 
     class Meta:
         constraints = [

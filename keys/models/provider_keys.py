@@ -78,6 +78,10 @@ class ProviderKeyVersion(models.Model):
     overlap_seconds = models.PositiveIntegerField(default=0)  # asked for at rotation
     retires_at = models.DateTimeField(null=True, db_index=True)  # of a previous version
     retired_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    # A previous version goes once it has been silent so long, and stays while it isn't.
+    silent_seconds = models.PositiveIntegerField(null=True)
+    extensions = models.PositiveIntegerField(default=0)  # how often its end was put off
     evidence = models.JSONField(default=dict)  # of the test before promotion
 
     class Meta:

@@ -112,6 +112,13 @@ def masked(last4: str) -> str:
 
 
 @register.filter
+def duration(seconds: int) -> str:
+    """A number of seconds as people say it: 15 minutes, 1 hour, 24 hours."""
+    size, word = next(unit for unit in _UNITS if seconds >= unit[0])
+    return f"{seconds / size:g} {word}{'' if seconds == size else 's'}"
+
+
+@register.filter
 def of(mapping: dict[str, Any], name: str) -> Any:
     """`mapping[name]`, or nothing."""
     return mapping.get(name, "")
@@ -140,6 +147,7 @@ def vault_sealed() -> bool:
     return attention.sealed()
 
 
+_UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 _CLASSES = {"checkbox": "form-check-input", "select": "form-select"}
 
 

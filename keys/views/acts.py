@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys import lifecycle, permissions, providers
 from keys.audit import Actor
-from keys.forms.keys import ConfirmForm
+from keys.forms.fields import ExtendForm
+from keys.forms.keys import ConfirmForm, TypedForm
 from keys.models import AppKey, ProviderKey
 from keys.permissions import Act
+from keys.states import KeyState
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 
 Key = ProviderKey | AppKey
+IN_USE = timedelta(days=7)  # a key used since then is one that somebody would miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
     plain = _plain(name)
     if plain.fresh and (answer := step_up(request)):
         return answer
-    form = ConfirmForm(posted(request))
+    form = _question(request, key, name)
 
     def act() -> HttpResponse:
         plain.run(Actor.of(request), key)
@@ -92,6 +97,41 @@ def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
     return carry_out(request, form, act, fresh=plain.fresh) or ask(
         request, "keys/act.html", form, back=page, key=key, name=name, plain=plain, spec=spec
     )
+
+
+@require_http_methods(["GET", "POST"])
+def provider_key_overlap(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    key = permissions.get_provider_key(person(request), slug, id, Act.MANAGE_PROVIDER_KEYS)
+    return _overlap(request, key, reverse("provider_key", args=[slug, id]))
+
+
+@require_http_methods(["GET", "POST"])
+def app_key_overlap(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    key = permissions.get_app_key(person(request), slug, id, Act.ROTATE_APP_KEY)
+    return _overlap(request, key, reverse("app_key", args=[slug, id]))
+
+
+def _overlap(request: HttpRequest, key: Key, page: str) -> HttpResponse:
+    """Let the old secret serve on."""
+    if answer := step_up(request):
+        return answer
+    form = ExtendForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.extend_overlap(Actor.of(request), key, overlap_seconds=form.overlap_seconds())
+        return done(request, page, f"The old secret of {key.name} serves on.")
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/overlap_extend.html", form, back=page, key=key
+    )
+
+
+def _question(request: HttpRequest, key: Key, name: str) -> ConfirmForm | TypedForm:
+    """What is asked before an act: the key's name where calls would fail."""
+    used = key.last_used_at is not None and key.last_used_at > timezone.now() - IN_USE
+    if name in ("revoke", "disable") and used and key.state == KeyState.ACTIVE:
+        return TypedForm(posted(request), name=key.name)
+    return ConfirmForm(posted(request))
 
 
 def provider_of(key: ProviderKey) -> providers.ProviderSpec | None:
@@ -106,5 +146,6 @@ def rotation_urls(page: str, key: Key, allowed: bool) -> dict[str, str]:
     """Where the rotation panel's two buttons lead, for those who may use them."""
     if not allowed:
         return {}
-    names = ("finish", "cancel")
-    return {f"{n}_url": reverse(page, args=[key.application.slug, key.pk, n]) for n in names}
+    place = [key.application.slug, key.pk]
+    urls = {f"{name}_url": reverse(page, args=[*place, name]) for name in ("finish", "cancel")}
+    return urls | {"extend_url": reverse(page.replace("_act", "_overlap"), args=place)}

@@ -161,7 +161,10 @@ def app_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpResponse:
 
     def act() -> HttpResponse:
         secret = lifecycle.rotate_app_key(
-            Actor.of(request), key, overlap_seconds=form.overlap_seconds()
+            Actor.of(request),
+            key,
+            overlap_seconds=form.overlap_seconds(),
+            silent_seconds=form.silent_seconds(),
         )
         return issued(request, key, secret.reveal(), f"{key.name} has a new text: copy it.")
 

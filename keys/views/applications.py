@@ -9,10 +9,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from keys import attention, lifecycle, permissions
 from keys.audit import Actor
-from keys.forms.keys import ConfirmForm
+from keys.forms.keys import ConfirmForm, TypedForm
 from keys.forms.team import (
     ApplicationForm,
-    DeleteApplicationForm,
     MemberForm,
     PolicyForm,
     RoleForm,
@@ -99,7 +98,7 @@ def application_delete(request: HttpRequest, slug: str) -> HttpResponse:
     found = permissions.get_application(person(request), slug, Act.DELETE_APPLICATION)
     if answer := step_up(request):
         return answer
-    form = DeleteApplicationForm(posted(request), application=found)
+    form = TypedForm(posted(request), name=found.slug)
 
     def act() -> HttpResponse:
         lifecycle.delete_application(Actor.of(request), found)

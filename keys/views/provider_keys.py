@@ -81,6 +81,7 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
             key,
             secret=form.cleaned_data["secret"],
             overlap_seconds=form.overlap_seconds(),
+            silent_seconds=form.silent_seconds(),
         )
         if version.stage == Stage.CURRENT:
             return done(request, page_of(key), f"{key.name} uses the new secret now.")

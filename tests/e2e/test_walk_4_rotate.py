@@ -91,6 +91,8 @@ def test_a_revoked_app_key_is_refused_within_a_second(page: Page, shop: Shop) ->
     page.goto(shop.app_key_page)
     box = dialog(page, more(page, "Revoke"))
     expect(box).to_contain_text("401 “Invalid API key” within a second")
+    expect(box).to_contain_text("In use:")
+    box.get_by_label("Type Website to go on").fill("Website")
     with page.expect_response("**/revoke/"):
         box.get_by_role("button", name="Revoke for good").click()
     refused = refused_within_a_second(shop, shop.text, 401)

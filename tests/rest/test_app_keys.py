@@ -161,3 +161,22 @@ def test_a_list_costs_the_same_whatever_it_holds(
             client.get(KEYS)
         AppKeyFactory.create_batch(4, application=application)
     assert AppKey.objects.count() == 9
+
+
+def test_an_overlap_is_extended_and_its_silence_asked(rest, owner, app_key):
+    client, path = rest(owner), f"/applications/shop/app-keys/{app_key.id}"
+    body = {"overlap_seconds": 3600, "silent_seconds": 900}
+    assert client.post(f"{path}/rotate", body).status == 200
+    before = client.get(path).json["versions"][1]
+    assert before["last_used_at"] is None
+
+    answer = client.post(f"{path}/rotation/extend", {"overlap_seconds": 7200})
+
+    assert (answer.status, answer.json) == (200, {"id": app_key.id, "state": "active"})
+    assert client.get(path).json["versions"][1]["retires_at"] > before["retires_at"]
+    refused = client.post(f"{path}/rotation/extend", {"overlap_seconds": 0})
+    assert (refused.status, refused.json["error"]["field"]) == (422, "overlap_seconds")
+    assert client.post(f"{path}/rotation/finish").status == 200
+    assert client.post(f"{path}/rotation/extend", {"overlap_seconds": 60}).status == 409
+    short = client.post(f"{path}/rotate", {"silent_seconds": 5})
+    assert (short.status, short.json["error"]["field"]) == (422, "silent_seconds")

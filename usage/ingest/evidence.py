@@ -8,7 +8,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce, Greatest
 
 from keys import changes, health
-from keys.models import AppKey, ProviderKey
+from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
 from usage.classify import KEY_CODES, kind_of
 from usage.events import CallEvent, Outcome
 from usage.ingest.rows import ended_at, time_of
@@ -20,6 +20,7 @@ def hand_over(events: list[CallEvent]) -> None:
     """Moves the keys' last use and tells their health, within the caller's transaction."""
     _touch(AppKey, ((event.app_key, event.started_at) for event in events))
     _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
+    _touch_versions(events)
     telling = sorted(_by_version(events).items())
     moved = [
         _tell(key_id, event) for (key_id, _), told in telling for event in _worth_telling(told)
@@ -38,6 +39,25 @@ def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
         latest_use = Greatest(Coalesce("last_used_at", used_at), used_at)
         # Written also where nothing changes: from here on all keys are locked, in one order.
         model._default_manager.filter(pk=key_id).update(last_used_at=latest_use)
+
+
+def _touch_versions(events: list[CallEvent]) -> None:
+    """The last use of each version: whether an old secret still is in use (keys.lifecycle)."""
+    latest: dict[tuple[bool, str, int], int] = {}
+    for event in events:
+        for theirs, key_id, number in (
+            (False, event.app_key, event.app_key_version),
+            (True, event.provider_key, event.provider_key_version),
+        ):
+            place = (theirs, key_id, number)
+            if key_id and number and event.started_at > latest.get(place, 0):
+                latest[place] = event.started_at
+    for (theirs, key_id, number), milliseconds in sorted(latest.items()):
+        model: type[models.Model] = ProviderKeyVersion if theirs else AppKeyVersion
+        used_at = Value(time_of(milliseconds))
+        latest_use = Greatest(Coalesce("last_used_at", used_at), used_at)
+        rows = model._default_manager.filter(key=key_id, number=number)
+        rows.update(last_used_at=latest_use)
 
 
 def _by_version(events: list[CallEvent]) -> dict[tuple[str, int], list[CallEvent]]:

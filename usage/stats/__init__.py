@@ -3,6 +3,7 @@
 from usage.rollups import quantile
 from usage.stats.accounts import Ledger, Writer, ledger, stored
 from usage.stats.breakdown import Breakdown, breakdown
+from usage.stats.callers import Caller, Cutover, Impact, cutover, impact
 from usage.stats.counts import (
     BREAKDOWNS,
     Group,
@@ -21,8 +22,11 @@ __all__ = [
     "BREAKDOWNS",
     "BadCursor",
     "Breakdown",
+    "Caller",
+    "Cutover",
     "Filter",
     "Group",
+    "Impact",
     "Latency",
     "Ledger",
     "Page",
@@ -33,7 +37,9 @@ __all__ = [
     "breakdown",
     "call",
     "calls",
+    "cutover",
     "groups",
+    "impact",
     "latest_codes",
     "ledger",
     "quantile",

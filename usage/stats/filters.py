@@ -1,6 +1,6 @@
 """What is asked of the ledger: a range and what calls must match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,10 @@ class Filter:
     def range(self, now: datetime | None = None) -> tuple[datetime, datetime]:
         until = self.until or now or timezone.now()
         return self.since or until - DEFAULT_RANGE, until
+
+    def between(self, since: datetime, until: datetime) -> "Filter":
+        """The same over another range."""
+        return replace(self, since=since, until=until)
 
     @property
     def dimensions(self) -> dict[str, Any]:
