@@ -57,14 +57,22 @@
     const [name, values] = part.dataset.shownFor.split("=");
     const form = part.closest("form");
     const field = form && form.elements[name];
-    if (field) part.hidden = !values.split("|").includes(field.value);
+    if (!field) return;
+    part.hidden = !values.split("|").includes(field.value);
+    // Else a browser holds the form back over a field that nobody sees, and can't say why.
+    part.querySelectorAll("input, select, textarea").forEach((input) => { input.disabled = part.hidden; });
   });
   document.addEventListener("change", (event) => {
     if (event.target.form) toggle(event.target.form);
     const name = event.target.dataset.navigate;
     if (name !== undefined && event.target.form) event.target.form.requestSubmit();
   });
-  document.addEventListener("DOMContentLoaded", () => toggle(document));
+  document.addEventListener("DOMContentLoaded", () => {
+    toggle(document);
+    const asked = [...document.querySelectorAll(".kd-entrance input:not([type=hidden])")];
+    const first = document.querySelector("main .is-invalid") || asked.find((input) => !input.value);
+    if (first) first.focus();
+  });
   document.addEventListener("htmx:load", (event) => toggle(event.detail.elt));
   // A second click must not send a form twice.
   document.addEventListener("submit", (event) => {

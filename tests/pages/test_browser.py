@@ -145,6 +145,34 @@ def test_a_dialog_says_when_its_form_was_not_answered(
     expect(dialog.locator("[name=secret]")).to_have_value("a-new-secret-of-the-account")
 
 
+def test_a_field_that_is_not_asked_for_does_not_hold_its_form_back(
+    page: Page, app_key: AppKey, provider_key: ProviderKey
+) -> None:
+    page.goto(page_of(app_key))
+    page.click("a:has-text('Rotate')")
+    dialog = page.locator("#dialog")
+    dialog.locator("[name=overlap]").select_option("custom")
+    dialog.locator("[name=overlap_hours]").fill("-5")
+    dialog.locator("[name=overlap]").select_option(label="1 hour")
+    dialog.locator("button:has-text('Rotate')").click()
+    expect(page.locator("text=Two secrets work side by side")).to_be_visible()
+
+
+def test_a_form_puts_the_cursor_where_it_asks(page: Page) -> None:
+    page.goto("/connect/")
+    page.locator("main form").evaluate("form => { form.noValidate = true; }")
+    page.click("button:has-text('Connect')")
+    expect(page.locator("[name=application]")).to_be_focused()
+    page.context.clear_cookies()
+    page.goto("/accounts/login/")
+    expect(page.locator("[name=login]")).to_be_focused()
+    page.fill("[name=login]", "nobody@example.com")
+    page.fill("[name=password]", "wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("[name=password]")).to_be_focused()
+
+
 def test_connecting_lands_on_the_snippet_with_the_verdict(page: Page, provider: Upstream) -> None:
     page.goto("/connect/?application=shop")
     page.fill("[name=secret]", SECRET)
@@ -172,7 +200,9 @@ def test_times_are_said_in_the_readers_zone(page: Page, provider_key: ProviderKe
     assert said.get_attribute("title")
 
 
-@pytest.mark.parametrize("path", ["/", "/applications/", "/connect/", "/checks/", "/audit/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/applications/", "/connect/", "/checks/", "/audit/", "/settings/"]
+)
 def test_no_page_is_wider_than_a_phone(path: str, page: Page, provider_key: ProviderKey) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(path)
