@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import doctor
+from keys.audit import DEMO, Action
 from keys.models import (
     AppKey,
     AppKeyVersion,
@@ -216,10 +217,18 @@ def _expiring(applications: Sequence[Application]) -> Iterable[Alert]:
         )
 
 
+def _with_a_provider_key(applications: Sequence[Application]) -> list[str]:
+    """Applications with a provider key of one's own: what the demo made doesn't count."""
+    demo = AuditEvent.objects.filter(action=Action.APPLICATION_CREATED, actor_name=DEMO)
+    made = list(demo.values_list("application_id", flat=True))
+    keys = ProviderKey.objects.filter(application__in=applications)
+    own = keys.exclude(provider="sandbox", application__in=made)
+    return list(own.values_list("application_id", flat=True).distinct())
+
+
 def steps(applications: Sequence[Application]) -> list[Step]:
-    """The way to the first real call. The demo's sandbox doesn't count."""
-    real = ProviderKey.objects.filter(application__in=applications).exclude(provider="sandbox")
-    owned = list(real.values_list("application_id", flat=True).distinct())
+    """The way to the first call of one's own."""
+    owned = _with_a_provider_key(applications)
     app_keys = AppKey.objects.filter(application__in=owned)
     first = app_keys.select_related("application").order_by("created_at").first()
     page = reverse("app_key", args=[first.application.slug, first.pk]) if first else ""

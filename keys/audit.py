@@ -62,6 +62,9 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret
 
 
+DEMO = "demo"  # who makes the demo application; nobody’s own work
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who does something: a person, or the system under a name."""

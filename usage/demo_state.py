@@ -5,11 +5,11 @@ Apart from what makes it: every start asks this, and the gateway's libraries tak
 
 from datetime import timedelta
 
-from keys.audit import Action
+from keys.audit import DEMO, Action
 from keys.models import Application, AuditEvent
 from usage import stats
 
-NAME = "demo"  # actor, caller and user agent: how its traces are known
+NAME = DEMO  # actor, caller and user agent: how its traces are known
 PROVIDER = "sandbox"
 MAIN, TRIAL = "Main account", "Trial account"
 PROVIDER_KEYS = {MAIN: "sandbox-live-demo", TRIAL: "sandbox-credits-demo"}

@@ -7,10 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from keys import attention
+from keys import attention, lifecycle
+from keys.audit import DEMO, Actor
 from keys.models import AppKey, Application, ProviderKey, User
 from keys.states import Stage
-from tests.factories import ApplicationFactory, ProviderKeyFactory, add_version
+from tests.factories import AppKeyFactory, ApplicationFactory, ProviderKeyFactory, add_version
 from tests.pages.conftest import page_of
 
 ClientOf = Callable[..., Client]
@@ -88,10 +89,24 @@ def test_the_steps_tick_themselves_off_and_then_go(
     assert "What to do next" not in client.get("/").content.decode()
 
 
-def test_the_demo_does_not_tick_anything_off(
-    client_of: ClientOf, owner: User, application: Application
-) -> None:
-    ProviderKeyFactory(application=application, provider="sandbox")
-    steps = {step.title: step.done for step in attention.steps([application])}
+def _steps(application: Application) -> dict[str, bool]:
+    return {step.title: step.done for step in attention.steps([application])}
+
+
+def test_the_demo_does_not_tick_anything_off(admin: User) -> None:
+    demo = lifecycle.create_application(Actor(admin, DEMO), name="Demo")
+    ProviderKeyFactory(application=demo, provider="sandbox")
+    AppKeyFactory(application=demo, last_used_at=timezone.now())
+    steps = _steps(demo)
     assert not steps["Connect a provider"]
     assert not steps["Make the first call"]
+
+
+def test_the_sandbox_in_an_application_of_ones_own_ticks_the_steps_off(
+    application: Application,
+) -> None:
+    ProviderKeyFactory(application=application, provider="sandbox")
+    AppKeyFactory(application=application, last_used_at=timezone.now())
+    steps = _steps(application)
+    assert steps["Connect a provider"]
+    assert steps["Make the first call"]
