@@ -30,6 +30,11 @@ up:
 	@$(MAKE) packages
 	@exec $(PY) manage.py up
 
+# Says in one line, before anything else fails on it, that a folder can't be written.
+define writable
+test -w $(1) || { echo "keydeck: $(abspath $(1)) can't be written: clone into a folder of yours, or mend its rights" >&2; exit 1; }
+endef
+
 # The interpreter: PYTHON if given, else the newest found. One line when there is none.
 venv:
 	@if $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exit 0; fi; \
@@ -41,6 +46,7 @@ venv:
 	if [ -z "$$found" ]; then \
 	  echo "keydeck: needs Python 3.11 or newer.$${seen:- None found.} Install one, or name it: make up PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
+	$(call writable,.); \
 	echo "Creating .venv with $$("$$found" --version)"; \
 	"$$found" -m venv --clear .venv >.venv.log 2>&1 || { \
 	  echo "keydeck: cannot create .venv with $$found: $$(grep -m 1 -i -E 'apt|error|denied|not ' .venv.log || tail -n 1 .venv.log)" >&2; \
@@ -53,6 +59,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 define install
 	@stamp=.venv/.installed-$(1); sum="$$(cksum <$(1))"; \
 	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
+	  $(call writable,.venv); \
 	  total=$$(grep -c == $(1)); \
 	  echo "Installing $$total packages into .venv ($(1); about a minute the first time)"; \
 	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null || exit 1; \
@@ -69,6 +76,7 @@ packages: venv
 	$(call install,requirements.txt)
 	@stamp=node_modules/.installed; sum="$$(cksum <package-lock.json)"; \
 	if [ "$$(cat $$stamp 2>/dev/null)" != "$$sum" ]; then \
+	  if [ -e node_modules ]; then $(call writable,node_modules); else $(call writable,.); fi; \
 	  echo "Fetching the front-end packages into node_modules"; \
 	  ci="ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error"; \
 	  { command -v npm >/dev/null 2>&1 && npm $$ci >/dev/null; } || { \

@@ -39,7 +39,8 @@ def load() -> tuple[Master, ...]:
     text = settings.MASTER_KEYS or _file_text(Path(settings.MASTER_KEY_FILE))
     masters = _parsed.get(text)
     if masters is None:
-        masters = _parse(text)
+        where = "KEYDECK_MASTER_KEYS" if settings.MASTER_KEYS else settings.MASTER_KEY_FILE
+        masters = _parse(text, str(where))
         _parsed.clear()
         _parsed[text] = masters
     return masters
@@ -186,11 +187,11 @@ def _file_text(path: Path) -> str:
     return text
 
 
-def _parse(text: str) -> tuple[Master, ...]:
+def _parse(text: str, where: str) -> tuple[Master, ...]:
     keys = _texts(text)
     if not keys:
-        raise Sealed("the vault is sealed: the master key is empty")
-    return tuple(_master(key, place) for place, key in enumerate(keys, start=1))
+        raise Sealed(f"the vault is sealed: the master key is empty ({where})")
+    return tuple(_master(key, place, where) for place, key in enumerate(keys, start=1))
 
 
 def _texts(text: str) -> list[str]:
@@ -210,7 +211,7 @@ def _file_of_ours() -> Path:
     return Path(settings.MASTER_KEY_FILE)
 
 
-def _master(text: str, place: int) -> Master:
+def _master(text: str, place: int, where: str) -> Master:
     try:
         raw = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -218,7 +219,7 @@ def _master(text: str, place: int) -> Master:
     if len(raw) != 32:
         # from None: the cause would carry a part of the key
         raise Sealed(
-            f"master key number {place} is broken: it is not 32 bytes in URL-safe base64"
+            f"master key number {place} of {where} is broken: it is not 32 bytes in URL-safe base64"
         ) from None
     digest = hashlib.sha256(b"keydeck master key\0" + raw).hexdigest()
     return Master(digest[:16], Fernet(base64.urlsafe_b64encode(raw)))

@@ -1,11 +1,13 @@
 """`make up`: starts everything, says what is wrong in one line, ends cleanly."""
 
+import os
 import signal
 import socket
 import stat
 import subprocess
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -104,7 +106,9 @@ def test_a_broken_master_key_is_one_line(tmp_path: Path, content: str) -> None:
     path = keydeck.data_dir / "master.key"
     path.write_text(content)
     path.chmod(0o600)
-    assert "master key" in _refused(keydeck)
+    said = _refused(keydeck)
+    assert "master key" in said
+    assert str(path) in said
     assert path.read_text() == content
 
 
@@ -149,9 +153,15 @@ def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:
         wait_for(lambda: not any(map(alive, children.values())), 10, "the children's end")
 
 
-def _make(*words: str, path: Path) -> subprocess.CompletedProcess[str]:
+def _make(*words: str, path: Path, user: int | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", *words], cwd=path, capture_output=True, text=True, timeout=60, check=False
+        ["make", *words],
+        cwd=path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        user=user,
     )
 
 
@@ -167,3 +177,15 @@ def test_an_old_python_is_one_line(tmp_path: Path) -> None:
     assert "3.9.2" in first
     assert all(line.startswith("make") for line in rest)
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line() -> None:
+    nobody = 65534 if os.geteuid() == 0 else None  # rights don't bind the superuser
+    with TemporaryDirectory() as name:
+        (Path(name) / "Makefile").write_text((ROOT / "Makefile").read_text())
+        Path(name).chmod(0o555)
+        tried = _make("up", path=Path(name), user=nobody)
+    first, *rest = tried.stderr.strip().splitlines()
+    assert tried.returncode != 0
+    assert first.startswith(f"keydeck: {name} can't be written")
+    assert all(line.startswith("make") for line in rest)
