@@ -145,18 +145,19 @@ def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = 
         messages.info(request, "Spaces or line breaks around the secret were taken off.")
     spec = provider_of(key)
     name = spec.name if spec else key.provider
+    this = f"provider key “{key.name}”"  # with its kind: it is often named like its provider
     if key.suspect or key.verdict == Verdict.DEAD:
-        text = f"{key.name}: rejected by the provider. {name} does not accept this secret."
+        text = f"The {this}: rejected by the provider. {name} does not accept this secret."
         if not on_its_page:
             messages.error(request, text)
     elif key.verdict == Verdict.LIVE:
-        messages.success(request, f"{key.name} is live: {name} accepts it.")
+        messages.success(request, f"The {this} is live: {name} accepts it.")
     elif key.verdict in (Verdict.EXHAUSTED, Verdict.LIMITED):
-        messages.warning(request, f"{key.name}: {name} knows it, but it is {key.verdict}.")
+        messages.warning(request, f"{name} knows the {this}, but it is {key.verdict}.")
     elif spec is not None and spec.probe is None:
         messages.info(request, f"{name} can’t be checked for free: the first call will tell.")
     else:
-        text = f"{key.name}: {name} gave no clear answer yet. Keydeck goes on looking."
+        text = f"{name} gave no clear answer about the {this} yet. Keydeck goes on looking."
         messages.warning(request, text)
 
 

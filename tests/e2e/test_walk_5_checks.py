@@ -51,7 +51,7 @@ def test_a_broken_key_is_suspect_within_an_interval_and_live_again_when_mended(
 def test_check_now_answers_at_once(page: Page, shop: Shop) -> None:
     page.goto(shop.provider_key_page)
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("Main account is live: ModelsLab accepts it")).to_be_visible()
+    expect(page.get_by_text("“Main account” is live: ModelsLab accepts it")).to_be_visible()
 
 
 @pytest.mark.prove

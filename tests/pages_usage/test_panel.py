@@ -21,6 +21,15 @@ SignIn = Callable[..., Client]
 def test_without_calls_it_says_what_to_do_next(client_of: SignIn, viewer: User) -> None:
     page = client_of(viewer).get(PANEL, headers=HTMX).text
     assert "No calls yet" in page
+    assert "Copy an app key" in page
+    assert reverse("application", args=["shop"]) not in page  # it stands on that very page
+
+
+def test_a_provider_key_without_calls_leads_to_the_app_keys(
+    client_of: SignIn, viewer: User, provider_key: ProviderKey
+) -> None:
+    panel = f"/usage/panel/?provider_key={provider_key.pk}"
+    page = client_of(viewer).get(panel, headers=HTMX).text
     assert reverse("application", args=["shop"]) in page
 
 
