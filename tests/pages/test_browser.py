@@ -123,6 +123,7 @@ def test_a_dialog_rotates_a_key_and_says_what_is_wrong_inside_itself(
     dialog.locator("button:has-text('Test and rotate')").click()
     expect(page.locator("text=Two secrets work side by side")).to_be_visible()
     page.click("a:has-text('Rotate') >> nth=0")
+    expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
