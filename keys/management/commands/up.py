@@ -59,9 +59,6 @@ class Command(BaseCommand):
         with self._step("master key") as say:
             state, is_open = startup.open_vault()
             say(state)
-        if is_open:
-            with self._step("secrets") as say:
-                say(startup.examine_vault())
         with self._step("admin") as say:
             email, password = startup.ensure_admin()
             say(f"made, password {password} (said this once)" if password else email)
@@ -69,6 +66,9 @@ class Command(BaseCommand):
             with self._step("demo") as say:
                 call_command("demo", stdout=self.stdout)
                 say("application “demo” on the sandbox provider")
+        if is_open:
+            with self._step("secrets") as say:
+                say(startup.examine_vault())
         greeting = [f"Keydeck   {settings.PUBLIC_URL}", f"sign in   {email}"]
         if password:
             greeting.append(f"password  {password}")
