@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from django.test import Client
+
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 A = "/api/v1/applications/{slug}"
 P = f"{A}/provider-keys/{{key_id}}"
@@ -64,6 +67,12 @@ def operations(document):
 def test_it_is_openapi_3_1(document):
     assert document["openapi"].startswith("3.1")
     assert document["info"]["title"] == "Keydeck"
+
+
+def test_the_addresses_where_the_readme_says_rest_is_described_answer():
+    named = re.findall(r"`(/api/v1/[^`]+)`", README.read_text())
+    assert named
+    assert {path: Client().get(path).status_code for path in named} == dict.fromkeys(named, 200)
 
 
 @pytest.mark.parametrize(("method", "path"), FIXED)
