@@ -169,6 +169,15 @@ def verify() -> Verification:
     return Verification(True, count, None)
 
 
+def is_ours() -> bool:
+    """Whether the chain was sealed with the SECRET_KEY that is here.
+
+    Where it wasn't, the next event breaks it for good: this is to be asked before.
+    """
+    head = AuditHead.objects.filter(pk=1).first()
+    return head is None or _is_sealed(head)
+
+
 def _events() -> Iterator[AuditEvent]:
     return AuditEvent.objects.order_by("id").iterator(chunk_size=2000)
 

@@ -1,19 +1,23 @@
 """`backup` and `restore`: a consistent copy without the master key, and back."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
+from pytest_django import Settings
 
-from keys import changes, vault
+from keys import audit, changes, vault
 from keys.models import Application, ProviderKeyVersion
 from tests.factories import ApplicationFactory, ProviderKeyFactory
-from tests.live import ADMIN, Keydeck
+from tests.live import ADMIN, ROOT, Keydeck
 
 SECRET = "modelslab-secret-9f27c1"
 
@@ -21,7 +25,10 @@ SECRET = "modelslab-secret-9f27c1"
 @pytest.fixture
 def copy(tmp_path: Path, transactional_db: None) -> Path:
     """A copy of a database that holds one application with one secret."""
-    ProviderKeyFactory(application=ApplicationFactory(slug="shop"), secret=SECRET)
+    application = ApplicationFactory(slug="shop")
+    ProviderKeyFactory(application=application, secret=SECRET)
+    with transaction.atomic():
+        audit.record(audit.Actor.system("test"), audit.Action.APPLICATION_CREATED, "shop")
     path = tmp_path / "copy"
     call_command("backup", str(path))
     return path
@@ -54,6 +61,28 @@ def test_a_restored_copy_opens_with_the_master_key(copy: Path) -> None:
     version = ProviderKeyVersion.objects.select_related("key").get()
     slot = vault.provider_key_slot(version.key.application_id, version.key_id, version.number)
     assert vault.unseal(slot, version.sealed).reveal() == SECRET
+
+
+def test_a_copy_sealed_with_another_secret_key_is_told(
+    copy: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("restore", str(copy), "--yes")
+    assert "SECRET_KEY" not in capsys.readouterr().err
+    settings.SECRET_KEY = "made anew in a fresh data directory"
+    call_command("restore", str(copy), "--yes")
+    assert "SECRET_KEY" in capsys.readouterr().err
+
+
+def test_what_is_restored_into_a_fresh_data_directory_is_nobody_elses(
+    copy: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir(mode=0o755)
+    environment = {**os.environ, "KEYDECK_DATA_DIR": str(folder), "DATABASE_URL": ""}
+    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    words = ["sh", "-c", 'umask 022; exec "$@"', "sh", sys.executable, "manage.py"]
+    subprocess.run([*words, "restore", str(copy)], env=environment, cwd=ROOT, check=True)
+    assert (folder / "keydeck.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_database_in_use_is_replaced_only_on_purpose(copy: Path) -> None:

@@ -135,6 +135,13 @@ def test_a_missing_master_key_over_data_starts_sealed(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "master.key").exists()
 
 
+def test_a_secret_key_made_anew_over_data_is_told(tmp_path: Path) -> None:
+    keydeck = Keydeck(tmp_path / "data", KEYDECK_DEMO="0")
+    assert "SECRET_KEY" not in keydeck.manage("up", "--prepare").stdout
+    (tmp_path / "data" / "secret.key").unlink()
+    assert "SECRET_KEY" in keydeck.manage("up", "--prepare").stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     with Keydeck(tmp_path / "data") as keydeck:

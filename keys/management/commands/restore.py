@@ -1,12 +1,13 @@
 """`restore FILE`: puts a copy made by `backup` in the database's place."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys import backup, vault
+from keys import audit, backup, vault
 
 
 class Command(BaseCommand):
@@ -17,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="replace a database in use")
 
     def handle(self, *, file: Path, yes: bool, **options: Any) -> None:
+        os.umask(0o077)  # a database made now is nobody else's
         try:
             backup.load(file, replace=yes)
         except backup.BackupError as error:
@@ -25,3 +27,8 @@ class Command(BaseCommand):
         self.stdout.write(f"The database is now what {file} holds.")
         if vault.is_sealed():
             self.stderr.write("Its master key is not here: put it back, or it stays sealed.")
+        if not audit.is_ours():
+            self.stderr.write(
+                "Its SECRET_KEY is not here: put it (or secret.key) back before you start. "
+                "Without it second factors don't open and the audit trail never verifies again."
+            )

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from keys import startup
+from keys import audit, startup
 from keys.sandbox import address
 
 
@@ -56,6 +56,9 @@ class Command(BaseCommand):
         with self._step("database") as say:
             applied = startup.migrate()
             say(f"{applied} migrations applied" if applied else "up to date")
+        if not audit.is_ours():
+            with self._step("audit") as say:
+                say("sealed with another SECRET_KEY: put that one back, the next event breaks it")
         with self._step("master key") as say:
             state, is_open = startup.open_vault()
             say(state)
