@@ -66,7 +66,7 @@ def problem(status: int, code: str, message: str, **more: Any) -> JsonResponse:
 
 
 def _invalid_input(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    faults = [{"field": _field(e["loc"]), "message": _sentence(e["msg"])} for e in error.errors]
+    faults = [{"field": _field(e["loc"]), "message": _sentence(e)} for e in error.errors]
     first = faults[0]
     if not first["field"]:
         first["message"] = "A JSON object is needed."
@@ -80,9 +80,11 @@ def _field(loc: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in parts if not str(part).startswith("function-"))
 
 
-def _sentence(text: str) -> str:
+def _sentence(fault: dict[str, Any]) -> str:
+    if fault["type"] == "model_type":  # pydantic's words name a class of ours
+        return "Input should be an object"
     # pydantic's own prefix for a ValueError raised by a validator
-    return re.sub(r"^Value error, ", "", text)
+    return re.sub(r"^Value error, ", "", fault["msg"])
 
 
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:

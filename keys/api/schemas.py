@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
 from keys.lifecycle import DEFAULT_OVERLAP
@@ -18,8 +18,8 @@ class ApplicationIn(Input):
 
 
 class ApplicationPatch(Input):
-    show_app_keys_once: bool | None = None
-    developers_copy_provider_keys: bool | None = None
+    show_app_keys_once: StrictBool | None = None
+    developers_copy_provider_keys: StrictBool | None = None
 
 
 class ApplicationOut(BaseModel):
@@ -77,7 +77,7 @@ class ProviderOut(BaseModel):
 class ProviderKeyIn(Input):
     name: Line
     provider: Slug
-    secret: SecretStr = Field(max_length=10_000)
+    secret: SecretStr
 
 
 class Limits(Input):
@@ -107,7 +107,7 @@ class AppKeyPatch(Input):
 
 
 class RotateProviderKey(Input):
-    secret: SecretStr = Field(max_length=10_000)
+    secret: SecretStr
     overlap_seconds: Seconds = DEFAULT_OVERLAP
     silent_seconds: Seconds | None = None
 

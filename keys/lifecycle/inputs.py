@@ -140,10 +140,13 @@ def clean_ips(ranges: Sequence[str] | None) -> list[str] | None:
 
 def _network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
-    except ValueError as error:
-        reason = "has host bits set" if "host bits" in str(error) else "is not an address range"
-        raise Invalid("ips", f"{text[:60]!r} {reason}, such as 203.0.113.0/24.") from None
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        reason = "is not an address range, such as 203.0.113.0/24"
+        raise Invalid("ips", f"{text[:60]!r} {reason}.") from None
+    if "/" in text and network.network_address != ipaddress.ip_interface(text).ip:
+        raise Invalid("ips", f"{text[:60]!r} is an address in the range {network}: say which.")
+    return str(network)
 
 
 def _listed(values: list[str], field: str) -> list[str]:

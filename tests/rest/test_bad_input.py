@@ -72,6 +72,35 @@ def test_a_bad_field_is_named(rest, admin, application, app_key, path, body, fie
     assert answer.json["message"]
 
 
+def test_a_policy_is_true_or_false_and_no_word_that_sounds_like_it(rest, owner, application):
+    for value in ("on", "true", 1, "no"):
+        answer = rest(owner).patch(A, {"developers_copy_provider_keys": value})
+        assert (answer.status, answer.json["error"]["field"]) == (
+            422,
+            "developers_copy_provider_keys",
+        )
+    application.refresh_from_db()
+    assert not application.developers_copy_provider_keys
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (f"{A}/app-keys", {**APP_KEY, "limits": []}, "should be an object"),
+        ("/providers", {**PROVIDER, "credential": "X-Key"}, "should be an object"),
+        (f"{A}/provider-keys", {**PROVIDER_KEY, "secret": "x" * 10_001}, "4096 characters"),
+        (f"{A}/app-keys", {**APP_KEY, "ips": ["10.0.0.1/8"]}, "10.0.0.0/8"),
+    ],
+)
+def test_the_message_speaks_of_json_and_says_what_would_do(
+    rest, admin, application, path, body, words
+):
+    answer = rest(admin).post(path, body)
+
+    assert answer.status == 422
+    assert words in answer.json["message"]
+
+
 def test_every_bad_field_is_told_not_only_the_first(rest, owner, application):
     answer = rest(owner).post(f"{A}/app-keys", {"environment": "x", "colour": "red"})
 
