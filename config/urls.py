@@ -5,6 +5,8 @@ from django.urls import include, path
 from config import health
 from config.api import api
 
+handler500 = "config.failure.broken"
+
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

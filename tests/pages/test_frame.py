@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 
 from config import npm
-from keys import attention
+from keys import attention, permissions
 from keys.models import User
 
 ClientOf = Callable[..., Client]
@@ -100,3 +101,19 @@ def test_the_account_pages_wear_the_same_frame(url: str, client_of: ClientOf, vi
     page = client_of(viewer).get(url, follow=True).content.decode()
     assert "kd-entrance" in page
     assert "<h1" in page
+
+
+def test_a_page_without_its_database_says_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, client_of: ClientOf, owner: User
+) -> None:
+    client = client_of(owner)
+    client.raise_request_exception = False
+
+    def away(*_: object) -> None:
+        raise OperationalError("connection failed: host db.internal")
+
+    monkeypatch.setattr(permissions, "visible_applications", away)
+    answer = client.get("/applications/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "database" in answer.text
+    assert "db.internal" not in answer.text

@@ -95,7 +95,7 @@ def _failure(stage: Stage, admin: pages.Browser) -> None:
     with _without_table(stage, "keys_auditevent"):
         secret = stage.cage.provider_key("provider key during a failure, by form")
         form = {"application": "pages", "provider": "sandbox", "secret": secret}
-        admin.post("/connect/", expect=500, **form)
+        admin.post("/connect/", expect=503, **form)
         body = {"name": "failing", "provider": "sandbox"}
         body["secret"] = stage.cage.provider_key("provider key during a failure")
         stage.rest("POST", "/applications/live/provider-keys", body, expect=503)
