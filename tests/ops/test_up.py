@@ -189,7 +189,9 @@ def test_an_old_python_is_one_line(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_line() -> None:
     nobody = 65534 if os.geteuid() == 0 else None  # rights don't bind the superuser
     with TemporaryDirectory() as name:
-        (Path(name) / "Makefile").write_text((ROOT / "Makefile").read_text())
+        makefile = Path(name) / "Makefile"
+        makefile.write_text((ROOT / "Makefile").read_text())
+        makefile.chmod(0o444)  # whatever the process's umask
         Path(name).chmod(0o555)
         tried = _make("up", path=Path(name), user=nobody)
     first, *rest = tried.stderr.strip().splitlines()
