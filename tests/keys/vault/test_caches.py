@@ -90,6 +90,51 @@ def test_a_rewrapped_data_key_stays_open(application: Application, settings: Set
     assert vault.unseal(slot, stored).reveal() == "secret"
 
 
+def test_a_data_key_rewrapped_by_a_master_key_that_is_not_here_stays_open(
+    application: Application,
+) -> None:
+    slot = vault.provider_key_slot(application.pk, "k", 1)
+    stored = vault.seal(slot, Secret("secret"))
+    row = application.data_keys.get()
+    text = keyring.masters.holder(row.master).fernet.decrypt(row.wrapped)
+    elsewhere = Fernet(Fernet.generate_key()).encrypt(text).decode()
+    DataKey.objects.filter(pk=row.pk).update(wrapped=elsewhere, master="elsewhere")
+    vault.recheck()
+    assert vault.unseal(slot, stored).reveal() == "secret"
+
+
+def test_a_data_key_that_goes_while_it_is_opened_is_not_kept(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = vault.provider_key_slot(application.pk, "k", 1)
+    stored = vault.seal(slot, Secret("secret"))
+    vault.forget()
+    really = keyring.open_row
+
+    def slowly(row: DataKey) -> keyring.OpenDataKey:
+        opened = really(row)
+        DataKey.objects.get(pk=row.pk).delete()
+        return opened
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keyring, "open_row", slowly)
+        vault.unseal(slot, stored)
+    with pytest.raises(Undecryptable):
+        vault.unseal(slot, stored)
+
+
+def test_a_data_key_read_before_its_deletion_is_committed_goes_with_the_commit(
+    application: Application,
+) -> None:
+    slot = vault.provider_key_slot(application.pk, "k", 1)
+    stored = vault.seal(slot, Secret("secret"))
+    with transaction.atomic():
+        application.data_keys.get().delete()
+        in_threads([lambda: vault.unseal(slot, stored)])
+    with pytest.raises(Undecryptable):
+        vault.unseal(slot, stored)
+
+
 def test_system_secrets_of_a_transaction_that_rolls_back_are_forgotten() -> None:
     class Undo(Exception):
         pass

@@ -143,6 +143,9 @@ def test_one_applications_data_key_does_not_open_another_applications_secret(
     DataKey.objects.filter(pk=mine.pk).update(wrapped=theirs.wrapped, master=theirs.master)
     with pytest.raises(Undecryptable):
         vault.unseal(vault.provider_key_slot(application.pk, "k", 1), stored)
+    # Nor is anything sealed under a data key that isn't this application's own.
+    with pytest.raises(Undecryptable, match="moved from another place"):
+        vault.seal(vault.provider_key_slot(application.pk, "k", 1), Secret("mine"))
 
 
 def test_without_its_master_key_everything_is_sealed(slot: Slot, settings: object) -> None:
