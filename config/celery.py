@@ -25,7 +25,8 @@ BEAT: dict[str, float] = {
     "keys.tasks.rotate_data_keys": 5.0,
     "keys.tasks.examine_vault": 60.0,
     "usage.tasks.drain_dead_spools": 2.0,
-    "usage.tasks.trim_calls": 3600.0,
+    # Beat starts each wait anew: a longer one would never end where people start it each day.
+    "usage.tasks.trim_calls": 300.0,
 }
 
 

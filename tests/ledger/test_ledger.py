@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from config.celery import BEAT
 from tests.ledger.conftest import START, make_event
 from usage import stats, tasks
 from usage.ingest import drain
@@ -111,3 +112,8 @@ def test_the_task_trims_calls_past_their_time(new_spool: NewSpool) -> None:
     drain(spool.directory)
     tasks.trim_calls()
     assert Call.objects.count() == 0
+
+
+def test_trimming_is_woken_in_a_sitting_of_minutes() -> None:
+    # Beat counts each wait from its own start.
+    assert BEAT["usage.tasks.trim_calls"] <= 300
