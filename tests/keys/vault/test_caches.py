@@ -103,6 +103,20 @@ def test_a_data_key_rewrapped_by_a_master_key_that_is_not_here_stays_open(
     assert vault.unseal(slot, stored).reveal() == "secret"
 
 
+def test_a_secret_is_sealed_under_the_data_key_that_is_stored_now(
+    application: Application,
+) -> None:
+    slot = vault.provider_key_slot(application.pk, "k", 1)
+    vault.seal(slot, Secret("warm"))
+    row = application.data_keys.get()
+    text = keyring.label(row) + Fernet.generate_key()
+    wrapped = keyring.masters.primary().fernet.encrypt(text).decode()
+    DataKey.objects.filter(pk=row.pk).update(wrapped=wrapped)
+    stored = vault.seal(slot, Secret("secret"))
+    vault.forget()
+    assert vault.unseal(slot, stored).reveal() == "secret"
+
+
 def test_a_data_key_that_goes_while_it_is_opened_is_not_kept(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
