@@ -1,6 +1,6 @@
 """Reads the environment: `.env` beside manage.py, then the process's own variables on top.
 
-Every variable may also be given as NAME_FILE (a path), as container secrets are.
+What holds a secret may also be given as NAME_FILE (a path), as container secrets are.
 """
 
 import os

@@ -133,8 +133,7 @@ MFA_TOTP_ISSUER = "Keydeck"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
-vars().update(EMAIL_CONFIG)
+vars().update(env.email_url_config(secret("EMAIL_URL") or "dummymail://"))
 
 # Cookies and headers.
 SESSION_ENGINE = "keys.sessions"

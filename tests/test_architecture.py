@@ -243,12 +243,19 @@ def test_every_url_name_is_mentioned_in_a_test() -> None:
     assert not set(_url_names(get_resolver().url_patterns)) - words
 
 
+def _read_by(readers: str) -> set[str]:
+    """The settings that these functions read."""
+    reads = re.compile(rf"""(?:{readers})\(\s*"([A-Z_]+)\"""")
+    files = [(ROOT / "config" / name).read_text() for name in ("settings.py", "env.py")]
+    return {name for text in files for name in reads.findall(text)}
+
+
 def test_every_setting_is_in_the_example_environment() -> None:
-    reads = re.compile(r"""(?:env\.\w+|\bsecret|\bpairs|\bwhole|\bdecimal)\(\s*"([A-Z_]+)\"""")
-    used = {
-        name
-        for file in ("settings.py", "env.py")
-        for name in reads.findall((ROOT / "config" / file).read_text())
-    }
     listed = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(used)
+    assert sorted(listed) == sorted(_read_by(r"env\.\w+|\bsecret|\bpairs|\bwhole|\bdecimal"))
+
+
+def test_what_can_be_read_from_a_file_is_marked_in_the_example_environment() -> None:
+    text = (ROOT / ".env.example").read_text()
+    marked = re.findall(r"^# \*(?:.*\n# )*.*\n#([A-Z_]+)=", text, re.MULTILINE)
+    assert sorted(marked) == sorted(_read_by(r"\bsecret"))

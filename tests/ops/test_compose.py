@@ -105,6 +105,14 @@ def test_every_secret_is_a_file_and_nothing_else_names_one(tmp_path: Path) -> No
                 assert str(value).removeprefix("/run/secrets/") in service["secrets"]
 
 
+def test_every_service_of_ours_is_given_the_settings_of_env(tmp_path: Path) -> None:
+    services = Composed(tmp_path, "").services.values()
+    ours = [service for service in services if service["image"] == "keydeck"]
+    assert ours
+    for service in ours:
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+
+
 def test_every_service_restarts_and_the_ones_that_serve_have_health_checks(
     tmp_path: Path,
 ) -> None:
