@@ -4,6 +4,7 @@ Outsiders get a 404 for everything; members whose role is too weak a PermissionD
 """
 
 from enum import StrEnum
+from typing import TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -15,6 +16,7 @@ from keys.models import AppKey, Application, AuditEvent, Membership, ProviderKey
 from keys.states import Role
 
 Anybody = AbstractBaseUser | AnonymousUser
+Key = TypeVar("Key", ProviderKey, AppKey)
 
 
 class Act(StrEnum):
@@ -56,14 +58,19 @@ def is_site_admin(user: Anybody) -> bool:
 
 def may(user: Anybody, application: Application, act: Act) -> bool:
     """Whether this user may do this in this application."""
+    return act in acts_of(user, application)
+
+
+def acts_of(user: Anybody, application: Application) -> frozenset[Act]:
+    """All that this user may do in this application; nothing for outsiders."""
     if is_site_admin(user):
-        return True
+        return frozenset(Act)
     role = role_of(user, application)
     if role is None:
-        return False
-    if act is Act.REVEAL_PROVIDER_KEY and role is Role.DEVELOPER:
-        return application.developers_copy_provider_keys
-    return act in ALLOWED[role]
+        return frozenset()
+    if role is Role.DEVELOPER and application.developers_copy_provider_keys:
+        return ALLOWED[role] | {Act.REVEAL_PROVIDER_KEY}
+    return ALLOWED[role]
 
 
 def role_of(user: Anybody, application: Application) -> Role | None:
@@ -111,11 +118,11 @@ def applications_for(user: User, act: Act) -> QuerySet[Membership, str]:
 
 def require(user: Anybody, application: Application, act: Act) -> None:
     """Raise Http404 for outsiders, PermissionDenied for a role too weak for the act."""
-    if may(user, application, act):
-        return
-    if not may(user, application, Act.SEE):
+    acts = acts_of(user, application)
+    if Act.SEE not in acts:
         raise Http404("No such application")
-    raise PermissionDenied(f"Your role in {application.name} does not allow this")
+    if act not in acts:
+        raise PermissionDenied(f"Your role in {application.name} does not allow this")
 
 
 def require_site_admin(user: Anybody) -> None:
@@ -133,21 +140,19 @@ def get_application(user: Anybody, slug: str, act: Act = Act.SEE) -> Application
 
 def get_provider_key(user: Anybody, slug: str, id: str, act: Act = Act.SEE) -> ProviderKey:
     """The provider key with its application; 404 when it is another application's."""
-    application = get_application(user, slug)
-    key = ProviderKey.objects.filter(pk=id, application=application).first()
-    if key is None:
-        raise Http404("No such provider key")
-    key.application = application
-    require(user, application, act)
-    return key
+    return _get_key(ProviderKey, user, slug, id, act)
 
 
 def get_app_key(user: Anybody, slug: str, id: str, act: Act = Act.SEE) -> AppKey:
     """The app key with its application; 404 when it is another application's."""
+    return _get_key(AppKey, user, slug, id, act)
+
+
+def _get_key(model: type[Key], user: Anybody, slug: str, id: str, act: Act) -> Key:
     application = get_application(user, slug)
-    key = AppKey.objects.filter(pk=id, application=application).first()
+    key = model._default_manager.filter(pk=id, application=application).first()
     if key is None:
-        raise Http404("No such app key")
+        raise Http404("No such key")
     key.application = application
     require(user, application, act)
     return key

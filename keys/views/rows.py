@@ -106,8 +106,5 @@ def app_key_rows(keys: QuerySet[AppKey], specs: Mapping[str, ProviderSpec]) -> l
 
 def rights(user: User, application: Application) -> dict[str, bool]:
     """What this user may do here, for the templates: act -> yes or no."""
-    role = None if user.is_superuser else permissions.role_of(user, application)
-    allowed = frozenset(Act) if user.is_superuser else permissions.ALLOWED.get(role, frozenset())  # type: ignore[arg-type]
-    found = {act.value: act in allowed for act in Act}
-    found[Act.REVEAL_PROVIDER_KEY] = permissions.may(user, application, Act.REVEAL_PROVIDER_KEY)
-    return found
+    acts = permissions.acts_of(user, application)
+    return {act.value: act in acts for act in Act}
