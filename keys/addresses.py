@@ -19,7 +19,8 @@ def request_address(meta: Mapping[str, Any]) -> str:
 def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     """The last address of the forwarding chain that isn't a trusted proxy's ("" if none is valid).
 
-    Read from the right: what stands further left was written by the caller.
+    An IPv4 address that a socket of both families spells as IPv6 is told as IPv4. Read from the
+    right: what stands further left was written by the caller.
     """
     address = peer
     for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
@@ -28,7 +29,8 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
         if _parse(hop) is None:
             break
         address = hop
-    return address if _parse(address) is not None else ""
+    found = _parse(address)
+    return "" if found is None else str(found)
 
 
 def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
@@ -38,9 +40,10 @@ def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
 
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(address)
+        found = ipaddress.ip_address(address)
     except ValueError:
         return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 @lru_cache(maxsize=8)

@@ -104,8 +104,7 @@ def _inside(address: str, record: AppKeyRecord) -> bool:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return any((mapped or found) in network for network in record.networks or ())
+    return any(found in network for network in record.networks or ())
 
 
 def obey(ruling: Ruling) -> None:
