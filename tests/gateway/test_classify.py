@@ -55,3 +55,13 @@ def test_every_denial_of_a_known_key_has_a_remedy_of_its_own() -> None:
     for code in (errors._TABLE.keys() - strangers) | {"key_revoked", "key_expired", "key_rotated"}:
         if not code.startswith("upstream_"):
             assert classify.remedy(Outcome.DENIED, code) != general, code
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refusal_nobody_can_read_is_a_key_error(status: int) -> None:
+    assert classify.outcome_of("unknown", status) is Outcome.KEY_ERROR
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DENIED, Outcome.NETWORK_ERROR, Outcome.ABORTED])
+def test_what_the_provider_did_not_say_is_no_evidence(outcome: Outcome) -> None:
+    assert classify.kind_of(outcome, "key_invalid") == "unknown"

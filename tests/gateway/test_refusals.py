@@ -18,6 +18,9 @@ from tests.factories import AppKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
 from tests.upstream import Upstream
+from usage.gateway import core, errors
+from usage.gateway.records import AppKeyRecord
+from usage.limits.windows import Limits
 from usage.models import Call, StrangerCount
 
 
@@ -83,6 +86,16 @@ def test_a_disabled_key_is_refused_by_name(gateway: Server, application: Applica
     response = ask(gateway, disabled.plaintext)
     assert_refused(response, 403, "key_disabled")
     assert stored_call(response).code == "key_disabled"
+
+
+def test_an_overlap_ends_by_the_clock_before_anybody_retires_the_version() -> None:
+    record = AppKeyRecord(
+        "id", 1, "shop", KeyState.ACTIVE, None, False, 100.0, None, None, None, Limits()
+    )
+    core.authenticate(record, 99.9)
+    with pytest.raises(errors.Denial) as refused:
+        core.authenticate(record, 100.0)
+    assert refused.value.reason == "key_rotated"
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ def test_cancelling_in_the_overlap_brings_the_old_secret_back(
     lifecycle.cancel_rotation(actor, key)
     assert stages(key) == {1: "current", 2: "retired"}
     assert lifecycle.reveal_provider_key(actor, key, reason="look").reveal() == OLD
+    key.refresh_from_db()
+    assert key.verdict == "unchecked"  # what is known speaks of the secret that was dropped
 
 
 def test_finishing_in_the_overlap_ends_it(actor: Actor, key: ProviderKey, acme: Acme) -> None:

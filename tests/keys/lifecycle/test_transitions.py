@@ -1,8 +1,10 @@
 """Disable, enable, revoke: the table of states, step by step, for both kinds of keys."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from keys import changes, lifecycle, vault
 from keys.audit import Actor
@@ -49,6 +51,13 @@ def test_a_key_in_hand_tells_its_new_state(actor: Actor, key: Any) -> None:
     assert key.state == "disabled"
     lifecycle.enable(actor, key)
     assert key.state == "active"
+
+
+def test_a_key_whose_time_is_over_is_not_enabled(actor: Actor, application: Application) -> None:
+    over = timezone.now() - timedelta(seconds=1)
+    key = AppKeyFactory(application=application, state=KeyState.DISABLED, expires_at=over)
+    with pytest.raises(Conflict, match="expired"):
+        lifecycle.enable(actor, key)
 
 
 def test_revoking_twice_is_a_conflict_that_says_so(actor: Actor, key: Any) -> None:
