@@ -55,6 +55,7 @@ urlpatterns = [
     path("providers/", providers.providers, name="providers"),
     path("providers/new/", providers.provider_create, name="provider_create"),
     path("audit/", audit.audit, name="audit"),
+    path("audit/export.<slug:form>", audit.audit_export, name="audit_export"),
     path("audit/verify/", audit.audit_verify, name="audit_verify"),
     path("settings/", settings.settings, name="settings"),
     path("settings/tokens/new/", settings.token_create, name="token_create"),

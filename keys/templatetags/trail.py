@@ -19,9 +19,12 @@ KINDS = {
     "user": "Person",
     "api_token": "REST token",
     "provider": "Provider",
+    "master_key": "Master key",
+    "vault": "Vault",
 }
 # Members of the detail that read better in other words.
 WORDS = {"last4": "ends in", "overlap_seconds": "seconds of overlap"}
+FOR_MACHINES = ("digest",)
 NAMES = ("name", "email")  # of what the event speaks of: said apart from the rest
 # target kind -> the page that shows it, inside its application
 PAGES = {
@@ -42,7 +45,7 @@ def act_words(action: str) -> str:
 @register.filter
 def detail_words(detail: dict[str, Any]) -> str:
     """An audit event's detail in one line, without the name of what it speaks of."""
-    told = {name: value for name, value in detail.items() if name not in NAMES}
+    told = {name: value for name, value in detail.items() if name not in (*NAMES, *FOR_MACHINES)}
     return " · ".join(
         f"{_words(name)}: {_plain(value)}"
         for name, value in told.items()

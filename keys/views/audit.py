@@ -3,19 +3,20 @@
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST, require_safe
 
 from keys import permissions
-from keys.audit import Action, verify
+from keys.audit import FORMATS, Action, export, verify
 from keys.models import Application, AuditEvent, User
 from keys.permissions import Act
 from keys.views.acting import done, person
 
 PAGE = 50
+MOST = 50_000  # events of one file; `manage.py audit export` writes them all
 
 
 @require_safe
@@ -37,6 +38,22 @@ def audit(request: HttpRequest) -> HttpResponse:
         "own_only": not _sees_others(user),
     }
     return render(request, "keys/audit.html", context)
+
+
+@require_safe
+def audit_export(request: HttpRequest, form: str) -> HttpResponse:
+    """What the filters show, as a file; of more than MOST events the newest."""
+    if form not in FORMATS:
+        raise Http404("No such format")
+    user = person(request)
+    names = {row.pk: row for row in permissions.visible_applications(user)}
+    rows = _filtered(request, permissions.visible_events(user), names).order_by("-id")
+    if first := rows.values_list("id", flat=True)[MOST : MOST + 1].first():
+        rows = rows.filter(id__gt=first)
+    answer = HttpResponse("".join(export(rows, form)), content_type=FORMATS[form])
+    answer["Content-Disposition"] = f"attachment; filename=keydeck-audit.{form}"
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 @require_POST

@@ -28,6 +28,7 @@ class Rest:
 
     def __init__(self, token: str) -> None:
         self.token = token
+        self.raises = True  # what goes wrong inside, rather than answer 500
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
@@ -42,7 +43,8 @@ class Rest:
         content_type: str = "application/json",
     ) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        response = Client(headers=headers).generic(
+        client = Client(headers=headers, raise_request_exception=self.raises)
+        response = client.generic(
             method,
             f"/api/v1{path}",
             raw or b"",

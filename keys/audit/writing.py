@@ -7,7 +7,6 @@ and somebody who can write to the database alone can't make a chain that verifie
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -93,15 +92,6 @@ class Actor:
         return cls(None, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What a walk over the chain found; `broken_at` is the first event that doesn't fit."""
-
-    ok: bool
-    events: int
-    broken_at: int | None
-
-
 # What a chain goes on from whose head was taken away or forged: it never verifies again.
 _LOST = "lost"
 
@@ -111,7 +101,7 @@ def begin_chain(**_: object) -> None:
     if AuditHead._meta.db_table not in connection.introspection.table_names():
         return
     if not User.objects.exists() and not AuditHead.objects.exists():
-        AuditHead.objects.create(pk=1, seal=_seal(AuditHead()))
+        AuditHead.objects.create(pk=1, seal=seal(0, ""))
 
 
 def record(
@@ -125,7 +115,7 @@ def record(
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an audit event is written in the transaction of what it tells of")
     head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
-    if not _is_sealed(head):
+    if not is_sealed(head):
         head.digest = _LOST
     if actor.token:
         detail["api_token"] = actor.token
@@ -139,50 +129,17 @@ def record(
         detail=json.loads(json.dumps(detail, default=_plain)),
         address=actor.address,
     )
-    event.digest = _digest(head.digest, event)
+    event.digest = digest_of(head.digest, event)
     event.save(force_insert=True)
     head.digest = event.digest
     head.events += 1
-    head.seal = _seal(head)
+    head.seal = seal(head.events, head.digest)
     head.save()
     return event
 
 
-def verify() -> Verification:
-    """Walk the whole chain: an event edited, deleted, inserted or moved shows as broken.
-
-    Writers aren't stopped meanwhile: events past the head that was read first are still held
-    to the chain, which nobody continues without the key.
-    """
-    head = AuditHead.objects.filter(pk=1).first()
-    if head is None or not _is_sealed(head):
-        return Verification(False, head.events if head else 0, None)
-    count, last, last_id = 0, "", 0
-    for event in _events():
-        if not hmac.compare_digest(event.digest, _digest(last, event)):
-            return Verification(False, count, event.pk)
-        count, last, last_id = count + 1, event.digest, event.pk
-        if count == head.events and last != head.digest:
-            return Verification(False, count, event.pk)
-    if count < head.events:
-        return Verification(False, count, last_id + 1)
-    return Verification(True, count, None)
-
-
-def is_ours() -> bool:
-    """Whether the chain was sealed with the SECRET_KEY that is here.
-
-    Where it wasn't, the next event breaks it for good: this is to be asked before.
-    """
-    head = AuditHead.objects.filter(pk=1).first()
-    return head is None or _is_sealed(head)
-
-
-def _events() -> Iterator[AuditEvent]:
-    return AuditEvent.objects.order_by("id").iterator(chunk_size=2000)
-
-
-def _digest(previous: str, event: AuditEvent) -> str:
+def digest_of(previous: str, event: AuditEvent) -> str:
+    """The keyed hash of an event and all before it, hex."""
     told = [
         previous,
         event.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -198,13 +155,14 @@ def _digest(previous: str, event: AuditEvent) -> str:
     return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
 
 
-def _is_sealed(head: AuditHead) -> bool:
-    return hmac.compare_digest(head.seal.encode(), _seal(head).encode())
+def is_sealed(head: AuditHead) -> bool:
+    """Whether the head is as it was written here."""
+    return hmac.compare_digest(head.seal.encode(), seal(head.events, head.digest).encode())
 
 
-def _seal(head: AuditHead) -> str:
-    # Keyed too, so that cutting off the chain's end needs more than writing an older digest.
-    text = f"head:{head.events}:{head.digest}"
+def seal(events: int, digest: str) -> str:
+    """Keyed too, so that cutting off the chain's end needs more than an older digest."""
+    text = f"head:{events}:{digest}"
     return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
 
 

@@ -1,0 +1,21 @@
+"""The audit trail: one writer, a chain of keyed hashes, what is read from it (DESIGN door 5)."""
+
+from keys.audit.chain import Anchor, Verification, anchor, is_ours, read_anchor, verify
+from keys.audit.export import FORMATS, export
+from keys.audit.writing import DEMO, Action, Actor, begin_chain, record
+
+__all__ = [
+    "DEMO",
+    "FORMATS",
+    "Action",
+    "Actor",
+    "Anchor",
+    "Verification",
+    "anchor",
+    "begin_chain",
+    "export",
+    "is_ours",
+    "read_anchor",
+    "record",
+    "verify",
+]
