@@ -1,0 +1,66 @@
+"""A hundred guesses at the same moment: no more are looked at than one by one."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from keys.models import User
+from tests.factories import PASSWORD
+from tests.keys.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ClientOf = Callable[..., Client]
+AT_ONCE = 100
+ALLOWED = 5
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were held against a user's."""
+    looked_at: list[str] = []
+    check = User.check_password
+
+    def counted(user: User, text: str) -> bool:
+        looked_at.append(text)
+        return check(user, text)
+
+    monkeypatch.setattr(User, "check_password", counted)
+    return looked_at
+
+
+def test_of_a_hundred_parallel_sign_ins_five_are_evaluated(
+    viewer: User, evaluated: list[str]
+) -> None:
+    def guess(number: int) -> Callable[[], int]:
+        words = {"login": viewer.email, "password": f"guess number {number}"}
+        client = Client(REMOTE_ADDR=f"203.0.113.{number}")
+        return lambda: client.post("/accounts/login/", words).status_code
+
+    answers = in_threads([guess(number) for number in range(AT_ONCE)])
+    print(f"{AT_ONCE} parallel sign-ins, {len(evaluated)} evaluated")
+    assert 302 not in answers
+    assert len(evaluated) <= ALLOWED
+
+
+def test_of_a_hundred_parallel_step_ups_five_are_evaluated(
+    viewer: User, client_of: ClientOf, evaluated: list[str]
+) -> None:
+    session = client_of(viewer, fresh=False).cookies
+
+    def guess(number: int) -> Callable[[], int]:
+        client = Client(REMOTE_ADDR=f"203.0.113.{number}")
+        client.cookies = session
+        words = {"password": f"guess number {number}"}
+        return lambda: client.post("/accounts/reauthenticate/", words).status_code
+
+    answers = in_threads([guess(number) for number in range(AT_ONCE)])
+    print(f"{AT_ONCE} parallel step-ups, {len(evaluated)} evaluated")
+    assert 302 not in answers
+    assert len(evaluated) <= ALLOWED
+
+
+def test_a_right_one_among_few_still_gets_in(viewer: User, evaluated: list[str]) -> None:
+    words = {"login": viewer.email, "password": PASSWORD}
+    assert Client().post("/accounts/login/", words).status_code == 302
+    assert evaluated == [PASSWORD]
