@@ -73,6 +73,29 @@ def test_confirming_who_one_is_goes_on_to_where_one_was(client_of: ClientOf, vie
     assert client.get("/settings/tokens/new/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/audit/?who=a%00b",
+        "/calls/?provider=%00",
+        "/checks/?application=%00",
+        "/usage/data/?app_key=%00",
+        "/usage/panel/?application=%00",
+        "/applications/shop/app-keys/%00/",
+        "/applications/shop/provider-keys/%00/reveal/",
+        "/settings/tokens/%00/revoke/",
+    ],
+)
+def test_a_nul_character_in_an_address_is_a_bad_request(
+    client_of: ClientOf, owner: User, address: str
+) -> None:
+    """PostgreSQL takes none in a parameter; SQLite would find nothing."""
+    answer = client_of(owner).get(address)
+    assert answer.status_code == 400
+    assert "can’t be right" in answer.content.decode()
+    assert "default-src" in answer["Content-Security-Policy"]
+
+
 def test_what_does_not_exist_has_a_page_of_its_own(client_of: ClientOf, viewer: User) -> None:
     answer = client_of(viewer).get("/applications/nothing/")
     assert answer.status_code == 404
