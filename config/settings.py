@@ -124,6 +124,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # allauth's is the host that was asked
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # its mail tells strangers to sign up
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "keys.invitations.LinkTokens"  # noqa: S105 - a path
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300

@@ -4,7 +4,11 @@ And how often somebody may try a password: an account's own browsers are counted
 strangers, so that nobody is locked out by another's guesses.
 """
 
+import logging
+from smtplib import SMTPException
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
@@ -15,6 +19,7 @@ from django.utils.crypto import get_random_string
 from keys.addresses import request_address
 from keys.models import User
 
+logger = logging.getLogger(__name__)
 KNOWN_BROWSER = "keydeck_browser"
 _YEAR = 365 * 24 * 3600  # seconds
 
@@ -33,6 +38,19 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return request_address(request.META)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        # allauth's names the host that was asked, which is the asker's word.
+        asked: str = super().get_reset_password_from_key_url(key)
+        return settings.PUBLIC_URL + urlsplit(asked).path
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """A mail that can't be sent answers like one to nobody: the page says what to do then."""
+        site = SimpleNamespace(name="Keydeck", domain=urlsplit(settings.PUBLIC_URL).netloc)
+        try:
+            super().send_mail(template_prefix, email, {"current_site": site, **context})
+        except (SMTPException, OSError) as error:
+            logger.error("a mail was not sent: %s", type(error).__name__)
 
     def post_login(
         self, request: HttpRequest, user: AbstractBaseUser, **options: Any

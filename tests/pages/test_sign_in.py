@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from allauth import urls as allauth_urls
+from django.core import mail
 from django.test import Client
 from django.urls import NoReverseMatch, URLResolver, reverse
+from pytest_django import Settings
 
 from keys import account_urls
 from keys.models import CacheEntry, User
@@ -122,3 +124,29 @@ def test_a_reset_for_somebody_unknown_answers_like_any_other(client: Client, vie
     for email in (viewer.email, "nobody@example.com"):
         answer = client.post("/accounts/password/reset/", {"email": email})
         assert answer["Location"] == "/accounts/password/reset/done/"
+
+
+RESET = "/accounts/password/reset/"
+
+
+def test_a_reset_link_leads_to_the_public_address_whatever_host_was_asked(
+    client: Client, viewer: User, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://keys.example.com"
+    settings.ALLOWED_HOSTS = [".example.com"]
+    client.post(RESET, {"email": viewer.email}, HTTP_HOST="other.example.com:4444")
+    (sent,) = mail.outbox
+    assert "https://keys.example.com/accounts/password/reset/key/" in sent.body
+    assert "other" not in f"{sent.subject}{sent.body}"
+
+
+def test_a_mail_server_that_is_away_tells_nobody_who_has_an_account(
+    client: Client, viewer: User, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    known, unknown = (
+        client.post(RESET, {"email": email}) for email in (viewer.email, "nobody@example.com")
+    )
+    assert known.status_code == unknown.status_code == 302
+    assert known["Location"] == unknown["Location"]
