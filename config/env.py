@@ -3,10 +3,12 @@
 What holds a secret may also be given as NAME_FILE (a path), as container secrets are.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -32,22 +34,63 @@ def secret(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
 
 
+def database(default: str) -> dict[str, Any]:
+    """DATABASE_URL as Django's settings; raises ImproperlyConfigured for what is no URL of one."""
+    url = secret("DATABASE_URL") or default
+    if "://" not in url:
+        # Not shown: it may hold a password.
+        raise ImproperlyConfigured("DATABASE_URL: expected postgres://user:password@host/name")
+    found: dict[str, Any] = env.db_url_config(url)
+    return found
+
+
+def web_address(name: str, default: str) -> str:
+    """Scheme and host of a site; raises ImproperlyConfigured for anything else."""
+    text = str(env.str(name, default="")).rstrip("/")
+    if not text:
+        return default
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ImproperlyConfigured(f"{name}: expected https://host, got {text!r}")
+    return text
+
+
+def networks(name: str) -> list[str]:
+    """Addresses and ranges; raises ImproperlyConfigured for a name of a host, too."""
+    found: list[str] = [text.strip() for text in env.list(name, default=[])]
+    for text in found:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: expected addresses such as 10.0.0.5 or 172.16.0.0/12, got {text!r}"
+            ) from None
+    return found
+
+
 def whole(name: str, default: int) -> int:
-    """A whole number; raises ImproperlyConfigured for anything else."""
+    """A whole number from 0 on; raises ImproperlyConfigured for anything else."""
     return _number(name, default, int)
 
 
 def decimal(name: str, default: float) -> float:
-    """A number; raises ImproperlyConfigured for anything else."""
+    """A number from 0 on; raises ImproperlyConfigured for anything else."""
     return _number(name, default, float)
 
 
 def _number(name: str, default: N, kind: Callable[[str], N]) -> N:
     text = str(env.str(name, default=""))
     try:
-        return kind(text) if text else default
+        number = kind(text) if text else default
     except ValueError:
         raise ImproperlyConfigured(f"{name}: expected a number, got {text!r}") from None
+    if not number >= 0:  # so that "nan" isn't one
+        raise ImproperlyConfigured(f"{name}: expected a number from 0 on, got {text!r}")
+    return number
 
 
 def pairs(name: str) -> dict[str, str]:

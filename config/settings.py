@@ -5,14 +5,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.env import BASE_DIR, decimal, env, pairs, persisted_secret_key, secret, whole
+from config.env import (
+    BASE_DIR,
+    database,
+    decimal,
+    env,
+    networks,
+    pairs,
+    persisted_secret_key,
+    secret,
+    web_address,
+    whole,
+)
 from config.logging import LOGGING  # noqa: F401 - a Django setting
 
 DATA_DIR = Path(env.str("KEYDECK_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = persisted_secret_key(DATA_DIR)
 PORT = whole("PORT", default=8000)
-PUBLIC_URL = env.str("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL = web_address("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}")
 HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
     *env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost"]),
@@ -69,11 +80,7 @@ TEMPLATES = [
 
 # Database. Embedded default: SQLite in WAL, every transaction IMMEDIATE so that two writers
 # queue instead of failing half-way (DESIGN decision 12).
-DATABASES = {
-    "default": env.db_url_config(
-        secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}"
-    )
-}
+DATABASES = {"default": database(default=f"sqlite:///{DATA_DIR / 'keydeck.sqlite3'}")}
 # How soon a connection to PostgreSQL whose other end went silent is given up.
 POSTGRES_ALIVE = {
     "connect_timeout": 3,  # seconds, as the next two
@@ -189,7 +196,7 @@ PROVIDER_URLS = pairs("KEYDECK_PROVIDER_URLS")
 OUTBOUND_ALLOW = env.list("KEYDECK_OUTBOUND_ALLOW", default=[])
 OUTBOUND_PROXY = secret("KEYDECK_OUTBOUND_PROXY")
 OUTBOUND_CA = env.str("KEYDECK_OUTBOUND_CA", default="")
-TRUSTED_PROXIES = env.list("KEYDECK_TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = networks("KEYDECK_TRUSTED_PROXIES")
 CHECK_INTERVAL = decimal("KEYDECK_CHECK_INTERVAL", default=300.0)  # seconds
 
 # Demo and the sandbox provider that make up starts.

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.core.validators import validate_email
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
@@ -126,6 +128,10 @@ def ensure_admin() -> tuple[str, str]:
         return admin.email, ""
     generated = "" if settings.ADMIN_PASSWORD else secrets.token_urlsafe(12)
     email, password = settings.ADMIN_EMAIL or DEFAULT_ADMIN, settings.ADMIN_PASSWORD or generated
+    try:
+        validate_email(email)  # the sign-in form takes nothing else
+    except ValidationError:
+        raise StartupError(f"KEYDECK_ADMIN_EMAIL: {email!r} is not an e-mail address") from None
     with transaction.atomic():
         admin = User.objects.create_superuser(email, password)
         action, target = audit.Action.ADMIN_CREATED, f"user:{admin.pk}"
