@@ -15,8 +15,11 @@ ROLES = [
 ]
 SCOPES = [
     ("read", "read: see applications, keys (masked), usage"),
-    ("manage", "manage: create, rotate, disable, revoke"),
-    ("secrets", "secrets: reveal keys"),
+    (
+        "manage",
+        "manage: create and copy app keys, add provider keys, disable, limits, policy, check",
+    ),
+    ("secrets", "secrets: reveal provider keys, rotate, revoke, members, delete an application"),
 ]
 
 

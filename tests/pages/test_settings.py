@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.test import Client
 from django.urls import reverse
 
+from keys.forms.team import SCOPES
 from keys.models import ApiToken, Application, AuditEvent, User
 from tests.factories import ApiTokenFactory
 
@@ -71,3 +72,11 @@ def test_inviting_puts_somebody_into_an_application(
     data = {"email": "new@example.com", "application": "shop", "role": "viewer"}
     client_of(admin).post("/settings/users/invite/", data)
     assert application.memberships.get().user.email == "new@example.com"
+
+
+def test_the_form_says_of_each_scope_what_rest_lets_it_do() -> None:
+    words = {name: text.partition(": ")[2] for name, text in SCOPES}
+    assert "copy app keys" in words["manage"]
+    for act in ("rotate", "revoke", "members", "reveal provider keys"):
+        assert act in words["secrets"]
+        assert act not in words["manage"]
