@@ -143,6 +143,10 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 vars().update(env.email_url_config(secret("EMAIL_URL") or "dummymail://"))
+EMAIL_TIMEOUT = 10  # seconds that a request waits for a mail server
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or (
+    f"Keydeck <keydeck@{urlsplit(PUBLIC_URL).hostname}>"
+)
 
 # Cookies and headers.
 SESSION_ENGINE = "keys.sessions"
