@@ -201,10 +201,10 @@ def test_times_are_said_in_the_readers_zone(page: Page, provider_key: ProviderKe
     assert said.get_attribute("title")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/applications/", "/connect/", "/checks/", "/audit/", "/settings/"]
-)
-def test_no_page_is_wider_than_a_phone(path: str, page: Page, provider_key: ProviderKey) -> None:
+def test_no_page_is_wider_than_a_phone(page: Page, provider_key: ProviderKey) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
-    page.goto(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    widths = {}
+    for path in ("/", "/applications/", "/connect/", "/checks/", "/audit/", "/settings/"):
+        page.goto(path)
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
+    assert {path: width for path, width in widths.items() if width > 360} == {}

@@ -90,15 +90,6 @@ def test_every_page_opens_for_whom_it_should(
     assert found == wanted
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_nobody_signed_out_sees_anything(
-    page: str, client: Client, address: Callable[[str], str]
-) -> None:
-    answer = client.get(address(page))
-    assert answer.status_code == 302
-    assert answer["Location"].startswith("/accounts/login/")
-
-
 @pytest.mark.parametrize("act", ["rotate", "finish", "cancel", "disable", "enable", "revoke"])
 @pytest.mark.parametrize("kind", ["provider_key", "app_key"])
 def test_sending_a_form_asks_for_the_role_again(
