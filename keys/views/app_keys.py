@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import lifecycle, permissions, snippets
+from keys import exposure, lifecycle, permissions, snippets
 from keys.audit import Actor
 from keys.forms.fields import OverlapForm
 from keys.forms.keys import AppKeyForm, ConfirmForm, LimitsForm
@@ -75,6 +75,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "usable": usable,
         "rejected": rejected_keys(key, usable),
         "events": events_of(request, key.application, f"app_key:{key.pk}"),
+        "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
         **rotation_urls("app_key_act", key, can["rotate_app_key"]),
         "revocable": key.state != KeyState.REVOKED,

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import attention, lifecycle, permissions
+from keys import attention, exposure, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm, TypedForm
 from keys.forms.team import (
@@ -173,7 +173,12 @@ def member_remove(request: HttpRequest, slug: str, id: int) -> HttpResponse:
         return done(request, _people(found), f"{membership.user.email} is no longer a member.")
 
     return carry_out(request, form, act, fresh=True) or ask(
-        request, "keys/member_remove.html", form, back=_people(found), membership=membership
+        request,
+        "keys/member_remove.html",
+        form,
+        back=_people(found),
+        membership=membership,
+        seen=exposure.seen(membership.user, found),
     )
 
 

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import lifecycle, permissions
+from keys import exposure, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
 from keys.models import Application, AuditEvent, ProviderKey
@@ -60,6 +60,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "previous": open_stages.get(Stage.PREVIOUS),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
         "events": events_of(request, key.application, f"provider_key:{key.pk}"),
+        "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
         **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),
     }
