@@ -1,12 +1,12 @@
 """Forms about keys: connect, add, create, rotate, limits, reveal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 
 from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField
-from keys.models import Application
+from keys.models import Application, ProviderKey
 from keys.providers import all_specs
 
 
@@ -109,7 +109,26 @@ class AppKeyForm(LimitsForm, ExpiryForm):
 
 class RotateProviderKeyForm(OverlapForm):
     secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
-    field_order = ("secret", "overlap", "overlap_hours", "silent")
+    elsewhere = forms.MultipleChoiceField(
+        required=False,
+        label="The same secret is in use here too: rotate it there as well",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    field_order = ("secret", "elsewhere", "overlap", "overlap_hours", "silent")
+
+    def __init__(self, *args: Any, others: Sequence[ProviderKey] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.others = {other.pk: other for other in others}
+        choices = [(id, f"{key.application.name} · {key.name}") for id, key in self.others.items()]
+        field = self.fields["elsewhere"]
+        field.choices = choices  # type: ignore[attr-defined]
+        field.initial = list(self.others)
+        if not choices:
+            del self.fields["elsewhere"]
+
+    def chosen(self) -> list[ProviderKey]:
+        """The keys of other applications that take the new secret too."""
+        return [self.others[id] for id in self.cleaned_data.get("elsewhere", ())]
 
 
 class ReasonForm(forms.Form):

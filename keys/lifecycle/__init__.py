@@ -28,6 +28,7 @@ from keys.lifecycle.data_keys import (
     rewrap,
     start_data_key_rotation,
 )
+from keys.lifecycle.elsewhere import rotate_everywhere, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.members import add_member, change_role, remove_member
 from keys.lifecycle.provider_keys import (
@@ -83,7 +84,9 @@ __all__ = [
     "revoke_token",
     "rewrap",
     "rotate_app_key",
+    "rotate_everywhere",
     "rotate_provider_key",
+    "same_secret",
     "set_limits",
     "set_policy",
     "start_data_key_rotation",

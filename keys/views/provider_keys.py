@@ -56,6 +56,11 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "row": row,
         "can": can,
         "versions": versions,
+        "elsewhere": [
+            other
+            for other in lifecycle.same_secret(key)
+            if permissions.may(user, other.application, Act.SEE)
+        ],
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
         "previous": open_stages.get(Stage.PREVIOUS),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
@@ -74,18 +79,24 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
         return answer
     # A secret that is refused is of no use beside the new one.
     start = {"overlap": "0"} if key.verdict == Verdict.DEAD else {}
-    form = RotateProviderKeyForm(posted(request), initial=start)
+    others = [other for other in lifecycle.same_secret(key) if _may_rotate(request, other)]
+    form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
     def act() -> HttpResponse:
-        version = lifecycle.rotate_provider_key(
+        version, refused = lifecycle.rotate_everywhere(
             Actor.of(request),
             key,
+            form.chosen(),
             secret=form.cleaned_data["secret"],
             overlap_seconds=form.overlap_seconds(),
             silent_seconds=form.silent_seconds(),
         )
+        for other, why in refused.items():
+            messages.warning(request, f"{other.application.name} · {other.name}: {why}")
         if version.stage == Stage.CURRENT:
-            return done(request, page_of(key), f"{key.name} uses the new secret now.")
+            moved = len(form.chosen()) - len(refused)
+            more = f", and so do {moved} of other applications" if moved else ""
+            return done(request, page_of(key), f"{key.name} uses the new secret now{more}.")
         messages.warning(
             request,
             "The provider gave no clear answer about the new secret, so the old one stays in use. "
@@ -138,6 +149,10 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
         return refused(request, back, error)
     tell_verdict(request, key, on_its_page=back == page_of(key))
     return done(request, back)
+
+
+def _may_rotate(request: HttpRequest, key: ProviderKey) -> bool:
+    return permissions.may(person(request), key.application, Act.MANAGE_PROVIDER_KEYS)
 
 
 def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = False) -> None:
