@@ -9,6 +9,7 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 
 ENVIRONMENTS = ("live", "test")
 SECRET_LENGTH = 32  # 190 bits
@@ -17,6 +18,8 @@ _CRC_LENGTH = 6  # 62^6 > 2^32
 _BODY = rf"([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{{SECRET_LENGTH + _CRC_LENGTH}}}"
 _APP_KEY = re.compile(rf"kd_(live|test)_{_BODY}", re.ASCII)
 _API_TOKEN = re.compile(rf"kdt_{_BODY}", re.ASCII)
+_LOOKALIKE = re.compile(_APP_KEY.pattern.encode() + rb"(?![0-9A-Za-z_])")
+_MOST_LOOKALIKES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ def parse_app_key(text: str) -> ParsedKey | None:
     if match is None or not _checksum_fits(text):
         return None
     return ParsedKey(environment=match[1], id=match[2])
+
+
+def app_keys_in(content: bytes) -> set[str]:
+    """The well-formed app keys that stand in `content` as they are, found without parsing it.
+
+    Of the first 100 that look like one, so that no content costs more than one walk over it.
+    """
+    hits = islice(_LOOKALIKE.finditer(content), _MOST_LOOKALIKES)
+    return {text for text in {hit[0].decode() for hit in hits} if _checksum_fits(text)}
 
 
 def new_api_token(token_id: str) -> str:

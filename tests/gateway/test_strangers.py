@@ -1,15 +1,18 @@
 """Networks that keep asking with what nobody knows are slowed down; nobody else is."""
 
 import time
+from typing import Any
 
 import pytest
 
 from keys import tokens
 from keys.models import Application
+from keys.providers import jsonbody
 from keys.states import KeyState
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, wait_until
+from tests.upstream import Upstream
 from usage.gateway import desk, throttle
 from usage.gateway.throttle import BURST, OVERDRAFT, REFILL, Throttle
 from usage.models import StrangerCount
@@ -79,3 +82,39 @@ def test_strangers_get_429_and_known_keys_of_their_network_go_on(
     assert ask(gateway, key, "nobody") == (429, "rate_limited")
     assert (ask(gateway, key)[0], ask(gateway, new)[0]) == (200, 200)
     wait_until(lambda: StrangerCount.objects.filter(code="rate_limited").exists())
+
+
+GUESS = tokens.new_app_key("live", "A1b2C3d4E5f6")
+
+
+@pytest.mark.parametrize("named", ["mistyped", GUESS], ids=["mistyped", "guessed"])
+def test_a_large_body_is_parsed_for_nobody_unknown(
+    gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    parsed = []
+    parse = jsonbody.parse
+
+    def noted(body: bytes) -> Any:
+        parsed.append(body)
+        return parse(body)
+
+    monkeypatch.setattr(jsonbody, "parse", noted)
+    body = {"key": named, "nested": [{"key": 1}] * 20_000}  # quick to send, slow to understand
+    refused = gateway.post(TEXT2IMG, json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_key")
+    assert parsed == []
+    assert gateway.post(TEXT2IMG, json={**body, "key": key}).status_code == 200
+    assert parsed
+
+
+def test_a_large_body_with_two_app_keys_is_a_bad_request(gateway: Server, key: str) -> None:
+    body = {"key": key, "prompt": GUESS + " " * 100_000}
+    assert gateway.post(TEXT2IMG, json=body).status_code == 400
+
+
+def test_a_known_key_out_of_its_place_is_asked_for_and_throttled_as_no_stranger(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    answers = [gateway.post(TEXT2IMG, json={"prompt": f"use {key}"}) for _ in range(70)]
+    assert {answer.json()["error"]["code"] for answer in answers} == {"key_required"}
+    assert provider.requests == []

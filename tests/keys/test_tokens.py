@@ -63,3 +63,11 @@ def test_secrets_use_the_whole_alphabet_and_never_repeat() -> None:
     made = {tokens.new_app_key("live", "0" * 12)[21:53] for _ in range(500)}
     assert len(made) == 500
     assert set("".join(made)) == set(ALPHABET)
+
+
+def test_app_keys_in_a_text_are_found_without_reading_it() -> None:
+    one, two = tokens.new_app_key("live", "a" * 12), tokens.new_app_key("test", "b" * 12)
+    mistyped = one[:-1] + ("0" if one[-1] != "0" else "1")
+    content = f'{{"key": "{one}", "prompt": "{two}, {mistyped}, {one}x and kd_live_"}}'
+    assert tokens.app_keys_in(content.encode()) == {one, two}
+    assert tokens.app_keys_in((mistyped + " ").encode() * 100 + one.encode()) == set()

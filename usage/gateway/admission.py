@@ -11,6 +11,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from keys import vault
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
+from keys.tokens import app_keys_in
 from usage import ingest
 from usage.gateway import core, desk, errors, lookup
 from usage.gateway.asked import Asked
@@ -22,6 +23,9 @@ from usage.gateway.transport import Body
 from usage.limits import Ruling
 from usage.redaction import Masker, clip, mask
 
+# Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
+# seconds, in which no other call goes on: its key must stand in it as it is.
+PARSED = 64 * 1024
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
 
 
@@ -68,16 +72,31 @@ class Admission:
         content = await self._inbound.body(settings.GATEWAY_BODY_LIMIT, announced, known=bool(text))
         self._recording.bytes_in = len(content)
         outgoing = replace(outgoing, body=content)
-        if content:
-            found = core.found_in(outgoing, spec)
         if not text:
-            text = core.app_key_text(found)
-            if not text:
-                raise self._stranger("invalid_key" if found else "key_required")
-            await self._admit(text, spec, outgoing.path)
-        elif content:
-            core.app_key_text(found)  # refuses a second, different one in the body
-        return outgoing, content, text
+            text = await self._read_unparsed(content, spec, outgoing.path)
+        found = core.found_in(outgoing, spec) if content else found
+        named = core.app_key_text(found)  # refuses a second, different one
+        if not named:
+            raise self._stranger("invalid_key" if found else "key_required")
+        if not text:
+            await self._admit(named, spec, outgoing.path)
+        elif named != text:
+            raise denial("bad_request", "Two different app keys")
+        return outgoing, content, named
+
+    async def _read_unparsed(self, content: bytes, spec: ProviderSpec, path: str) -> str:
+        """The app key of a body whose sender is looked up before the body is parsed, or empty."""
+        texts = app_keys_in(content)
+        if len(texts) == 1:
+            text = texts.pop()
+            await self._admit(text, spec, path)
+            return text
+        if len(content) > PARSED:
+            if texts:
+                raise denial("bad_request", "Two different app keys")
+            # Whether there is another credential in it can only be guessed by the field's name.
+            raise self._stranger("invalid_key" if b"key" in content else "key_required")
+        return ""
 
     async def leave(self) -> None:
         """Gives the permit back."""
@@ -120,6 +139,7 @@ class Admission:
                 self._throttle(formed=True, reason=refused.reason)
             raise
         core.admit(record, spec, path, self._recording.address)
+        self._inbound.vouch()
         if record.limits:
             await self._limit(record, now)
 
@@ -154,8 +174,10 @@ class Admission:
             core.obey(ruling)
 
     def _stranger(self, code: str) -> Denial:
-        self._throttle(formed=False)
-        ingest.count_stranger(self._asked.address, code)
+        """The denial of a call without a key in its place, which may hold a known one elsewhere."""
+        if self.app_key is None:
+            self._throttle(formed=False)
+            ingest.count_stranger(self._asked.address, code)
         return denial(code)
 
     def _throttle(self, *, formed: bool, reason: str = "") -> None:

@@ -58,6 +58,7 @@ class Exchange:
             task.uncancel()
         finally:
             self.inbound.unwatch()
+            self.inbound.vouch()
             await self._admission.leave()
 
     async def _answer(self) -> None:

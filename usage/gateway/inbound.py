@@ -10,8 +10,11 @@ from django.conf import settings
 
 from usage.gateway.errors import Denial, denial
 
+CROWDED_RETRY = 1.0  # seconds
 DRAIN_TIME = 10.0  # seconds
 SLOWEST = 16 * 1024  # bytes per second that an unknown caller's body comes with at least
+ROOM = 256 * 1024 * 1024  # bytes of unknown callers' bodies that this process holds at once
+ROOM_FREE = 64 * 1024  # bytes of each that need none: a short request is never crowded out
 READ_AHEAD = 64 * 1024  # bytes of a body, and one message more
 
 Scope = MutableMapping[str, Any]
@@ -28,6 +31,29 @@ def too_late() -> Denial:
     return denial("bad_request", "The request body did not come in time")
 
 
+def crowded() -> Denial:
+    refused = denial("unavailable", "Too many request bodies are read at once")
+    refused.retry_after = CROWDED_RETRY
+    return refused
+
+
+class _Room:
+    """What is left of ROOM. Used by one event loop."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for so many bytes; if so, it is taken."""
+        if self.taken + size > ROOM:
+            return False
+        self.taken += size
+        return True
+
+
+room = _Room()
+
+
 class Inbound:
     """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
@@ -37,6 +63,7 @@ class Inbound:
         self._moved = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._paced_from: float | None = None
+        self._held = 0  # bytes of `room`
         self.size = 0
         self.read = False  # whether the body was read to its end
         self.gone = False
@@ -46,10 +73,21 @@ class Inbound:
     async def body(self, limit: int, announced: int, *, known: bool) -> bytes:
         """The whole body. Raises Denial (body_too_large) past `limit`, and Gone.
 
-        Of a caller who isn't `known` yet it must come at a pace, or it could be held for ever.
+        Of a caller who isn't `known` yet it must come at a pace, or it could be held for ever,
+        and find room, which it keeps until `vouch`. Raises Denial (unavailable) without.
         """
         self._paced_from = None if known else asyncio.get_running_loop().time()
-        return b"".join([part async for part in self.stream(limit, announced)])
+        parts = []
+        async for part in self.stream(limit, announced):
+            if not known:
+                self._take_room()
+            parts.append(part)
+        return b"".join(parts)
+
+    def vouch(self) -> None:
+        """Gives the room back: the caller is known now, or gone."""
+        room.taken -= self._held
+        self._held = 0
 
     async def stream(self, limit: int, announced: int) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Denial (body_too_large) past `limit`, and Gone."""
@@ -88,11 +126,18 @@ class Inbound:
             self._watch = None
             self._moved.set()  # whoever waits for the watch reads on alone
 
+    def _take_room(self) -> None:
+        more = max(0, self.size - ROOM_FREE) - self._held
+        if not room.take(more):
+            raise crowded()
+        self._held += more
+
     async def _part_in_time(self) -> bytes:
-        until = asyncio.get_running_loop().time() + settings.GATEWAY_TIMEOUT
+        now = asyncio.get_running_loop().time()
+        until = now + settings.GATEWAY_TIMEOUT
         if self._paced_from is not None:
-            due = self._paced_from + settings.GATEWAY_BODY_TIMEOUT + self.size / SLOWEST
-            until = min(until, due)
+            slack = settings.GATEWAY_BODY_TIMEOUT
+            until = min(until, now + slack, self._paced_from + slack + self.size / SLOWEST)
         try:
             async with asyncio.timeout_at(until):
                 return await self._part()
