@@ -1,10 +1,13 @@
 """How a call ended is recorded as it was, whoever ended it and whatever failed."""
 
+import gzip
 import json
+import random
 import socket
 import threading
 
 import pytest
+import requests
 from django.db import InterfaceError
 from pytest_django import Settings
 
@@ -53,6 +56,70 @@ def test_an_answer_packed_in_another_way_is_the_providers_fault(
     assert response.status_code == 502
     call = stored_call(response)
     assert (call.outcome, call.code) == ("upstream_error", "unreadable_answer")
+
+
+def test_an_answer_packed_in_several_members_comes_whole(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    packed = gzip.compress(b"one, ") + gzip.compress(b"two") + bytes(8)
+    for body in (packed, (packed[at : at + 1] for at in range(len(packed)))):
+        provider.answer(200, body, headers={"Content-Encoding": "gzip", "Content-Type": "x/y"})
+        assert gateway.get("/api/v6/a", params={"key": key}).text == "one, two"
+
+
+@pytest.mark.parametrize("media", ["application/json", "text/plain"])
+def test_a_packed_answer_that_lacks_its_end_is_no_success(
+    gateway: Server, provider: Upstream, key: str, media: str
+) -> None:
+    body = gzip.compress(b'{"a": "' + random.Random(1).randbytes(3000).hex().encode() + b'"}')[:-20]
+    provider.answer(200, body, headers={"Content-Encoding": "gzip", "Content-Type": media})
+    before = set(Call.objects.values_list("pk", flat=True))
+    try:
+        assert gateway.get("/api/v6/a", params={"key": key}).status_code == 502
+    except requests.exceptions.ChunkedEncodingError:
+        assert media == "text/plain"  # which was under way already
+    call = wait_until(lambda: Call.objects.exclude(pk__in=before).first())
+    assert (call.outcome, call.code) == ("upstream_error", "unreadable_answer")
+
+
+@pytest.mark.parametrize("status", [101, 600, 999])
+def test_a_status_that_is_no_answer_is_the_providers_fault(
+    gateway: Server, provider: Upstream, key: str, status: int
+) -> None:
+    provider.answer(status, {"odd": True})
+    response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+    assert response.status_code == 502
+    call = stored_call(response)
+    assert (call.outcome, call.code) == ("upstream_error", "unreadable_answer")
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_a_length_beside_an_answer_without_a_body_is_no_fault(
+    gateway: Server,
+    provider: Upstream,
+    key: str,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    status: bytes,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        settings.PROVIDER_URLS = {"modelslab": f"http://{host}"}
+        settings.OUTBOUND_ALLOW = (host,)
+
+        def serve() -> None:
+            with server.accept()[0] as line:
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 6\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        changes.bump()
+        response = gateway.get("/api/v6/a", params={"key": key})
+        thread.join()
+    assert (response.status_code, response.content) == (int(status[:3]), b"")
+    assert stored_call(response).outcome == "ok"
+    assert caplog.messages == []
 
 
 def test_a_fault_of_ours_behind_the_providers_answer_is_no_denial(

@@ -8,6 +8,8 @@ from usage.redaction import Masker
 HEAD = 64 * 1024  # bytes kept of every answer
 TAIL = 16 * 1024  # bytes kept of a stream's end, where token counts stand
 STEP = 256 * 1024  # bytes unpacked at a time
+_ANY = zlib.MAX_WBITS | 32  # gzip or zlib, as its head says
+_MEMBER = b"\x1f"  # how each of several gzip members begins that come one behind the other
 
 
 class BadEncoding(Exception):
@@ -61,7 +63,8 @@ class Unpacker:
         self._packed = bool(named)
         if "," in encodings or not named <= {"gzip", "x-gzip", "deflate"}:
             raise BadEncoding
-        self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if self._packed else None
+        self._zlib = zlib.decompressobj(wbits=_ANY) if self._packed else None
+        self._begun = False
 
     @property
     def packed(self) -> bool:
@@ -72,17 +75,28 @@ class Unpacker:
         if self._zlib is None:
             yield part
             return
+        self._begun = True
         while part:
+            if self._zlib.eof:
+                if not part.startswith(_MEMBER):
+                    return  # padding
+                self._zlib = zlib.decompressobj(wbits=_ANY)
             try:
                 plain = self._zlib.decompress(part, STEP)
             except zlib.error as error:
                 raise BadEncoding from error
             if plain:
                 yield plain
-            part = self._zlib.unconsumed_tail
+            part = self._zlib.unconsumed_tail or self._zlib.unused_data
 
     def flush(self) -> bytes:
-        return b"" if self._zlib is None else self._zlib.flush()
+        """What is left at the end. Raises BadEncoding when the end is missing."""
+        if self._zlib is None:
+            return b""
+        rest = self._zlib.flush()
+        if not self._zlib.eof and self._begun:
+            raise BadEncoding
+        return rest
 
 
 class Masking:

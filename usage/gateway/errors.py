@@ -83,6 +83,12 @@ def unreadable() -> Denial:
     return denial("upstream_unreachable", message, reason=UNREADABLE)
 
 
+def no_answer() -> Denial:
+    """For a status that ends no request (1xx), or is none of HTTP's and can't be passed on."""
+    message = "The provider's answer has an impossible status"
+    return denial("upstream_unreachable", message, reason=UNREADABLE)
+
+
 def outcome(refused: Denial, *, asked: bool) -> Outcome:
     """How a refused call ended; `asked`: the provider was, so that it is no denial any more."""
     if not asked:

@@ -52,12 +52,16 @@ class Relay:
     async def run(self) -> None:
         """Relays to the end. Raises Denial when the provider breaks off."""
         self._exchange.recording.first_byte_ms = self._exchange.recording.elapsed_ms
+        if not 200 <= self._response.status < 600:
+            raise errors.no_answer()
         try:
             encodings = self._response.headers.getall("Content-Encoding", ())
             self._unpacker = Unpacker(",".join(encodings))
             length = None if self._unpacker.packed else self._length()
-            if self._asked.method == "HEAD" or self._response.status in (204, 304):
-                await self._start(self._length())
+            bodiless = self._response.status in (204, 304)
+            if bodiless or self._asked.method == "HEAD":
+                # Beside 304 the length is another answer's, and our server would wait for it.
+                await self._start(None if bodiless else self._length())
                 await self._finish(b"")
             elif self._is_json and (length is None or length <= WHOLE):
                 await self._whole()
