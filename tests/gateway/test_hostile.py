@@ -44,6 +44,38 @@ def test_a_header_named_after_the_key_is_dropped(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "Set-Cookie",
+        "Content-Encoding",
+        "Content-Length",
+        "Access-Control-Allow-Origin",
+        "Clear-Site-Data",
+        "Strict-Transport-Security",
+        "Transfer-Encoding",
+        "Service-Worker-Allowed",
+        "X-Accel-Redirect",
+        "X-Frame-Options",
+    ],
+)
+def test_a_providers_name_lets_no_header_through_that_is_acted_upon(name: str) -> None:
+    slug = name.lower().partition("-")[0]
+    assert headers.to_caller([(name.encode(), b"1")], slug, (), str) == []
+    given = [(b"Replicate-Cost", b"1"), (b"Content-Type", b"x/y")]
+    assert len(headers.to_caller(given, "replicate", (), str)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "came"), [("café".encode(), "café".encode()), (b"caf\xe9", "café".encode())]
+)
+def test_a_header_beyond_ascii_is_sent_on_as_utf_8(
+    gateway: Server, provider: Upstream, key: str, sent: bytes, came: bytes
+) -> None:
+    gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}, headers={"X-Title": sent})
+    assert (provider.requests[0].header("X-Title") or "").encode("latin-1") == came
+
+
+@pytest.mark.parametrize(
     "media", ["text/javascript", "Application/X-JavaScript; charset=utf-8", "text/css"]
 )
 def test_scripts_and_style_sheets_come_as_plain_text(media: str) -> None:

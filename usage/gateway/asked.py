@@ -24,7 +24,7 @@ class Asked:
         self.raw_path: str = raw.decode("latin-1") if raw else quote(scope["path"])
         self.query: str = scope["query_string"].decode("latin-1")
         self.headers: list[tuple[str, str]] = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+            (name.decode("latin-1"), _text(value)) for name, value in scope["headers"]
         ]
         self._values: dict[str, str] = dict(self.headers)
         client = scope.get("client")
@@ -64,3 +64,11 @@ class Asked:
         if media not in _MAYBE_JSON:
             return False
         return not key_known or (self.announced or 0) <= settings.GATEWAY_BODY_LIMIT
+
+
+def _text(value: bytes) -> str:
+    """A header's value; the client that sends it on writes UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

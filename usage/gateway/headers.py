@@ -66,6 +66,41 @@ _ACTED_UPON = re.compile(
     r"x-(?:forwarded-|accel-|sendfile|frame-options|xss-|content-|webkit-|dns-|ua-|permitted-"
     r"|powered-|real-ip|request-id|sourcemap|download-options|original-|rewrite-|http-method)"
 )
+# First words of headers that a browser or server acts upon: no family of a provider's, be its
+# slug one of them.
+_FIRST_WORDS = frozenset(
+    {
+        "accept",
+        "access",
+        "alt",
+        "authentication",
+        "clear",
+        "client",
+        "content",
+        "critical",
+        "cross",
+        "document",
+        "integrity",
+        "keep",
+        "no",
+        "observe",
+        "origin",
+        "permissions",
+        "proxy",
+        "public",
+        "refresh",
+        "report",
+        "reporting",
+        "sec",
+        "service",
+        "set",
+        "speculation",
+        "strict",
+        "supports",
+        "transfer",
+        "www",
+    }
+)
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Types that a browser would run or apply, were they asked for by a page of the admin origin.
 _RUNS = re.compile(
@@ -129,10 +164,12 @@ def to_caller(
 
 
 def _passes(name: str, slug: str) -> bool:
-    if name in _PASSED or name.startswith(f"{slug}-"):
+    if name in _PASSED:
         return True
     if name.startswith("x-"):
         return not _ACTED_UPON.match(name)
+    if name.startswith(f"{slug}-") and name.partition("-")[0] not in _FIRST_WORDS:
+        return True
     return "ratelimit" in name or name in ("request-id", "cf-ray", "stripe-version")
 
 
