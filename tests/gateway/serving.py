@@ -30,7 +30,12 @@ class Server:
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         config = uvicorn.Config(  # as config.supervisor starts it
-            app, log_config=None, access_log=False, lifespan="on", proxy_headers=False
+            app,
+            http="config.protocol:BoundedProtocol",
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            proxy_headers=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))

@@ -152,3 +152,58 @@ def test_code_may_fetch_and_other_sites_are_the_browsers_to_guard(
     answer = gateway.get("/api/v7/models", params={"key": key}, headers=sent)
     assert answer.status_code == 200
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def conversation(gateway: Server, *pieces: bytes) -> bytes:
+    """What a caller is answered who sends one piece after the other, until the line is closed."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=8) as line:
+        try:
+            for piece in pieces:
+                line.sendall(piece)
+            return b"".join(iter(lambda: line.recv(65536), b""))
+        except (ConnectionResetError, BrokenPipeError):
+            return b"closed"
+
+
+ENDLESS = [b"a" * 65_536] * 400  # 25 MB
+TARGET = b"/gateway/modelslab" + TEXT2IMG.encode()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET " + TARGET + b"?q=", *ENDLESS],
+        [b"GET " + TARGET + b" HTTP/1.1\r\nHost: x\r\nX-A: ", *ENDLESS],
+        [b"GET " + TARGET + b" HTTP/1.1\r\nHost: x\r\n", *[b"X-A: b\r\n" * 8000] * 400],
+        [
+            b"POST " + TARGET + b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: ",
+            *ENDLESS,
+        ],
+    ],
+    ids=["target", "value", "headers", "trailer"],
+)
+def test_what_stands_around_a_body_has_an_end(gateway: Server, pieces: list[bytes]) -> None:
+    answer = conversation(gateway, *pieces)
+    assert answer in (b"", b"closed") or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert gateway.get(TEXT2IMG).status_code == 401  # others are served
+
+
+def test_a_long_head_and_a_long_body_pass(gateway: Server, provider: Upstream, key: str) -> None:
+    body = json.dumps({"key": key, "prompt": "x" * 1_000_000}).encode()
+    long = b"y" * 30_000
+    head = b"POST " + TARGET + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += b"Connection: close\r\nContent-Length: %d\r\nX-A: " % len(body)
+    answer = conversation(gateway, head, long, b"\r\n\r\n", body)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert provider.requests[0].header("X-A") == long.decode()
+
+
+def test_a_trailer_is_no_header(gateway: Server, provider: Upstream, key: str) -> None:
+    body = json.dumps({"prompt": "x"}).encode()
+    credential = b"Authorization: Bearer " + key.encode() + b"\r\n"
+    head = b"POST " + TARGET + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    request = head + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(body), body, credential)
+    assert conversation(gateway, request).startswith(b"HTTP/1.1 401 ")
+    assert provider.requests == []
