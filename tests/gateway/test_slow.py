@@ -2,10 +2,13 @@
 
 import json
 import socket
+import threading
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from keys.providers import jsonbody
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
 from tests.upstream import Upstream
@@ -81,3 +84,22 @@ def test_an_unknown_callers_body_may_not_stand_still_whatever_came_of_it(
     monkeypatch.setattr("usage.gateway.inbound.SLOWEST", 1)  # so far it came fast enough
     answer = half_sent(gateway, "Content-Type: application/json", body=b'{"a": "' + b"x" * 3000)
     assert answer["message"] == "The request body did not come in time"
+
+
+def test_a_large_body_is_read_beside_other_calls(
+    gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    parse = jsonbody.parse
+
+    def noted(body: bytes) -> Any:
+        names.add(threading.current_thread().name.partition("_")[0])
+        return parse(body)
+
+    monkeypatch.setattr(jsonbody, "parse", noted)
+    body = {"key": key, "prompt": "x" * 1_100_000}
+    assert gateway.post(TEXT2IMG, json=body).status_code == 200
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    refused = gateway.post(TEXT2IMG, data=json.dumps(body)[:-1], headers=headers)
+    assert (refused.status_code, stored_call(refused).code) == (400, "bad_request")
+    assert names == {"bodies"}

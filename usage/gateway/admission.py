@@ -14,6 +14,7 @@ from keys.providers.injection import Outgoing
 from keys.tokens import app_keys_in
 from usage import ingest
 from usage.gateway import core, desk, errors, lookup
+from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Inbound
@@ -73,8 +74,9 @@ class Admission:
         self._recording.bytes_in = len(content)
         outgoing = replace(outgoing, body=content)
         if not text:
-            text = await self._read_unparsed(content, spec, outgoing.path)
-        found = core.found_in(outgoing, spec) if content else found
+            text = await self._key_unparsed(content, spec, outgoing.path)
+        if content:
+            found = await aside(len(content), core.found_in, outgoing, spec)
         named = core.app_key_text(found)  # refuses a second, different one
         if not named:
             raise self._stranger("invalid_key" if found else "key_required")
@@ -84,7 +86,7 @@ class Admission:
             raise denial("bad_request", "Two different app keys")
         return outgoing, content, named
 
-    async def _read_unparsed(self, content: bytes, spec: ProviderSpec, path: str) -> str:
+    async def _key_unparsed(self, content: bytes, spec: ProviderSpec, path: str) -> str:
         """The app key of a body whose sender is looked up before the body is parsed, or empty."""
         texts = app_keys_in(content)
         if len(texts) == 1:

@@ -12,7 +12,7 @@ from django.db import Error
 
 from keys import vault
 from usage import ingest
-from usage.gateway import desk, recording, transport
+from usage.gateway import aside, desk, recording, transport
 from usage.gateway.directory import WAIT, Directory
 from usage.gateway.exchange import Exchange
 from usage.gateway.inbound import Receive, Scope, Send
@@ -33,6 +33,7 @@ async def startup() -> None:
 async def shutdown() -> None:
     """Ends what `startup` began; what is still in the spool is drained by whoever lives on."""
     await transport.close()
+    aside.close()
     await asyncio.to_thread(ingest.stop_drainer)
     await asyncio.to_thread(desk.forget)
 

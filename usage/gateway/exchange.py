@@ -14,6 +14,7 @@ from usage import spool
 from usage.events import Source
 from usage.gateway import core, desk, errors, headers, lookup, paths
 from usage.gateway.admission import Admission
+from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
@@ -92,7 +93,7 @@ class Exchange:
         outgoing, body, text = await self._admission.enter(spec, outgoing)
         route = await self._route(spec, outgoing)
         self._admission.describe(spec, path, text, route.secret.reveal())
-        armed = core.armed(spec, outgoing, text, route)
+        armed = await aside(len(outgoing.body), core.armed, spec, outgoing, text, route)
         if not isinstance(body, AsyncIterator):
             body = armed.body or None
         return spec, armed, route, body
