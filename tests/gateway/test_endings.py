@@ -1,10 +1,12 @@
 """How a call ended is recorded as it was, whoever ended it and whatever failed."""
 
+import asyncio
 import gzip
 import json
 import random
 import socket
 import threading
+from concurrent.futures import Future
 
 import pytest
 import requests
@@ -19,6 +21,7 @@ from tests.gateway.serving import Server, stored_call, wait_until
 from tests.upstream import Answer, Upstream
 from usage.gateway import desk, directory, lookup
 from usage.gateway.directory import Directory
+from usage.gateway.inbound import Gone, Inbound
 from usage.models import Call
 
 
@@ -189,6 +192,36 @@ def test_who_hangs_up_while_the_database_hangs_is_let_go(
         assert asked.wait(10)
     wait_until(lambda: Call.objects.filter(app_key=app_key.id, outcome="aborted").exists())
     go.set()
+
+
+def test_who_hangs_up_as_the_lookup_ends_is_noticed() -> None:
+    found: Future[str] = Future()
+
+    async def look() -> None:
+        asked = asyncio.create_task(lookup._answer(found))
+        await asyncio.sleep(0)
+        found.set_result("spec")
+        await asyncio.sleep(0)  # the answer is on its way into the loop
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(look())
+
+
+def test_nobody_waits_for_a_body_whose_sender_is_gone() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def read() -> None:
+        sent = Inbound(receive)
+        sent.watch()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        with pytest.raises(Gone):
+            await asyncio.wait_for(sent.body(100, 0, known=True), 2)
+
+    asyncio.run(read())
 
 
 def test_a_data_key_dropped_elsewhere_opens_nothing_within_a_second(

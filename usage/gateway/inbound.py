@@ -157,6 +157,8 @@ class Inbound:
 
     async def _next(self) -> Message:
         while not self._kept:
+            if self.gone:
+                raise Gone
             if self._watch is None:
                 return await self._receive()
             await self._turn()

@@ -27,7 +27,9 @@ async def run(directory: Directory, job: Job[V]) -> V:
 
 async def _answer(future: "Future[V]") -> V:
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), WAIT)
+        # Not wait_for: Python 3.11's forgets a cancellation that comes together with the answer.
+        async with asyncio.timeout(WAIT):
+            return await asyncio.wrap_future(future)
     except vault.VaultError as error:
         raise denial("sealed") from error
     except (Unavailable, Error, TimeoutError) as error:
