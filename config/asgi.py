@@ -10,9 +10,12 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django = get_asgi_application()  # before the imports below: they need the apps loaded
+loaded = get_asgi_application()  # before the imports below: they need the apps loaded
 
+from config.bodies import bounded  # noqa: E402
 from usage.gateway import app  # noqa: E402
+
+django = bounded(loaded)
 
 MOUNT = "/gateway/"
 

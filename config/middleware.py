@@ -4,38 +4,54 @@ from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from typing import cast
 
+from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
+
+from config.bodies import CUT
+from keys.api.errors import problem
 
 Sync = Callable[[HttpRequest], HttpResponseBase]
 Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-REST = "/api/"  # says what is wrong with it in JSON, field by field
+REST = "/api/"  # says what is wrong in JSON
 
 
 @sync_and_async_middleware
-def refuse_nul(get_response: Sync | Async) -> Sync | Async:
-    """400 for an address with a NUL character, which PostgreSQL takes in no parameter.
-
-    Forms refuse it by themselves; addresses have ids and filters in many places.
-    """
+def refuse(get_response: Sync | Async) -> Sync | Async:
+    """413 for a body past the bound; 400 for an address with a NUL character."""
     if iscoroutinefunction(get_response):
 
         async def refuse_then_await(request: HttpRequest) -> HttpResponseBase:
-            _refuse(request)
-            return await cast("Async", get_response)(request)
+            return _refusal(request) or await cast("Async", get_response)(request)
 
         return refuse_then_await
 
     def refuse_then_answer(request: HttpRequest) -> HttpResponseBase:
-        _refuse(request)
-        return cast("Sync", get_response)(request)
+        return _refusal(request) or cast("Sync", get_response)(request)
 
     return refuse_then_answer
 
 
-def _refuse(request: HttpRequest) -> None:
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    is_rest = request.path_info.startswith(REST)
+    if _too_large(request):
+        if is_rest:
+            return problem(413, "body_too_large", "The body is too large.")
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return render(request, "413.html", {"limit": limit}, status=413)
+    # PostgreSQL takes a NUL in no parameter. Forms refuse it by themselves; addresses have ids
+    # and filters in many places. REST names the field.
     has_nul = "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", "")
-    if has_nul and not request.path_info.startswith(REST):
+    if has_nul and not is_rest:
         raise BadRequest("a NUL character in the address")
+    return None
+
+
+def _too_large(request: HttpRequest) -> bool:
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+    is_cut = CUT in getattr(request, "scope", ())  # WSGI's requests have no scope
+    return is_cut or (announced.isdecimal() and int(announced) > limit)

@@ -1,0 +1,46 @@
+"""A bound on the body of a request to pages and REST, whoever sends it.
+
+Django writes a body to a temporary file, however long it is, before any view or check of who
+sends it. The gateway has bounds of its own (usage.gateway.inbound).
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+CUT = "keydeck.body_cut"  # in the scope of a request whose body was too large
+
+
+def bounded(app: Any) -> Any:
+    """The ASGI `app`, given at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes of a request's body.
+
+    A longer one ends for it where it would pass the bound, and at once if its length is
+    announced; `CUT` in the scope then tells `config.middleware.refuse`. What still comes is thrown
+    away by the server.
+    """
+
+    async def within_the_bound(scope: Any, receive: Any, send: Any) -> None:
+        room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        is_ended = False
+
+        async def counted() -> Any:
+            nonlocal room, is_ended
+            while CUT not in scope:
+                message = await receive()
+                room -= len(message.get("body", b""))
+                if room >= 0:
+                    return message
+                scope[CUT] = True
+            while is_ended:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return message
+            is_ended = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        if announced.isdigit() and int(announced) > room:
+            scope[CUT] = True
+        await app(scope, counted, send)
+
+    return within_the_bound
