@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, re_path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
+from config.bodies import too_large
 from keys.api import app_keys, applications, audit, errors, provider_keys, providers
 from keys.api.errors import ErrorOut
 from keys.lifecycle import Invalid
@@ -53,6 +54,8 @@ def _door(view: View) -> View:
     @login_not_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if too_large(request):
+            return errors.problem(413, "body_too_large", "The body is too large.")
         kind = request.content_type or ""
         if kind not in TYPES and not kind.endswith("+json"):
             return errors.problem(415, "unsupported_media_type", "Send JSON: application/json.")

@@ -7,6 +7,7 @@ sends it. The gateway has bounds of its own (usage.gateway.inbound).
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 
 CUT = "keydeck.body_cut"  # in the scope of a request whose body was too large
 
@@ -15,8 +16,7 @@ def bounded(app: Any) -> Any:
     """The ASGI `app`, given at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes of a request's body.
 
     A longer one ends for it where it would pass the bound, and at once if its length is
-    announced; `CUT` in the scope then tells `config.middleware.refuse`. What still comes is thrown
-    away by the server.
+    announced; `too_large` then says so of the request. What still comes is thrown away.
     """
 
     async def within_the_bound(scope: Any, receive: Any, send: Any) -> None:
@@ -44,3 +44,11 @@ def bounded(app: Any) -> Any:
         await app(scope, counted, send)
 
     return within_the_bound
+
+
+def too_large(request: HttpRequest) -> bool:
+    """Whether the request's body is past the bound, read or not."""
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+    is_cut = CUT in getattr(request, "scope", ())  # WSGI's requests have no scope
+    return is_cut or (announced.isdecimal() and int(announced) > limit)

@@ -11,12 +11,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 
-from config.bodies import CUT
-from keys.api.errors import problem
+from config.bodies import too_large
 
 Sync = Callable[[HttpRequest], HttpResponseBase]
 Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-REST = "/api/"  # says what is wrong in JSON
+REST = "/api/"  # says what is wrong by itself, in JSON
 
 
 @sync_and_async_middleware
@@ -36,22 +35,13 @@ def refuse(get_response: Sync | Async) -> Sync | Async:
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
-    is_rest = request.path_info.startswith(REST)
-    if _too_large(request):
-        if is_rest:
-            return problem(413, "body_too_large", "The body is too large.")
+    if request.path_info.startswith(REST):
+        return None
+    if too_large(request):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         return render(request, "413.html", {"limit": limit}, status=413)
     # PostgreSQL takes a NUL in no parameter. Forms refuse it by themselves; addresses have ids
-    # and filters in many places. REST names the field.
-    has_nul = "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", "")
-    if has_nul and not is_rest:
+    # and filters in many places.
+    if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
         raise BadRequest("a NUL character in the address")
     return None
-
-
-def _too_large(request: HttpRequest) -> bool:
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
-    is_cut = CUT in getattr(request, "scope", ())  # WSGI's requests have no scope
-    return is_cut or (announced.isdecimal() and int(announced) > limit)

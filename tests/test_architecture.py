@@ -1,6 +1,7 @@
 """Holds the import rules and the size budgets of the code."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -260,3 +261,10 @@ def test_what_can_be_read_from_a_file_is_marked_in_the_example_environment() -> 
     text = (ROOT / ".env.example").read_text()
     marked = re.findall(r"^# \*(?:.*\n# )*.*\n#([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(marked) == sorted(_read_by(r"\bsecret"))
+
+
+@pytest.mark.xdist_group("together")
+def test_tests_of_one_group_run_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Or each process starts the products that a group shares, once more."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@together")

@@ -9,7 +9,7 @@ import logging
 import re
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -145,9 +145,6 @@ def install(api: NinjaAPI) -> None:
         Conflict: _conflict,
         Invalid: lambda request, error: problem(422, "invalid", error.message, field=error.field),
         LifecycleError: lambda request, error: problem(409, "refused", error.message),
-        RequestDataTooBig: lambda request, error: problem(
-            413, "body_too_large", "The body is too large."
-        ),
         SuspiciousOperation: lambda request, error: problem(400, "bad_request", "Bad request"),
         Sealed: _sealed,
         VaultError: _vault_error,
