@@ -10,7 +10,8 @@ PIP := --disable-pip-version-check --no-input --progress-bar off --require-hashe
 TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/test
 TEST_REDIS_URL ?= redis://127.0.0.1:6379
 export TEST_DATABASE_URL TEST_REDIS_URL
-WORKERS ?= 2
+# More than two cores need: tests of whole products wait more than they compute.
+WORKERS ?= 3
 # What may differ between SQLite and PostgreSQL is run on both.
 ENGINE_TESTS := tests/keys/lifecycle tests/health tests/ledger tests/ops/test_settings_postgres.py
 

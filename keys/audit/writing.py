@@ -46,6 +46,7 @@ class Action(StrEnum):
     ROTATION_CANCELLED = "rotation.cancelled"
     OVERLAP_EXTENDED = "rotation.overlap_extended"
     OVERLAP_ENDED = "rotation.overlap_ended"
+    KEY_DESCRIBED = "key.described"
     KEY_DISABLED = "key.disabled"
     KEY_ENABLED = "key.enabled"
     KEY_REVOKED = "key.revoked"

@@ -28,8 +28,10 @@ from keys.lifecycle.data_keys import (
     rewrap,
     start_data_key_rotation,
 )
+from keys.lifecycle.details import describe
 from keys.lifecycle.elsewhere import rotate_everywhere, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
+from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, remove_member
 from keys.lifecycle.provider_keys import (
     add_provider_key,
@@ -51,6 +53,8 @@ from keys.vault import VaultError
 __all__ = [
     "DEFAULT_OVERLAP",
     "Conflict",
+    "ImportRefused",
+    "Imported",
     "Invalid",
     "LifecycleError",
     "VaultError",
@@ -66,6 +70,7 @@ __all__ = [
     "create_application",
     "create_custom_provider",
     "delete_application",
+    "describe",
     "destroy_spent_data_keys",
     "disable",
     "enable",
@@ -73,6 +78,7 @@ __all__ = [
     "expire_app_keys",
     "extend_overlap",
     "finish_rotation",
+    "import_keys",
     "issue_token",
     "left_to_reseal",
     "open_data_key_rotations",

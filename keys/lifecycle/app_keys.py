@@ -38,11 +38,9 @@ def create_app_key(
     ips: Sequence[str] | None = None,
 ) -> tuple[AppKey, Secret]:
     """A new app key and its text; None is no limit of that kind."""
-    if environment not in tokens.ENVIRONMENTS:
-        raise Invalid("environment", f"An environment is {' or '.join(tokens.ENVIRONMENTS)}.")
     key = AppKey(
         name=inputs.clean_name(name),
-        environment=environment,
+        environment=inputs.clean_environment(environment),
         **_clean_limits(
             providers=providers,
             expires_at=expires_at,

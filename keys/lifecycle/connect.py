@@ -32,7 +32,8 @@ def connect(
         with one_of_a_name(ProviderKey, application, wanted), transaction.atomic():
             hold_application(application.pk)  # names are chosen one by one, too
             key_name = wanted or free_name(ProviderKey, application, spec.name)
-            key = provider_keys.insert(actor, application, key_name, spec, cleaned)
+            key = ProviderKey(name=key_name, provider=spec.slug)
+            provider_keys.insert(actor, application, key, cleaned)
             app_key_name = free_name(AppKey, application, f"{key_name[:80]} app key")
             made = AppKey(name=app_key_name, providers=[spec.slug])
             app_key = app_keys.insert(actor, application, made)

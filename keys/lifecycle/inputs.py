@@ -11,15 +11,19 @@ from django.utils import timezone
 
 from keys.lifecycle.errors import Invalid
 from keys.states import Role
+from keys.tokens import ENVIRONMENTS
 from keys.vault import Secret
 
 LONGEST_NAME = 100
 LONGEST_SECRET = 4096
 LONGEST_REASON = 500
+LONGEST_NOTE = 2000
 LONGEST_LIST = 100
+MOST_TAGS = 10
 LARGEST_LIMIT = 1_000_000_000
 LONGEST_OVERLAP = timedelta(days=365)
 SHORTEST_SILENCE = timedelta(minutes=1)
+_TAG = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,29}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 
 
@@ -64,6 +68,30 @@ def clean_reason(text: str) -> str:
     if len(reason) > LONGEST_REASON or not reason.isprintable():
         raise Invalid("reason", f"A reason is up to {LONGEST_REASON} printable characters.")
     return reason
+
+
+def clean_note(text: str) -> str:
+    note = text.strip().replace("\r\n", "\n")
+    if len(note) > LONGEST_NOTE or not note.replace("\n", "").replace("\t", "").isprintable():
+        raise Invalid("note", f"A note is up to {LONGEST_NOTE} printable characters.")
+    return note
+
+
+def clean_tags(text: str) -> str:
+    """Tags parted by spaces or commas, as they are stored: sorted, each between spaces."""
+    words = sorted(set(text.lower().replace(",", " ").split()))
+    if len(words) > MOST_TAGS:
+        raise Invalid("tags", f"A key has at most {MOST_TAGS} tags.")
+    for word in words:
+        if not _TAG.fullmatch(word):
+            raise Invalid("tags", f"{word[:40]!r} is no tag: up to 30 letters, digits and -_.:/")
+    return f" {' '.join(words)} " if words else ""
+
+
+def clean_environment(text: str) -> str:
+    if text not in ENVIRONMENTS:
+        raise Invalid("environment", f"An environment is {' or '.join(ENVIRONMENTS)}.")
+    return text
 
 
 def clean_email(text: str) -> str:

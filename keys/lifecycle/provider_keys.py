@@ -36,7 +36,7 @@ def add_provider_key(
     spec = known_provider(provider)
     cleaned, trimmed = inputs.clean_secret(secret)
     with one_of_a_name(ProviderKey, application, name), transaction.atomic():
-        key = insert(actor, application, name, spec, cleaned)
+        key = insert(actor, application, ProviderKey(name=name, provider=spec.slug), cleaned)
     key.trimmed = trimmed
     take_first_verdict(key, spec, cleaned)
     return key
@@ -60,22 +60,16 @@ def known_provider(slug: str, field: str = "provider") -> ProviderSpec:
         raise Invalid(field, f"There is no provider “{slug[:60]}”.") from None
 
 
-def insert(
-    actor: Actor, application: Application, name: str, spec: ProviderSpec, secret: Secret
-) -> ProviderKey:
-    """The key with its first version, current at once; in the caller's transaction."""
+def insert(actor: Actor, application: Application, key: ProviderKey, secret: Secret) -> ProviderKey:
+    """Save a key with its first version, current at once; in the caller's transaction."""
     hold_application(application.pk)  # duplicates are seen: one adds after the other
     require_new_secret(application, secret)
-    key = ProviderKey.objects.create(
-        application=application,
-        name=name,
-        provider=spec.slug,
-        created_by=actor.user,
-        next_check_at=timezone.now() + GRACE,
-    )
+    key.application, key.created_by = application, actor.user
+    key.next_check_at = key.next_check_at or timezone.now() + GRACE
+    key.save(force_insert=True)
     add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
     told = versions.named(key, 1, secret)
-    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=spec.slug, **told)
+    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=key.provider, **told)
     return key
 
 

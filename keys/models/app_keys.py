@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from keys.models.applications import Application
+from keys.models.described import Described
 from keys.models.ids import new_id
 from keys.states import KeyState, Stage
 
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
     from keys.vault import Secret
 
 
-class AppKey(models.Model):
+class AppKey(Described):
     """A key of ours with its policy. An empty policy field means no limit of that kind."""
 
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     application = models.ForeignKey(Application, models.CASCADE, related_name="app_keys")
     name = models.CharField(max_length=100)
-    environment = models.CharField(max_length=4, default="live")  # live or test
     state = models.CharField(max_length=10, default=KeyState.ACTIVE)
     providers = models.JSONField(null=True)  # provider slugs; null: any the application has
     endpoints = models.JSONField(null=True)  # globs over the upstream path; null: any

@@ -5,11 +5,12 @@ from django.db import models
 from django.db.models import Q
 
 from keys.models.applications import Application
+from keys.models.described import Described
 from keys.models.ids import new_id
 from keys.states import KeyState, Stage, Standing, Verdict
 
 
-class ProviderKey(models.Model):
+class ProviderKey(Described):
     """An upstream secret vaulted for one application. `provider` is a provider's slug."""
 
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)

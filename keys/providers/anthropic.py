@@ -30,6 +30,8 @@ ANTHROPIC = Anthropic(
     base_url="https://api.anthropic.com",
     keys_url="https://console.anthropic.com/settings/keys",
     env_var="ANTHROPIC_API_KEY",
+    base_url_var=("ANTHROPIC_BASE_URL", ""),
+    key_shape=r"sk-ant-[A-Za-z0-9_-]{20,}",
     probe=Probe("GET", "/v1/models", headers=(_VERSION,)),
     example=Example(
         "POST",

@@ -89,6 +89,9 @@ class ProviderSpec:
     base_url: str  # without a trailing slash
     keys_url: str = ""  # where the provider's keys are managed
     env_var: str = ""  # the variable that the provider's own examples read
+    # The variable that its own clients read the base URL from, and what they expect behind ours.
+    base_url_var: tuple[str, str] = ("", "")
+    key_shape: str = ""  # a pattern that its keys alone match
     probe: Probe | None = None
     example: Example = Example("GET", "/")
     extra_headers: tuple[tuple[str, str], ...] = ()  # added where the caller sent none

@@ -35,6 +35,8 @@ OPENAI = OpenAI(
     base_url="https://api.openai.com",
     keys_url="https://platform.openai.com/api-keys",
     env_var="OPENAI_API_KEY",
+    base_url_var=("OPENAI_BASE_URL", "/v1"),
+    key_shape=r"sk-(?!ant-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}",
     probe=Probe("GET", "/v1/models"),
     example=Example(
         "POST",

@@ -1,0 +1,157 @@
+"""Many keys at once, from what was pasted: all of them, or none and why, row by row."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import pasted, providers
+from keys.audit import Actor
+from keys.lifecycle import app_keys, inputs, provider_keys
+from keys.lifecycle.errors import Invalid, LifecycleError
+from keys.lifecycle.locks import hold_application
+from keys.lifecycle.names import free_name
+from keys.models import AppKey, Application, ProviderKey
+from keys.pasted import Row
+from keys.providers import ProviderSpec
+from keys.vault import Secret
+
+# One transaction holds them all: more would keep other writers waiting for seconds.
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one row can't be imported; `line` is where it stood in the text."""
+
+    line: int
+    field: str
+    message: str
+
+
+class ImportRefused(Invalid):
+    """Nothing was imported; `faults` tells row by row why."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__("text", message)
+        self.faults = list(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import made. `dotenv` is the file handed back, with app keys in it."""
+
+    keys: list[ProviderKey]
+    app_keys: list[AppKey] = field(default_factory=list)
+    left: tuple[str, ...] = ()
+    dotenv: Secret | None = None
+
+
+def import_keys(
+    actor: Actor, application: Application, text: str, *, try_only: bool = False
+) -> Imported:
+    """Make a provider key of every row of a table, or of every known key of a .env file.
+
+    For each key of a .env file an app key is made as well, and the file handed back with the
+    app keys in it. The providers are asked soon after, by the checks. With `try_only` nothing
+    stays. Raises ImportRefused.
+    """
+    if pasted.is_dotenv(text):
+        return _import_dotenv(actor, application, text, try_only=try_only)
+    try:
+        rows = pasted.read_table(text)
+    except pasted.Unreadable as error:
+        raise ImportRefused(str(error)) from None
+    with _kept(try_only):
+        return Imported(_insert_all(actor, application, rows))
+
+
+def _import_dotenv(
+    actor: Actor, application: Application, text: str, *, try_only: bool
+) -> Imported:
+    specs = {spec.slug: spec for spec in providers.all_specs()}
+    read = pasted.read_dotenv(text, specs.values())
+    once = {row.secret.reveal().strip(): row for row in reversed(read.found)}
+    rows = sorted(once.values(), key=lambda row: row.line)
+    if not rows:
+        raise ImportRefused("No variable in this file looks like a provider’s key.")
+    with _kept(try_only):
+        hold_application(application.pk)  # names are chosen one by one
+        named = [
+            replace(row, name=free_name(ProviderKey, application, row.name[:90])) for row in rows
+        ]
+        keys = _insert_all(actor, application, named)
+        made = [_app_key_for(actor, application, key) for key in keys]
+    texts = {
+        row.secret.reveal().strip(): app_key.issued.reveal()
+        for row, app_key in zip(rows, made, strict=True)
+        if app_key.issued
+    }
+    held = {row.name: texts[row.secret.reveal().strip()] for row in read.found}
+    written = pasted.replacement(read, held, specs)
+    return Imported(keys, made, read.left, None if try_only else Secret(written))
+
+
+@contextmanager
+def _kept(try_only: bool) -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        if try_only:
+            transaction.set_rollback(True)
+
+
+def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> list[ProviderKey]:
+    """All keys, in the caller's transaction; ImportRefused with every fault there is."""
+    if not rows:
+        raise ImportRefused("There is no row to import.")
+    if len(rows) > MOST_ROWS:
+        raise ImportRefused(f"These are {len(rows)} rows; at most {MOST_ROWS} go in at once.")
+    hold_application(application.pk)
+    specs = {spec.slug: spec for spec in providers.all_specs()}
+    taken = set(application.provider_keys.values_list("name", flat=True))
+    keys, faults = [], []
+    for row in rows:
+        try:
+            keys.append(_insert(actor, application, row, specs, taken))
+        except Invalid as error:
+            faults.append(Fault(row.line, error.field, error.message))
+        except LifecycleError as error:
+            faults.append(Fault(row.line, "secret", error.message))
+    if faults:
+        count = len({fault.line for fault in faults})
+        told = "1 row has a fault" if count == 1 else f"{count} rows have faults"
+        raise ImportRefused(f"{told}; nothing was imported.", faults)
+    return keys
+
+
+def _insert(
+    actor: Actor,
+    application: Application,
+    row: Row,
+    specs: Mapping[str, ProviderSpec],
+    taken: set[str],
+) -> ProviderKey:
+    name = inputs.clean_name(row.name)
+    if name in taken:
+        raise Invalid("name", f"There is a key named “{name}” already.")
+    if row.provider not in specs:
+        raise Invalid("provider", f"There is no provider “{row.provider[:60]}”.")
+    key = ProviderKey(
+        name=name,
+        provider=row.provider,
+        note=inputs.clean_note(row.note),
+        tags=inputs.clean_tags(row.tags),
+        environment=inputs.clean_environment(row.environment),
+        next_check_at=timezone.now(),
+    )
+    secret, _ = inputs.clean_secret(row.secret)
+    taken.add(name)
+    return provider_keys.insert(actor, application, key, secret)
+
+
+def _app_key_for(actor: Actor, application: Application, key: ProviderKey) -> AppKey:
+    name = free_name(AppKey, application, f"{key.name[:80]} app key")
+    made = AppKey(name=name, providers=[key.provider], tags=key.tags)
+    return app_keys.insert(actor, application, made)

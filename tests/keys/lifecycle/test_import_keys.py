@@ -1,0 +1,110 @@
+"""Many keys at once: all of them, or none and why."""
+
+from io import StringIO
+
+import pytest
+from dotenv import dotenv_values
+
+from keys import lifecycle, vault
+from keys.audit import Action
+from keys.lifecycle import ImportRefused
+from keys.models import AppKey, AuditEvent, ProviderKey
+from tests.factories import ProviderKeyFactory
+
+TABLE = """provider,name,secret,tags,note,environment
+acme,First,sk-acme-0001-first,eu prod,of Ann,test
+acme,Second,sk-acme-0002-second,,,
+"""
+
+
+def test_every_row_becomes_a_sealed_key_that_is_checked_soon(actor, application, acme):
+    made = lifecycle.import_keys(actor, application, TABLE)
+
+    first, second = made.keys
+    assert (first.name, first.tag_list, first.note) == ("First", ["eu", "prod"], "of Ann")
+    assert (first.environment, second.environment) == ("test", "live")
+    assert first.next_check_at is not None
+    assert lifecycle.reveal_provider_key(actor, first, reason="t").reveal() == "sk-acme-0001-first"
+    assert AuditEvent.objects.filter(action=Action.PROVIDER_KEY_ADDED).count() == 2
+    assert made.dotenv is None
+    assert not AppKey.objects.exists()
+
+
+def test_one_bad_row_keeps_all_out_and_each_is_named(actor, application, acme):
+    ProviderKeyFactory(application=application, name="Taken", secret="sk-acme-0009-known")
+    rows = [
+        "acme,Good,sk-acme-0001-good",
+        "nobody,Lost,sk-acme-0002-lost",
+        "acme,Taken,sk-acme-0003-taken",
+        "acme,Again,sk-acme-0001-good",
+        "acme,Known,sk-acme-0009-known",
+        "acme,,sk-acme-0004",
+        "acme,Empty,",
+        "acme,Tagged,sk-acme-0005,,no!",
+        "acme,Placed,sk-acme-0006,,,moon",
+    ]
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, "\n".join(rows))
+
+    assert [(fault.line, fault.field) for fault in refused.value.faults] == [
+        (2, "provider"),
+        (3, "name"),
+        (4, "secret"),
+        (5, "secret"),
+        (6, "name"),
+        (7, "secret"),
+        (8, "tags"),
+        (9, "environment"),
+    ]
+    assert refused.value.message == "8 rows have faults; nothing was imported."
+    assert "sk-acme" not in str(refused.value.faults)
+    assert list(ProviderKey.objects.values_list("name", flat=True)) == ["Taken"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "provider,name,secret\n", "A=1\n"])
+def test_a_text_without_keys_is_refused(actor, application, text):
+    with pytest.raises(ImportRefused):
+        lifecycle.import_keys(actor, application, text)
+
+
+def test_more_rows_than_go_in_at_once_are_refused(actor, application, monkeypatch):
+    with pytest.raises(ImportRefused, match="1001 rows; at most 1000"):
+        lifecycle.import_keys(actor, application, "acme,a,b\n" * 1001)
+
+
+def test_a_try_says_the_same_and_leaves_nothing(actor, application, acme):
+    events = AuditEvent.objects.count()
+    made = lifecycle.import_keys(actor, application, TABLE, try_only=True)
+
+    assert [key.name for key in made.keys] == ["First", "Second"]
+    assert not ProviderKey.objects.exists()
+    assert AuditEvent.objects.count() == events
+
+
+def test_a_dotenv_makes_both_keys_and_comes_back_with_app_keys(actor, application, acme):
+    text = "DEBUG=1\nACME_API_KEY=sk-acme-0001\nOLD_ACME_TOKEN=sk-acme-0002\nX_SECRET=other\n"
+    made = lifecycle.import_keys(actor, application, text)
+
+    assert [key.name for key in made.keys] == ["ACME_API_KEY", "OLD_ACME_TOKEN"]
+    assert [key.providers for key in made.app_keys] == [["acme"], ["acme"]]
+    assert made.left == ("X_SECRET",)
+    values = dotenv_values(stream=StringIO(made.dotenv.reveal()))
+    first = made.app_keys[0]
+    assert values["ACME_API_KEY"] == lifecycle.copy_app_key(actor, first).reveal()
+    assert values["X_SECRET"] == "other"
+    assert first.versions.get().lookup == vault.lookup_hash(values["ACME_API_KEY"])
+
+
+def test_two_variables_of_one_secret_share_their_keys(actor, application, acme):
+    made = lifecycle.import_keys(actor, application, "ACME_KEY=sk-acme-1\nB_ACME_KEY=sk-acme-1\n")
+
+    assert [key.name for key in made.keys] == ["ACME_KEY"]
+    values = dotenv_values(stream=StringIO(made.dotenv.reveal()))
+    assert values["ACME_KEY"] == values["B_ACME_KEY"]
+
+
+def test_a_name_that_is_taken_gets_a_number(actor, application, acme):
+    ProviderKeyFactory(application=application, name="ACME_KEY")
+
+    made = lifecycle.import_keys(actor, application, "ACME_KEY=sk-acme-1")
+    assert [key.name for key in made.keys] == ["ACME_KEY 2"]
