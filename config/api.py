@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 from config.bodies import too_large
-from keys.api import app_keys, applications, audit, errors, provider_keys, providers
+from keys.api import app_keys, applications, audit, errors, importing, provider_keys, providers
 from keys.api.errors import ErrorOut
 from keys.lifecycle import Invalid
 from usage.api import calls, ledger, totals
@@ -132,6 +132,7 @@ api = RestAPI(
 errors.install(api)
 api.add_decorator(_strict_query)
 api.add_router("/applications", applications.router)
+api.add_router("/applications", importing.router)
 api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)
 api.add_router("/providers", providers.router)

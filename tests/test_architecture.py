@@ -39,11 +39,14 @@ BROAD_EXCEPTS = {
 # DESIGN's doors 2, 3 and 5: who may touch what they guard.
 OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/api/app_keys.py": "the answer to create, rotate and reveal",
+    "keys/api/importing.py": "the .env file handed back",
     "keys/api/provider_keys.py": "the answer to reveal",
     "keys/views/app_keys.py": "the copy and the key shown once",
     "keys/views/connect.py": "the key shown once",
+    "keys/views/importing.py": "the .env file handed back",
     "keys/views/provider_keys.py": "reveal",
     "keys/lifecycle/app_keys.py": "the lookup hash of a new text",
+    "keys/lifecycle/importing.py": "the .env file handed back",
     "keys/lifecycle/inputs.py": "what was pasted, before it is sealed",
     "keys/providers/injection.py": "inject",
     "keys/validation.py": "probe: the provider's words without it",

@@ -1,5 +1,6 @@
 """REST for app keys: the plaintext is in the answers to create, rotate and reveal alone."""
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
@@ -8,12 +9,14 @@ from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.described import KeyQuery, details_of
 from keys.api.schemas import (
     AppKeyIn,
     AppKeyOut,
     AppKeyPatch,
     AppKeys,
     AppKeyWithSecret,
+    Details,
     LimitsOut,
     RevealIn,
     RevealOut,
@@ -29,9 +32,9 @@ ONE = "/{slug:slug}/app-keys/{slug:key_id}"
 
 
 @router.get("/{slug:slug}/app-keys", auth=READ, response=AppKeys, operation_id="list_app_keys")
-def list_app_keys(request: HttpRequest, slug: str, query: Query[paging.Paging]) -> AppKeys:
+def list_app_keys(request: HttpRequest, slug: str, query: Query[KeyQuery]) -> AppKeys:
     application = permissions.get_application(request.user, slug)
-    rows, following = paging.page(application.app_keys.prefetch_related("versions"), query, "name")
+    rows, following = paging.page(query.over(application.app_keys.all()), query, "name")
     return AppKeys(items=[_out(row, slug) for row in rows], next=following)
 
 
@@ -65,10 +68,14 @@ def get_app_key(request: HttpRequest, slug: str, key_id: str) -> AppKeyOut:
 @router.patch(ONE, auth=MANAGE, response=AppKeyOut, operation_id="change_app_key")
 def change_app_key(request: HttpRequest, slug: str, key_id: str, body: AppKeyPatch) -> AppKeyOut:
     """Changes the policy; what isn't given stays, null takes a limit away."""
-    key = permissions.get_app_key(request.user, slug, key_id, Act.MANAGE_POLICY)
-    given = body.model_dump(exclude_unset=True)
+    details = body.told()
+    given = body.model_dump(exclude_unset=True, exclude=set(Details.model_fields))
+    act = Act.MANAGE_POLICY if given or not details else Act.CREATE_APP_KEY
+    key = permissions.get_app_key(request.user, slug, key_id, act)
     limits = given.pop("limits", {})
-    lifecycle.set_limits(Actor.of(request), key, **given, **limits)
+    with transaction.atomic():
+        lifecycle.set_limits(Actor.of(request), key, **given, **limits)
+        lifecycle.describe(Actor.of(request), key, **details)
     return _fresh(key, slug)
 
 
@@ -117,7 +124,6 @@ def _out(key: AppKey, slug: str) -> AppKeyOut:
         id=key.id,
         name=key.name,
         application=slug,
-        environment=key.environment,
         state=key.state,
         last4=last4_of(versions),
         providers=key.providers,
@@ -130,4 +136,5 @@ def _out(key: AppKey, slug: str) -> AppKeyOut:
         created_at=key.created_at,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,
+        **details_of(key),
     )

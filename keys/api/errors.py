@@ -7,6 +7,7 @@ wrote it for people.
 
 import logging
 import re
+from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -17,7 +18,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import BaseModel
 
-from keys.lifecycle import Conflict, Invalid, LifecycleError, unopened
+from keys.lifecycle import Conflict, ImportRefused, Invalid, LifecycleError, unopened
 from keys.vault import Sealed, VaultError
 
 logger = logging.getLogger(__name__)
@@ -144,6 +145,13 @@ def install(api: NinjaAPI) -> None:
         ),
         Conflict: _conflict,
         Invalid: lambda request, error: problem(422, "invalid", error.message, field=error.field),
+        ImportRefused: lambda request, error: problem(
+            422,
+            "invalid",
+            error.message,
+            field=error.field,
+            errors=[asdict(fault) for fault in error.faults],
+        ),
         LifecycleError: lambda request, error: problem(409, "refused", error.message),
         SuspiciousOperation: lambda request, error: problem(400, "bad_request", "Bad request"),
         Sealed: _sealed,

@@ -8,12 +8,14 @@ from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.described import KeyQuery, details_of
 from keys.api.schemas import (
     CheckOut,
     EvidenceOut,
     ProviderKeyAdded,
     ProviderKeyIn,
     ProviderKeyOut,
+    ProviderKeyPatch,
     ProviderKeys,
     RevealIn,
     RevealOut,
@@ -34,13 +36,9 @@ ONE = "/{slug:slug}/provider-keys/{slug:key_id}"
     response=ProviderKeys,
     operation_id="list_provider_keys",
 )
-def list_provider_keys(
-    request: HttpRequest, slug: str, query: Query[paging.Paging]
-) -> ProviderKeys:
+def list_provider_keys(request: HttpRequest, slug: str, query: Query[KeyQuery]) -> ProviderKeys:
     application = permissions.get_application(request.user, slug)
-    rows, following = paging.page(
-        application.provider_keys.prefetch_related("versions"), query, "name"
-    )
+    rows, following = paging.page(query.over(application.provider_keys.all()), query, "name")
     return ProviderKeys(items=[_out(row, slug) for row in rows], next=following)
 
 
@@ -69,6 +67,19 @@ def add_provider_key(
 @router.get(ONE, auth=READ, response=ProviderKeyOut, operation_id="get_provider_key")
 def get_provider_key(request: HttpRequest, slug: str, key_id: str) -> ProviderKeyOut:
     return _out(permissions.get_provider_key(request.user, slug, key_id, Act.SEE), slug)
+
+
+@router.patch(ONE, auth=MANAGE, response=ProviderKeyOut, operation_id="change_provider_key")
+def change_provider_key(
+    request: HttpRequest, slug: str, key_id: str, body: ProviderKeyPatch
+) -> ProviderKeyOut:
+    """Changes the words on the key; what isn't given stays."""
+    key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
+    details = body.told()
+    if body.environment:
+        details["environment"] = body.environment
+    lifecycle.describe(Actor.of(request), key, **details)
+    return _fresh(key, slug)
 
 
 @router.post(
@@ -138,4 +149,5 @@ def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
         created_at=key.created_at,
         last_used_at=key.last_used_at,
         checked_at=key.checked_at,
+        **details_of(key),
     )

@@ -96,7 +96,26 @@ class AppKeyIn(Input):
     ips: list[Text] | None = Field(None, max_length=100)
 
 
-class AppKeyPatch(Input):
+class Details(Input):
+    """Words on a key; what isn't given stays. `owner` is a member's e-mail, null for nobody."""
+
+    note: str | None = None
+    tags: list[Text] | None = None
+    owner: Text | None = None
+
+    def told(self) -> dict[str, str]:
+        """What was given, as the domain takes it."""
+        given = self.model_dump(include=set(Details.model_fields), exclude_unset=True)
+        if given.get("tags") is not None:
+            given["tags"] = ",".join(given["tags"])
+        return {name: value or "" for name, value in given.items()}
+
+
+class ProviderKeyPatch(Details):
+    environment: Literal["live", "test"] | None = None
+
+
+class AppKeyPatch(Details):
     """Only the fields given are touched; null takes a limit away."""
 
     limits: Limits = Limits()
@@ -150,7 +169,14 @@ class EvidenceOut(BaseModel):
     version: int = 0
 
 
-class ProviderKeyOut(BaseModel):
+class Described(BaseModel):
+    note: str
+    tags: list[str]
+    owner: str | None
+    environment: str
+
+
+class ProviderKeyOut(Described):
     id: str
     name: str
     application: str
@@ -179,11 +205,10 @@ class LimitsOut(BaseModel):
     concurrency: int | None
 
 
-class AppKeyOut(BaseModel):
+class AppKeyOut(Described):
     id: str
     name: str
     application: str
-    environment: str
     state: str
     last4: str
     providers: list[str] | None

@@ -17,6 +17,7 @@ from keys.providers import ProviderSpec, all_specs
 from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.acts import rotation_urls
+from keys.views.details import details_url
 from keys.views.provider_keys import events_of
 from keys.views.rows import app_key_rows, rights
 
@@ -77,6 +78,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "events": events_of(request, key.application, f"app_key:{key.pk}"),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        "details_url": details_url("app_key", key, can["create_app_key"]),
         **rotation_urls("app_key_act", key, can["rotate_app_key"]),
         "revocable": key.state != KeyState.REVOKED,
         **(copy_menu(key, row.last4, chosen) if chosen else {}),

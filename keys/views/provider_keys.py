@@ -15,6 +15,7 @@ from keys.providers import all_specs
 from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import provider_of, rotation_urls
+from keys.views.details import details_url
 from keys.views.rows import provider_key_rows, rights
 
 CHECKS_SHOWN = 25
@@ -67,6 +68,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "events": events_of(request, key.application, f"provider_key:{key.pk}"),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        "details_url": details_url("provider_key", key, can["manage_provider_keys"]),
         **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),
     }
     return render(request, "keys/provider_key.html", context)
