@@ -17,7 +17,16 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 from config.bodies import too_large
-from keys.api import app_keys, applications, audit, errors, importing, provider_keys, providers
+from keys.api import (
+    app_keys,
+    applications,
+    audit,
+    batches,
+    errors,
+    importing,
+    provider_keys,
+    providers,
+)
 from keys.api.errors import ErrorOut
 from keys.lifecycle import Invalid
 from usage.api import calls, ledger, totals
@@ -132,6 +141,7 @@ api = RestAPI(
 errors.install(api)
 api.add_decorator(_strict_query)
 api.add_router("/applications", applications.router)
+api.add_router("/applications", batches.router)
 api.add_router("/applications", importing.router)
 api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)

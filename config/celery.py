@@ -23,6 +23,7 @@ BEAT: dict[str, float] = {
     "keys.tasks.end_overlaps": 2.0,
     "keys.tasks.expire_app_keys": 15.0,
     "keys.tasks.rotate_data_keys": 5.0,
+    "keys.tasks.run_batches": 2.0,
     "keys.tasks.examine_vault": 60.0,
     "usage.tasks.drain_dead_spools": 2.0,
     # Beat starts each wait anew: a longer one would never end where people start it each day.

@@ -38,3 +38,9 @@ def examine_vault() -> None:
 def expire_app_keys() -> int:
     """Expires the app keys whose time has come."""
     return lifecycle.expire_app_keys(timezone.now())
+
+
+@shared_task
+def run_batches() -> int:
+    """Goes on with the acts on many keys that are open."""
+    return lifecycle.run_batches(seconds=5)

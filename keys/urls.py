@@ -7,6 +7,7 @@ from keys.views import (
     app_keys,
     applications,
     audit,
+    batches,
     checks,
     connect,
     details,
@@ -35,6 +36,9 @@ urlpatterns = [
     path(f"{APPLICATION}delete/", applications.application_delete, name="application_delete"),
     path(f"{APPLICATION}data-key/", applications.data_key_rotate, name="data_key_rotate"),
     path(f"{APPLICATION}policy/", applications.application_policy, name="application_policy"),
+    path(f"{APPLICATION}bulk/<slug:kind>/", batches.batch_start, name="batch_start"),
+    path(f"{APPLICATION}batches/<str:id>/", batches.batch, name="batch"),
+    path(f"{APPLICATION}batches/<str:id>/stop/", batches.batch_stop, name="batch_stop"),
     path(f"{APPLICATION}import/", importing.keys_import, name="keys_import"),
     path(
         f"{APPLICATION}import/progress/",

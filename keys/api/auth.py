@@ -42,6 +42,13 @@ MANAGE = ApiTokenAuth("manage")
 SECRETS = ApiTokenAuth("secrets")
 
 
+def require_scope(request: HttpRequest, scope: str) -> None:
+    """For an act whose scope depends on what was sent. Raises ScopeMissing."""
+    token = getattr(request, "auth", None)
+    if not isinstance(token, ApiToken) or scope not in token.scopes:
+        raise ScopeMissing(scope)
+
+
 def _find(text: str) -> ApiToken | None:
     if parse_api_token(text) is None:
         return None

@@ -51,6 +51,9 @@ class Action(StrEnum):
     KEY_ENABLED = "key.enabled"
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRED = "key.expired"
+    BATCH_STARTED = "batch.started"
+    BATCH_STOPPED = "batch.stopped"
+    BATCH_ENDED = "batch.ended"
     PASSWORD_LINK_MADE = "user.password_link_made"  # noqa: S105 - a word, not a secret
     MASTER_KEY_ADDED = "vault.master_key_added"
     MASTER_KEY_RETIRED = "vault.master_key_retired"

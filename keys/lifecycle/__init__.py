@@ -17,6 +17,14 @@ from keys.lifecycle.app_keys import (
     set_limits,
 )
 from keys.lifecycle.applications import create_application, delete_application, set_policy
+from keys.lifecycle.batches import (
+    BATCH_ACTS,
+    MOST_KEYS,
+    right_for,
+    run_batches,
+    start_batch,
+    stop_batch,
+)
 from keys.lifecycle.connect import connect
 from keys.lifecycle.data_keys import (
     add_master_key,
@@ -51,7 +59,9 @@ from keys.lifecycle.transitions import disable, enable, expire_app_keys, revoke
 from keys.vault import VaultError
 
 __all__ = [
+    "BATCH_ACTS",
     "DEFAULT_OVERLAP",
+    "MOST_KEYS",
     "Conflict",
     "ImportRefused",
     "Imported",
@@ -89,12 +99,16 @@ __all__ = [
     "revoke",
     "revoke_token",
     "rewrap",
+    "right_for",
     "rotate_app_key",
     "rotate_everywhere",
     "rotate_provider_key",
+    "run_batches",
     "same_secret",
     "set_limits",
     "set_policy",
+    "start_batch",
     "start_data_key_rotation",
+    "stop_batch",
     "unopened",
 ]

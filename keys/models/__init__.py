@@ -4,6 +4,7 @@ from keys.models.accounts import ApiToken, User
 from keys.models.app_keys import AppKey, AppKeyVersion
 from keys.models.applications import Application, Membership
 from keys.models.audit import AuditEvent, AuditHead
+from keys.models.batches import Batch, BatchItem
 from keys.models.cache import CacheEntry
 from keys.models.changes import ChangeCounter
 from keys.models.checks import Check
@@ -18,6 +19,8 @@ __all__ = [
     "Application",
     "AuditEvent",
     "AuditHead",
+    "Batch",
+    "BatchItem",
     "CacheEntry",
     "ChangeCounter",
     "Check",

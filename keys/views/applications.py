@@ -16,13 +16,17 @@ from keys.forms.team import (
     PolicyForm,
     RoleForm,
 )
-from keys.models import AppKey, Application, Membership, ProviderKey
+from keys.models import Application, Membership
 from keys.permissions import Act
 from keys.providers import all_specs
 from keys.states import KeyState
+from keys.tokens import ENVIRONMENTS
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
+from keys.views.batches import acts_offered, filter_of
 from keys.views.invited import welcome
-from keys.views.rows import app_key_rows, provider_key_rows, rights
+from keys.views.rows import app_key_rows, listed, provider_key_rows, rights
+
+FEW = 10  # keys of a kind that are looked through without a filter
 
 
 @require_safe
@@ -60,12 +64,24 @@ def application_create(request: HttpRequest) -> HttpResponse:
 def application(request: HttpRequest, slug: str) -> HttpResponse:
     found = permissions.get_application(person(request), slug)
     specs = {spec.slug: spec for spec in all_specs()}
+    wanted = filter_of(request)
+    provider_keys = listed(wanted.over(found.provider_keys.all()), request.GET.get("provider_keys"))
+    app_keys = listed(wanted.over(found.app_keys.all()), request.GET.get("app_keys"))
+    can = rights(person(request), found)
     context = {
         "application": found,
         "tab": "keys",
-        "can": rights(person(request), found),
-        "provider_keys": provider_key_rows(ProviderKey.objects.filter(application=found), specs),
-        "app_keys": app_key_rows(AppKey.objects.filter(application=found), specs),
+        "can": can,
+        "wanted": wanted,
+        "provider_key_page": provider_keys,
+        "app_key_page": app_keys,
+        "provider_keys": provider_key_rows(provider_keys, specs),
+        "app_keys": app_key_rows(app_keys, specs),
+        "many": wanted or max(provider_keys.paginator.count, app_keys.paginator.count) > FEW,
+        "batches": found.batches.filter(ended_at=None).order_by("created_at"),
+        "environments": ENVIRONMENTS,
+        "states": list(KeyState),
+        "acts": acts_offered(can),
     }
     return render(request, "keys/application.html", context)
 

@@ -33,7 +33,7 @@ def checks(request: HttpRequest) -> HttpResponse:
     keys = ProviderKey.objects.filter(application__in=applications)
     if chosen:
         keys = keys.filter(application__slug=chosen)
-    rows = provider_key_rows(keys, specs)
+    rows = provider_key_rows(keys.order_by("name"), specs)
     rows.sort(key=lambda row: (row.key.state != "active", not row.key.suspect, _rank(row.key)))
     context = {
         "rows": rows,

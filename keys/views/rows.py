@@ -3,10 +3,19 @@
 The number of queries doesn't depend on the number of keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from django.db.models import Prefetch, QuerySet
+from django.core.paginator import Page, Paginator
+from django.db.models import (
+    BooleanField,
+    ExpressionWrapper,
+    Prefetch,
+    Q,
+    QuerySet,
+    prefetch_related_objects,
+)
 
 from keys import attention, permissions
 from keys.models import (
@@ -21,6 +30,8 @@ from keys.permissions import Act
 from keys.providers import ProviderSpec
 from keys.states import KeyState, Stage
 
+Key = TypeVar("Key", ProviderKey, AppKey)
+PER_PAGE = 50
 IN_USE = (Stage.CURRENT, Stage.PREVIOUS, Stage.PENDING, Stage.TESTED)
 
 
@@ -81,27 +92,35 @@ class AppKeyRow:
 
 
 def provider_key_rows(
-    keys: QuerySet[ProviderKey], specs: Mapping[str, ProviderSpec]
+    keys: Iterable[ProviderKey], specs: Mapping[str, ProviderSpec]
 ) -> list[ProviderKeyRow]:
     versions = ProviderKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
-    found = keys.select_related("application").prefetch_related(Prefetch("versions", versions))
+    found = list(keys)
+    prefetch_related_objects(found, "application", "owner", Prefetch("versions", versions))
     rows = []
-    for key in found.order_by("name"):
+    for key in found:
         spec = specs.get(key.provider)
         name = spec.name if spec else key.provider
         rows.append(ProviderKeyRow(key, name, spec, list(key.versions.all())))
-    return sorted(rows, key=lambda row: row.key.state == KeyState.REVOKED)
+    return rows
 
 
-def app_key_rows(keys: QuerySet[AppKey], specs: Mapping[str, ProviderSpec]) -> list[AppKeyRow]:
+def app_key_rows(keys: Iterable[AppKey], specs: Mapping[str, ProviderSpec]) -> list[AppKeyRow]:
     versions = AppKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
-    found = keys.select_related("application").prefetch_related(Prefetch("versions", versions))
+    found = list(keys)
+    prefetch_related_objects(found, "application", "owner", Prefetch("versions", versions))
     rows = []
-    for key in found.order_by("name"):
+    for key in found:
         names = [specs[slug].name if slug in specs else slug for slug in key.providers or []]
         rows.append(AppKeyRow(key, ", ".join(names) or "any", list(key.versions.all())))
-    ended = (KeyState.REVOKED, KeyState.EXPIRED)
-    return sorted(rows, key=lambda row: row.key.state in ended)
+    return rows
+
+
+def listed(keys: QuerySet[Key], number: str | None) -> Page[Key]:
+    """One page of keys by name, those that ended last; the nearest page to the one asked for."""
+    ended = Q(state__in=(KeyState.REVOKED, KeyState.EXPIRED))
+    last = ExpressionWrapper(ended, output_field=BooleanField())
+    return Paginator(keys.order_by(last, "name"), PER_PAGE).get_page(number)
 
 
 def rights(user: User, application: Application) -> dict[str, bool]:

@@ -1,5 +1,6 @@
 """Rotation under crowds and kills; the suite runs a short form, `make prove` the long one."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from django.db import connection
 
 from keys import audit, lifecycle, vault
-from keys.audit import Actor
+from keys.audit import Action, Actor
 from keys.lifecycle.versions import slot_of
 from keys.models import AppKey, Application, AuditEvent, ProviderKey
 from keys.states import Stage
@@ -113,3 +114,25 @@ def one_wins(actor: Actor, application: Application, at_once: int) -> None:
 
 def test_of_fifty_rotations_at_once_one_wins(actor: Actor, application: Application) -> None:
     one_wins(actor, application, 50)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_an_act_on_ten_thousand_keys_is_done_on_each_once(
+    actor: Actor, application: Application
+) -> None:
+    ids = [AppKeyFactory(application=application).pk for _ in range(10_000)]
+    began = time.monotonic()
+    batch = lifecycle.start_batch(actor, application, "app_key", "revoke", ids)
+    started, rounds = time.monotonic() - began, 0
+    while lifecycle.run_batches(5):
+        rounds += 1
+    took = time.monotonic() - began
+    batch.refresh_from_db()
+    events = AuditEvent.objects.filter(action=Action.KEY_REVOKED).count()
+    told = f"{batch.done} done, {batch.refused} refused, {events} audited"
+    print(
+        f"\n10,000 app keys revoked in {took:.0f} s, {rounds} rounds, begun in {started:.1f} s"
+        f": {told}"
+    )
+    assert (batch.done, batch.refused, events) == (10_000, 0, 10_000)

@@ -1,0 +1,242 @@
+"""One act on many keys, in the background: each key in a transaction of its own, exactly once.
+
+A batch is rows, so it goes on after any crash. Who asked for it is asked for their right again
+before each part of it.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from keys import permissions
+from keys.audit import Action, Actor
+from keys.lifecycle import inputs
+from keys.lifecycle.app_keys import rotate_app_key
+from keys.lifecycle.details import describe
+from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
+from keys.lifecycle.journal import Key, note
+from keys.lifecycle.locks import hold_application
+from keys.lifecycle.transitions import disable, enable, revoke
+from keys.models import AppKey, Application, Batch, BatchItem, ProviderKey, User
+from keys.permissions import Act
+from keys.vault import Sealed, Undecryptable
+
+MOST_KEYS = 10_000
+PART = 25  # keys between two looks whether the batch was stopped
+KEPT = timedelta(days=30)  # that a batch which ended can be looked at
+LEASE = timedelta(seconds=60)  # a part takes about a second
+MODELS: dict[str, type[ProviderKey] | type[AppKey]] = {
+    "provider_key": ProviderKey,
+    "app_key": AppKey,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAct:
+    """What one act does to a key, and who may on app keys (provider keys are the owner's)."""
+
+    run: Callable[[Actor, Key, str], object]
+    app_key_act: Act | None
+    clean: Callable[[str], str] = lambda argument: ""
+    provider_keys: bool = True
+    step_up: bool = False  # as it is for one key
+
+
+def _tag(actor: Actor, key: Key, tag: str) -> None:
+    describe(actor, key, tags=f"{key.tags} {tag}")
+
+
+def _untag(actor: Actor, key: Key, tag: str) -> None:
+    describe(actor, key, tags=" ".join(word for word in key.tag_list if word != tag))
+
+
+def _rotate(actor: Actor, key: Key, overlap: str) -> None:
+    if not isinstance(key, AppKey):
+        raise Conflict("A provider key is rotated with a new secret, one by one.")
+    rotate_app_key(actor, key, overlap_seconds=int(overlap))
+
+
+def _clean_tag(argument: str) -> str:
+    words = inputs.clean_tags(argument).split()
+    if len(words) != 1:
+        raise Invalid("argument", "One tag is needed.")
+    return words[0]
+
+
+def _clean_overlap(argument: str) -> str:
+    if not argument.isdecimal():
+        raise Invalid("argument", "The overlap is needed, in seconds.")
+    return str(int(inputs.clean_overlap(int(argument)).total_seconds()))
+
+
+BATCH_ACTS: dict[str, BatchAct] = {
+    "disable": BatchAct(lambda actor, key, _: disable(actor, key), Act.REVOKE_APP_KEY),
+    "enable": BatchAct(lambda actor, key, _: enable(actor, key), Act.REVOKE_APP_KEY),
+    "revoke": BatchAct(lambda actor, key, _: revoke(actor, key), Act.REVOKE_APP_KEY, step_up=True),
+    "rotate": BatchAct(_rotate, Act.ROTATE_APP_KEY, _clean_overlap, False, True),
+    "tag": BatchAct(_tag, Act.CREATE_APP_KEY, _clean_tag),
+    "untag": BatchAct(_untag, Act.CREATE_APP_KEY, _clean_tag),
+}
+
+
+def right_for(kind: str, act: str) -> Act:
+    """What a role must allow for this act on this kind of key. Raises Invalid."""
+    if kind not in MODELS:
+        raise Invalid("kind", f"A kind is one of {', '.join(MODELS)}.")
+    found = BATCH_ACTS.get(act)
+    if found is None or (kind == "provider_key" and not found.provider_keys):
+        known = [name for name, one in BATCH_ACTS.items() if kind == "app_key" or one.provider_keys]
+        raise Invalid("act", f"An act on many of these keys is one of {', '.join(known)}.")
+    return found.app_key_act if kind == "app_key" and found.app_key_act else MANAGE
+
+
+MANAGE = Act.MANAGE_PROVIDER_KEYS
+
+
+def start_batch(
+    actor: Actor,
+    application: Application,
+    kind: str,
+    act: str,
+    ids: Collection[str],
+    argument: str = "",
+) -> Batch:
+    """Ask for `act` on the keys with these ids, at most 10,000; ids of no key here are refused.
+
+    `argument` is the tag of tag and untag, and the seconds of overlap of rotate.
+    """
+    right_for(kind, act)
+    argument = BATCH_ACTS[act].clean(argument)
+    wanted = dict.fromkeys(ids)
+    if not wanted:
+        raise Invalid("keys", "No key is chosen.")
+    if len(wanted) > MOST_KEYS:
+        raise Invalid("keys", f"At most {MOST_KEYS} keys go into one batch.")
+    with transaction.atomic():
+        held = hold_application(application.pk)
+        if act == "rotate" and held.show_app_keys_once:
+            raise Conflict("This application shows its app keys once: rotate them one by one.")
+        here = set(
+            MODELS[kind]._default_manager.filter(application=held).values_list("pk", flat=True)
+        )
+        if lost := next((id for id in wanted if id not in here), None):
+            raise Invalid("keys", f"There is no key {lost[:20]!r} here.")
+        batch = Batch.objects.create(
+            application=held,
+            kind=kind,
+            act=act,
+            argument=argument,
+            created_by=actor.user,
+            address=actor.address,
+            token=actor.token,
+            total=len(wanted),
+        )
+        items = (BatchItem(batch=batch, key_id=id) for id in wanted)
+        BatchItem.objects.bulk_create(items, batch_size=500)
+        told = {"kind": kind, "act": act, "argument": argument, "keys": len(wanted)}
+        note(actor, Action.BATCH_STARTED, f"batch:{batch.pk}", held, **told)
+    return batch
+
+
+def stop_batch(actor: Actor, batch: Batch) -> None:
+    """What is not done yet stays undone."""
+    with transaction.atomic():
+        if (
+            Batch.objects.filter(pk=batch.pk, ended_at=None, stopped=False).update(stopped=True)
+            != 1
+        ):
+            raise Conflict("This batch has ended already.")
+        note(actor, Action.BATCH_STOPPED, f"batch:{batch.pk}", batch.application)
+
+
+def run_batches(seconds: float) -> int:
+    """Go on with the open batches, oldest first, for about so long; returns the keys looked at."""
+    deadline, count = time.monotonic() + seconds, 0
+    for batch in _open():
+        while time.monotonic() < deadline and _claim(batch):
+            try:
+                count += (part := _run_part(batch))
+            except Sealed:
+                break  # it waits for the vault
+            finally:
+                Batch.objects.filter(pk=batch.pk).update(lease_until=None)
+            if not part:
+                break
+    return count
+
+
+def _open() -> list[Batch]:
+    rows = Batch.objects.filter(ended_at=None).order_by("created_at", "pk")
+    return list(rows.select_related("application", "created_by"))
+
+
+def _claim(batch: Batch) -> bool:
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lte=now)
+    rows = Batch.objects.filter(free, pk=batch.pk, ended_at=None)
+    return rows.update(lease_until=now + LEASE) == 1
+
+
+def _run_part(batch: Batch) -> int:
+    """The next keys of the batch; 0 when it has ended."""
+    batch.refresh_from_db(fields=["stopped"])
+    items = [] if batch.stopped else list(batch.items.filter(outcome="waiting")[:PART])
+    if not items:
+        _end(batch)
+        return 0
+    user = batch.created_by and User.objects.filter(pk=batch.created_by.pk).first()
+    allowed = user and permissions.may(user, batch.application, right_for(batch.kind, batch.act))
+    for item in items:
+        if user and allowed:
+            _run_item(batch, Actor(user, user.email, batch.address, batch.token), item)
+        else:
+            _refuse(batch, item, "Whoever asked for it may not do this any more.")
+    return len(items)
+
+
+def _run_item(batch: Batch, actor: Actor, item: BatchItem) -> None:
+    model = MODELS[batch.kind]
+    key = model._default_manager.select_related("application").filter(pk=item.key_id).first()
+    if key is None:
+        _refuse(batch, item, "This key is gone.")
+        return
+    try:
+        with transaction.atomic():
+            hold_application(batch.application_id)
+            if not _settle(item, "done"):
+                return  # another worker took it, whose lease this one had outlived
+            BATCH_ACTS[batch.act].run(actor, key, batch.argument)
+            Batch.objects.filter(pk=batch.pk).update(done=F("done") + 1)
+    except LifecycleError as error:
+        _refuse(batch, item, error.message)
+    except Undecryptable as error:
+        _refuse(batch, item, unopened(error))
+
+
+def _refuse(batch: Batch, item: BatchItem, why: str) -> None:
+    with transaction.atomic():
+        if _settle(item, "refused", why=why[:300]):
+            Batch.objects.filter(pk=batch.pk).update(refused=F("refused") + 1)
+
+
+def _settle(item: BatchItem, outcome: str, **fields: str) -> bool:
+    rows = BatchItem.objects.filter(pk=item.pk, outcome="waiting")
+    return rows.update(outcome=outcome, **fields) == 1
+
+
+def _end(batch: Batch) -> None:
+    with transaction.atomic():
+        rows = Batch.objects.filter(pk=batch.pk, ended_at=None)
+        if rows.update(ended_at=timezone.now()) != 1:
+            return
+        batch.refresh_from_db(fields=["done", "refused"])
+        told = {"act": batch.act, "done": batch.done, "refused": batch.refused}
+        old = timezone.now() - KEPT
+        Batch.objects.filter(application=batch.application, ended_at__lt=old).delete()
+        actor = Actor.system("run_batches")
+        note(actor, Action.BATCH_ENDED, f"batch:{batch.pk}", batch.application, **told)

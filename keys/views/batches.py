@@ -1,0 +1,141 @@
+"""One act on many keys: chosen on the application's page, confirmed, and watched."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from keys import lifecycle, permissions
+from keys.audit import Actor
+from keys.finding import Filter
+from keys.forms.batches import BatchForm
+from keys.lifecycle import Invalid, LifecycleError
+from keys.models import AppKey, Application, Batch, ProviderKey
+from keys.permissions import Act
+from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
+from keys.views.acts import IN_USE
+
+SHOWN = 100  # refused keys that are listed one by one
+WORDS = {
+    "disable": "Disable",
+    "enable": "Enable",
+    "revoke": "Revoke",
+    "rotate": "Rotate",
+    "tag": "Put a tag on",
+    "untag": "Take a tag off",
+}
+
+
+def filter_of(request: HttpRequest) -> Filter:
+    """The filter that an address carries."""
+    names = Filter.__dataclass_fields__
+    return Filter(**{name: request.GET.get(name, "")[:100] for name in names})
+
+
+def acts_offered(can: dict[str, bool]) -> dict[str, list[tuple[str, str]]]:
+    """What this person may do with many keys: kind -> (act, its word)."""
+    return {
+        kind: [
+            (act, WORDS[act])
+            for act, one in lifecycle.BATCH_ACTS.items()
+            if (kind == "app_key" or one.provider_keys) and can[lifecycle.right_for(kind, act)]
+        ]
+        for kind in ("provider_key", "app_key")
+    }
+
+
+@require_http_methods(["GET", "POST"])
+def batch_start(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    act_name = request.GET.get("act", "")
+    try:
+        right = lifecycle.right_for(kind, act_name)
+    except Invalid:
+        raise Http404("No such act") from None
+    application = permissions.get_application(person(request), slug, right)
+    fresh = lifecycle.BATCH_ACTS[act_name].step_up
+    if fresh and (answer := step_up(request)):
+        return answer
+    ids, used = _chosen(request, application, kind)
+    typed = str(len(ids)) if used and act_name in ("revoke", "disable") else ""
+    form = BatchForm(posted(request), act=act_name, typed=typed)
+
+    def act() -> HttpResponse:
+        batch = lifecycle.start_batch(
+            Actor.of(request), application, kind, act_name, ids, form.argument()
+        )
+        return done(request, reverse("batch", args=[slug, batch.pk]))
+
+    return carry_out(request, form, act, fresh=fresh) or ask(
+        request,
+        "keys/batch_start.html",
+        form,
+        back=reverse("application", args=[slug]),
+        application=application,
+        act=act_name,
+        kind=kind,
+        word=WORDS[act_name],
+        count=len(ids),
+        used=used,
+        most=lifecycle.MOST_KEYS,
+    )
+
+
+def _chosen(request: HttpRequest, application: Application, kind: str) -> tuple[list[str], int]:
+    """The ids of the keys chosen, and how many of them were used in the last week."""
+    rows: QuerySet[Any] = (
+        application.provider_keys.all() if kind == "provider_key" else application.app_keys.all()
+    )
+    if request.GET.get("all"):
+        rows = filter_of(request).over(rows)
+    pairs = rows.order_by("name").values_list("pk", "last_used_at")
+    named = set(request.GET.getlist("key"))
+    chosen = [pair for pair in pairs if request.GET.get("all") or pair[0] in named]
+    since = timezone.now() - IN_USE
+    return [pk for pk, _ in chosen], sum(at is not None and at > since for _, at in chosen)
+
+
+@require_safe
+def batch(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    """How far a batch is; the part that changes alone when htmx asks for it."""
+    application = permissions.get_application(person(request), slug)
+    found = get_object_or_404(Batch, pk=id, application=application)
+    refusals = list(found.items.filter(outcome="refused").order_by("pk")[:SHOWN])
+    names = _names(found, [item.key_id for item in refusals])
+    context = {
+        "application": application,
+        "batch": found,
+        "word": WORDS[found.act],
+        "settled": found.done + found.refused,
+        "refusals": [(item, names.get(item.key_id, "A key that is gone")) for item in refusals],
+        "may_stop": permissions.may(person(request), application, _right(found)),
+    }
+    template = "keys/_batch.html" if request.htmx else "keys/batch.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def _names(found: Batch, ids: list[str]) -> dict[str, str]:
+    model: type[ProviderKey] | type[AppKey] = (
+        ProviderKey if found.kind == "provider_key" else AppKey
+    )
+    return dict(model._default_manager.filter(pk__in=ids).values_list("pk", "name"))
+
+
+def _right(found: Batch) -> Act:
+    return lifecycle.right_for(found.kind, found.act)
+
+
+@require_POST
+def batch_stop(request: HttpRequest, slug: str, id: str) -> HttpResponse:
+    application = permissions.get_application(person(request), slug)
+    found = get_object_or_404(Batch, pk=id, application=application)
+    permissions.require(person(request), application, _right(found))
+    page = reverse("batch", args=[slug, id])
+    try:
+        lifecycle.stop_batch(Actor.of(request), found)
+    except LifecycleError as error:
+        return refused(request, page, error)
+    return done(request, page, "Stopped. What was done stays done.")
