@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from keys import tokens, vault
-from keys.models import Application, ProviderKey
+from keys.models import AppKey, Application, ProviderKey
 from keys.states import KeyState, Verdict
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG
@@ -149,6 +149,45 @@ def test_a_forwarded_address_is_believed_of_a_trusted_proxy_only(
 def test_an_unknown_provider_is_not_found(gateway: Server, key: str) -> None:
     response = gateway.post("/v1/x", provider="nobody", json={"key": key})
     assert_refused(response, 404, "unknown_provider")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/gateway/nowhere/v1/models", "unknown_provider"),
+        ("/gateway/modelslab/api//v7", "bad_request"),
+        ("/gateway/", "bad_request"),
+    ],
+)
+@pytest.mark.parametrize("place", ["bearer", "header", "query"])
+def test_a_call_of_a_known_key_counts_whatever_it_asks_for(
+    gateway: Server, app_key: AppKey, key: str, path: str, code: str, place: str
+) -> None:
+    headers = {
+        "bearer": {"Authorization": f"Bearer {key}"},
+        "header": {"x-api-key": key},
+        "query": {},
+    }[place]
+    query = f"?key={key}" if place == "query" else ""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as line:
+        said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        line.sendall(f"GET {path}{query} HTTP/1.1\r\nHost: x\r\n{said}\r\n".encode())
+        assert f'"code":"{code}"'.encode() in line.recv(65536)
+
+    wait_until(lambda: Call.objects.exists())
+    call = Call.objects.get()
+    assert (call.app_key, call.outcome, call.code) == (app_key.pk, "denied", code)
+    assert (call.provider, call.endpoint) == ("", "")
+
+
+def test_a_call_of_an_unknown_key_for_an_unknown_provider_is_nobodys(gateway: Server) -> None:
+    text = tokens.new_app_key("live", "A1b2C3d4E5f6")
+    response = requests.get(
+        f"{gateway.url}/gateway/nowhere/x", headers={"x-api-key": text}, timeout=10
+    )
+
+    assert_refused(response, 404, "unknown_provider")
+    assert not Call.objects.exists()
 
 
 def test_malformed_json_is_a_bad_request(gateway: Server, key: str) -> None:

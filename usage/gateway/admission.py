@@ -1,6 +1,7 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import replace
 from urllib.parse import unquote
@@ -100,6 +101,20 @@ class Admission:
             raise self._stranger("invalid_key" if b"key" in content else "key_required")
         return ""
 
+    async def identify(self) -> None:
+        """Whose call it is that was refused before its key was looked at, if that can be told.
+
+        Every call of a known key counts. The body isn't read for it, nor the key's policy asked.
+        """
+        if self.app_key is not None:
+            return
+        said = [unquote(self._asked.query), *(value for _, value in self._asked.headers)]
+        texts = app_keys_in("\n".join(said).encode())
+        if len(texts) != 1:
+            return
+        with contextlib.suppress(Denial):  # nobody's call, which is refused already
+            self._belongs_to(await self._record(texts.pop()))
+
     async def leave(self) -> None:
         """Gives the permit back."""
         record, taking, holds = self.app_key, self._taking, self._holds_permit
@@ -127,10 +142,7 @@ class Admission:
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
         record = await self._record(text)
-        self.app_key = record
-        self._recording.application = record.application
-        self._recording.app_key = record.id
-        self._recording.app_key_version = record.version
+        self._belongs_to(record)
         self.describe(spec, path, text)
         now = time.time()
         try:
@@ -144,6 +156,12 @@ class Admission:
         self._inbound.vouch()
         if record.limits:
             await self._limit(record, now)
+
+    def _belongs_to(self, record: AppKeyRecord) -> None:
+        self.app_key = record
+        self._recording.application = record.application
+        self._recording.app_key = record.id
+        self._recording.app_key_version = record.version
 
     async def _record(self, text: str) -> AppKeyRecord:
         directory = self._desk.directory

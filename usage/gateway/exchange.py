@@ -25,6 +25,7 @@ from usage.gateway.transport import Body, ask
 
 logger = logging.getLogger(__name__)
 
+UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
 DRAIN_LIMIT = 64 * 1024 * 1024  # bytes of a refused body read for clients that must send it
 
 
@@ -68,6 +69,8 @@ class Exchange:
             self.inbound.watch()
             await self._forward(spec, outgoing, route, body)
         except Denial as refused:
+            if refused.code in UNASKED:
+                await self._admission.identify()
             await self._refuse(refused)
         except Gone:
             self._abort()
