@@ -23,6 +23,7 @@ from tests.live import keydeck
 from tests.upstream import Upstream
 from usage import spool
 from usage.gateway import desk
+from usage.ingest import endpoints
 
 __all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
 
@@ -41,6 +42,7 @@ _spools = count(1)
 def _no_calls_of_another_test(settings: Settings) -> Iterator[None]:
     """A spool directory of its own: what a test leaves in its spool, no other test drains."""
     settings.SPOOL_DIR = Path(settings.DATA_DIR) / f"spool-{next(_spools)}"
+    endpoints.forget()
     yield
     desk.forget()  # its thread reads the database, which the next test may not have
     if mine := spool.mine_if_any():

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 from django.utils import timezone
 
 from tests.factories import AppKeyFactory
 from tests.ledger.conftest import START, make_event
 from usage import stats
 from usage.events import Outcome
-from usage.ingest import drain, drain_dead
+from usage.ingest import drain, drain_dead, endpoints
 from usage.ingest.follower import Follower
 from usage.ingest.store import Moved, store
 from usage.models import Call, DayRollup, HourRollup, MinuteRollup, Quarantine, SpoolWriter
-from usage.rollups import compare
+from usage.rollups import compare, rebuild
 from usage.spool import Spool
 from usage.spool.reader import draining, segment_path, segments
 
@@ -342,3 +343,48 @@ def test_keys_are_used_last_when_their_latest_call_started(new_spool: NewSpool) 
 def _day_of_start() -> tuple[datetime, datetime, datetime]:
     now = datetime.fromtimestamp(START / 1000, UTC)
     return now, now + timedelta(minutes=1), now
+
+
+def test_endpoints_past_the_bound_are_counted_together(
+    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "MOST", 3)
+    spool = new_spool()
+    for path in ("/a", "/b", "/c", "/d", "/e", "/a"):
+        record(spool, endpoint=path)
+    record(spool, endpoint="/d", provider="openai")
+    record(spool, endpoint="/d", started_at=START + 86_400_000)
+    drain(spool.directory)
+
+    def counts() -> set[tuple[str, str, int]]:
+        rows = DayRollup.objects.values("provider", "endpoint").annotate(n=Sum("requests"))
+        return {(row["provider"], row["endpoint"], row["n"]) for row in rows}
+
+    told = counts()
+    assert told == {
+        ("modelslab", "/a", 2),
+        ("modelslab", "/b", 1),
+        ("modelslab", "/c", 1),
+        ("modelslab", "(other)", 2),
+        ("modelslab", "/d", 1),
+        ("openai", "/d", 1),
+    }
+    day = datetime.fromtimestamp(START / 1000, UTC)
+    rebuild(day, day + timedelta(days=2), now=day + timedelta(days=2))
+    assert counts() == told
+
+
+def test_the_bound_counts_what_was_stored_before_the_process_began(
+    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "MOST", 2)
+    spool = new_spool()
+    for path in ("/a", "/b"):
+        record(spool, endpoint=path)
+    drain(spool.directory)
+    endpoints.forget()
+    for path in ("/b", "/c"):
+        record(spool, endpoint=path)
+    drain(spool.directory)
+
+    assert set(Call.objects.values_list("endpoint", flat=True)) == {"/a", "/b", "(other)"}

@@ -11,6 +11,7 @@ from usage import rollups
 from usage.bulk import insert_new
 from usage.events import CallEvent
 from usage.ingest import evidence
+from usage.ingest.endpoints import bounded
 from usage.ingest.rows import COLUMNS, checked, counted, row_of
 from usage.models import Call, Quarantine, SpoolWriter
 from usage.spool import Position, host_of, started_at_of
@@ -130,7 +131,7 @@ def _prepare(batch: Batch) -> tuple[list[Ready], list[Poison]]:
     poison = list(batch.poison)
     for ended in batch.ended:
         try:
-            event = checked(ended.event)
+            event = bounded(checked(ended.event))
             ready.append(Ready(event, row_of(event), ended))
         except ValueError as error:
             poison.append(_poison(ended, str(error)))
