@@ -44,6 +44,8 @@ LOGGING: dict[str, Any] = {
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "uvicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
         "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+        # A line for each malformed request would let anybody fill the log.
+        "config.protocol": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},
         # Its DEBUG lines carry whole URLs, and some providers take their key there.
         "urllib3": {"level": "INFO"},

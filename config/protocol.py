@@ -1,14 +1,21 @@
-"""The web server's HTTP protocol with a bound on what stands around bodies.
+"""The web server's HTTP protocol with a bound on what stands around bodies, in size and time.
 
 Uvicorn's own keeps a request's head in memory however long it is, at a cost that grows with the
-square of it, and takes trailers behind a body for headers: no proxy has looked at those.
+square of it, waits for it without end (a thousand silent connections would be all there may be),
+and takes trailers behind a body for headers: no proxy has looked at those.
 """
+
+import asyncio
+import logging
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
 # what is read at a time, 256 KB.
 LIMIT = 64 * 1024
+HEAD_TIME = 30.0  # seconds from a connection, or the first byte of a head, to the head's end
+_logger = logging.getLogger(__name__)
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
@@ -21,6 +28,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _around = 0  # bytes since the last of a body or the last end of a head
     _in_head = False
+    _deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.logger = _logger
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._around += len(data)
@@ -33,8 +53,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._around, self._in_head = 0, True
+        self._await_head()
 
     def on_headers_complete(self) -> None:
+        self._head_came()
         super().on_headers_complete()
         self._around, self._in_head = 0, False
         self.headers = []  # the scope has its own: what comes now are trailers
@@ -50,3 +72,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
         return cycle is not None and not cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._head_came()
+        self._deadline = self.loop.call_later(HEAD_TIME, self.transport.close)
+
+    def _head_came(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

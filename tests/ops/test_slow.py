@@ -1,0 +1,96 @@
+"""Who is slow or silent holds no connection for ever, and fills no log."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config import bodies, protocol
+from config.asgi import application
+from tests.gateway.serving import Server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(protocol, "HEAD_TIME", 0.3)
+    monkeypatch.setattr(bodies, "BODY_TIME", 0.3)
+    running = Server(application)
+    running.start()
+    yield running
+    running.stop()
+
+
+def connect(server: Server, said: bytes = b"") -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    line.sendall(said)
+    return line
+
+
+def all_of(line: socket.socket) -> bytes:
+    return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+def test_a_connection_without_a_whole_head_is_closed(server: Server, said: bytes) -> None:
+    with connect(server, said) as line:
+        assert all_of(line) == b""
+
+
+def test_a_connection_that_had_an_answer_has_as_long_for_its_next_head(server: Server) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    with connect(server, head + b"\r\n") as line:
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        line.sendall(head)
+        assert all_of(line) == b""
+
+
+@pytest.mark.parametrize("path", [b"/accounts/login/", b"/api/v1/applications"])
+def test_a_body_that_does_not_come_is_given_up(
+    server: Server, path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(server, b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\n") as line:
+        line.sendall(b"Content-Length: 100\r\n\r\nname=")
+        answer = all_of(line)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b"too slowly.")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_an_answer_may_take_longer_than_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_TIME", 0.01)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        waiting.cancel()
+        await send("answered")
+
+    async def run() -> list[Any]:
+        sent: list[Any] = []
+        messages = asyncio.Queue[Any]()
+        messages.put_nowait({"type": "http.request", "body": b"x", "more_body": False})
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await bodies.bounded(slow)({"headers": []}, messages.get, send)
+        return sent
+
+    assert asyncio.run(run()) == ["answered"]
+
+
+def test_malformed_requests_are_refused_without_a_line_each(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        with connect(server, b"NONSENSE\r\n\r\n") as line:
+            assert all_of(line).startswith(b"HTTP/1.1 400 ")
+    assert "Invalid HTTP request" not in caplog.text
