@@ -4,14 +4,16 @@
 to nothing, `admin` is the site admin.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from keys import vault
 from keys.audit import Actor
@@ -25,6 +27,7 @@ from usage import spool
 from usage.gateway import desk
 from usage.ingest import endpoints
 
+append_only = importlib.import_module("keys.migrations.0006_audit_append_only")
 __all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
 
 
@@ -33,6 +36,13 @@ def _no_keys_of_another_test() -> Iterator[None]:
     vault.forget()
     yield
     vault.forget()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Databases that may be emptied between tests; tests/keys/test_audit_archive.py guards one."""
+    with django_db_blocker.unblock(), connection.schema_editor() as editor:
+        append_only.remove(None, editor)
 
 
 _spools = count(1)

@@ -65,7 +65,9 @@ def read_anchor(text: str) -> Anchor:
 
 
 def verify(anchored: Anchor | None = None) -> Verification:
-    """Walk the whole chain, and see that it still holds what the anchor says.
+    """Walk the whole chain that is here, and see that it still holds what the anchor says.
+
+    It begins where the last archive ended; an anchor from before that is held by the archive.
 
     Writers aren't stopped meanwhile: events past the head that was read first are still held
     to the chain, which nobody continues without the key.
@@ -76,7 +78,7 @@ def verify(anchored: Anchor | None = None) -> Verification:
     must = {head.events: head.digest}
     if anchored is not None and must.setdefault(*anchored.point) != anchored.digest:
         return Verification(False, head.events, None)
-    count, last, last_id = 0, "", 0
+    count, last, last_id = head.archived_events, head.archived_digest, head.archived_to
     for event in _events():
         if not hmac.compare_digest(event.digest, digest_of(last, event)):
             return Verification(False, count, event.pk)

@@ -62,6 +62,7 @@ class Action(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     DATA_KEY_DESTROYED = "data_key.destroyed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
+    AUDIT_ARCHIVED = "audit.archived"
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret
 
 
@@ -137,7 +138,7 @@ def record(
     event.save(force_insert=True)
     head.digest = event.digest
     head.events += 1
-    head.seal = seal(head.events, head.digest)
+    seal_head(head)
     head.save()
     return event
 
@@ -161,13 +162,22 @@ def digest_of(previous: str, event: AuditEvent) -> str:
 
 def is_sealed(head: AuditHead) -> bool:
     """Whether the head is as it was written here."""
-    return hmac.compare_digest(head.seal.encode(), seal(head.events, head.digest).encode())
+    return hmac.compare_digest(head.seal.encode(), _seal_of(head).encode())
 
 
-def seal(events: int, digest: str) -> str:
+def seal_head(head: AuditHead) -> None:
+    head.seal = _seal_of(head)
+
+
+def seal(events: int, digest: str, archived: str = "") -> str:
     """Keyed too, so that cutting off the chain's end needs more than an older digest."""
-    text = f"head:{events}:{digest}"
+    text = f"head:{events}:{digest}{archived}"
     return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
+
+
+def _seal_of(head: AuditHead) -> str:
+    archived = f":{head.archived_events}:{head.archived_digest}:{head.archived_to}"
+    return seal(head.events, head.digest, archived if head.archived_to else "")
 
 
 def _plain(value: object) -> str:

@@ -30,11 +30,18 @@ class AuditEvent(models.Model):
 
 
 class AuditHead(models.Model):
-    """The chain's last digest: one row, locked while an event is added."""
+    """The chain's last digest: one row, locked while an event is added.
+
+    What was archived ends at `archived_digest`, from which the events that are here go on. The
+    database lets no event be changed, and none be deleted but those up to `archived_to`.
+    """
 
     digest = models.CharField(max_length=64, blank=True)
     events = models.BigIntegerField(default=0)
-    seal = models.CharField(max_length=64, blank=True)  # keyed hash of the two above
+    archived_events = models.BigIntegerField(default=0)
+    archived_digest = models.CharField(max_length=64, blank=True)
+    archived_to = models.BigIntegerField(default=0)  # id of the last event archived
+    seal = models.CharField(max_length=64, blank=True)  # keyed hash of all above
 
     def __str__(self) -> str:
         return f"{self.events} events"

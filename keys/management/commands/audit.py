@@ -1,5 +1,6 @@
-"""manage.py audit verify | anchor | export: the trail walked, anchored, written to a file."""
+"""manage.py audit verify | anchor | export | archive: the trail walked, kept, and shortened."""
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,27 @@ class Command(BaseCommand):
         verify = acts.add_parser("verify", help="walk the chain")
         verify.add_argument("--anchor", type=Path, help="a file that `audit anchor` wrote")
         acts.add_parser("anchor", help="print how far the chain has come; keep it elsewhere")
+        verify.add_argument(
+            "--archive",
+            type=Path,
+            nargs="+",
+            default=[],
+            help="files that `audit archive` wrote, as far back as you have them",
+        )
+        archive = acts.add_parser("archive", help="move the oldest events into a signed file")
+        archive.add_argument(
+            "--before", type=date.fromisoformat, required=True, help="a day, such as 2026-01-31"
+        )
+        archive.add_argument("--out", type=Path, required=True, help="a new file")
         export = acts.add_parser("export", help="all events, oldest first, to stdout")
         export.add_argument("--format", choices=sorted(audit.FORMATS), default="jsonl")
 
     def handle(self, *, act: str, **options: Any) -> None:
         try:
             if act == "verify":
-                self._verify(options["anchor"])
+                self._verify(options["anchor"], options["archive"])
+            elif act == "archive":
+                self._archive(options["before"], options["out"])
             elif act == "anchor":
                 self.stdout.write(audit.anchor().as_json())
             else:
@@ -32,7 +47,17 @@ class Command(BaseCommand):
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
 
-    def _verify(self, file: Path | None) -> None:
+    def _archive(self, before: date, out: Path) -> None:
+        until = datetime.combine(before, time(), UTC)
+        made = audit.archive(audit.Actor.system("audit archive"), until, out)
+        self.stdout.write(
+            f"{made.events} events from before {before} are in {out}. Keep it: only with it can "
+            "they be read, and be verified by `manage.py audit verify --archive`."
+        )
+
+    def _verify(self, file: Path | None, files: list[Path]) -> None:
+        archives = [audit.read_archive(one) for one in files]
+        audit.join(archives)
         anchored = audit.read_anchor(file.read_text()) if file else None
         found = audit.verify(anchored)
         if not found.ok:
@@ -41,4 +66,6 @@ class Command(BaseCommand):
                 f"the chain is broken at {where}: an event was changed, removed or added"
             )
         held = f", and holds the anchor of {anchored.at}" if anchored else ""
-        self.stdout.write(f"The chain is whole: all {found.events} events fit{held}.")
+        kept = sum(one.events for one in archives)
+        more = f" {kept} of them in the archives" if archives else ""
+        self.stdout.write(f"The chain is whole: all {found.events} events fit{held}.{more}")
