@@ -3,6 +3,7 @@
 It sits at the adapter, below everything of `requests` that could keep or show a request.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -18,9 +19,10 @@ from urllib3.exceptions import DecodeError
 from keys.outbound import Blocked, PinnedAdapter
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
+from keys.providers.jobs import Job
 from usage import spool
 from usage.events import Outcome, Source
-from usage.gateway import core, desk, directory, errors, headers, paths
+from usage.gateway import core, desk, directory, errors, headers, jobs, paths
 from usage.gateway.answer import Sample
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
@@ -141,8 +143,11 @@ def _route(keyed: Keyed, outgoing: Outgoing) -> Route:
     try:
         pool = here.directory.find(here.directory.pools, name)
         preferred = ""
-        if len(pool) > 1:
-            preferred = here.rota.maker(*name, core.jobs_asked(outgoing.path, outgoing.body))
+        asked = keyed.spec.jobs_asked(outgoing.path, outgoing.body) if len(pool) > 1 else []
+        if asked and not (preferred := here.rota.maker(*name, asked)):
+            shared = here.directory.run(lambda: jobs.shared(*name, asked))
+            with contextlib.suppress(directory.Unavailable, TimeoutError):
+                preferred = shared.result(directory.WAIT)
         return core.choose(here.rota, pool, time.time(), preferred)
     except (directory.Unavailable, TimeoutError, Error) as error:
         raise denial("unavailable") from error
@@ -200,15 +205,21 @@ def _without_key(
         )
         body = sample.body if whole or not packed else b""
         here, now = desk.mine(), time.time()
-        job = core.job_of(body) if judged.outcome is Outcome.OK else ""
-        if job:
-            here.rota.remember(call.recording.application, call.spec.slug, job, call.route.key.id)
-        after = headers.retry_after(found) or core.retry_after_of(body)
+        _learn_job(call, call.spec.job_of(body) if judged.outcome is Outcome.OK else None)
+        after = headers.retry_after(found) or call.spec.retry_after_of(body)
         core.learn(here.rota, call.route, judged, after, now)
         call.recording.end(judged)
 
     response.raw = RecordedBody(raw, secret, ended)
     return response
+
+
+def _learn_job(call: _Call, job: Job | None) -> None:
+    here, name = desk.mine(), (call.recording.application, call.spec.slug)
+    if job is not None and jobs.learn(here.rota, *name, call.route, job):
+        told = here.directory.run(lambda: jobs.share(*name, job.id, call.route.key.id))
+        with contextlib.suppress(directory.Unavailable, TimeoutError):
+            told.result(directory.WAIT)
 
 
 def _end_without_answer(call: _Call, error: Exception) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from keys.providers import answers
+from keys.providers import answers, jobs
 
 
 class Kind(StrEnum):
@@ -148,13 +148,27 @@ class ProviderSpec:
     def read_probe(self, status: int, content_type: str, body: bytes) -> Reading:
         """What the answer to the probe says. Only OK and the KEY_ kinds are determinate."""
         reading = self.read(status, content_type, body)
-        if reading.kind is Kind.OK and not self.proves_live(content_type, body):
+        proven = status == 200 and self.proves_live(content_type, body)
+        if reading.kind is Kind.OK and not proven:
             return Reading(Kind.UNKNOWN, "unexpected_answer")
         return reading
 
     def proves_live(self, content_type: str, body: bytes) -> bool:
         """Whether a success of the probe is the answer that only a live key gets."""
         return isinstance(answers.parse(content_type, body).data, dict | list)
+
+    def job_of(self, body: bytes) -> jobs.Job | None:
+        """The asynchronous job that a good answer names: only the key that made it can fetch it."""
+        return jobs.job_of(body)
+
+    def jobs_asked(self, path: str, body: bytes) -> list[str]:
+        """Ids of jobs that a request may be fetching: in its path, or named in its body."""
+        named = [segment for segment in path.split("/") if _is_id(segment)]
+        return [*named, job] if (job := jobs.job_in(body)) else named
+
+    def retry_after_of(self, body: bytes) -> float | None:
+        """Seconds to wait, where an answer names them in its body."""
+        return jobs.retry_after_of(body)
 
     def endpoint_of(self, path: str) -> str:
         """`path` with ids replaced by `{id}`, for grouping; at most 200 characters."""

@@ -6,13 +6,15 @@ import pytest
 
 from keys import lifecycle
 from keys.audit import Actor
-from keys.models import AppKey, ProviderKey
+from keys.models import AppKey, CacheEntry, ProviderKey
 from keys.states import Stage
 from tests.factories import ProviderKeyFactory, add_version
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
 from tests.live import SLACK
 from tests.upstream import Upstream
+from usage.gateway import desk
+from usage.gateway.pools import Rota
 
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -129,3 +131,32 @@ def test_a_job_is_fetched_with_the_key_that_made_it(
         assert provider.requests[-1].json()["key"] == maker
         gateway.post("/api/v6/images/fetch", json={"key": key, "request_id": 4711})
         assert provider.requests[-1].json()["key"] == maker
+
+
+def test_another_process_fetches_a_job_with_the_key_that_made_it(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
+) -> None:
+    """A process that has just begun knows nothing but what the database tells it."""
+    ProviderKeyFactory(
+        application=provider_key.application, secret="second", verdict=provider_key.verdict
+    )
+    for number in range(4700, 4706):
+        provider.answer(200, {"status": "processing", "id": number, "output": []})
+        assert status(gateway, key) == 200
+        maker = provider.requests[-1].json()["key"]
+        desk.mine().rota = Rota()
+        gateway.post(f"/api/v6/images/fetch/{number}", json={"key": key})
+        assert provider.requests[-1].json()["key"] == maker
+
+
+def test_what_is_done_and_what_one_key_made_is_not_kept(
+    gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
+) -> None:
+    provider.answer(200, {"status": "processing", "id": 1, "output": []})
+    assert status(gateway, key) == 200
+    ProviderKeyFactory(
+        application=provider_key.application, secret="second", verdict=provider_key.verdict
+    )
+    provider.answer(200, {"status": "success", "id": 2, "output": []})
+    assert status(gateway, key) == 200
+    assert not CacheEntry.objects.filter(key__contains="job:").exists()

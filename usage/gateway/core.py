@@ -8,8 +8,6 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import orjson
-
 from keys import vault
 from keys.providers.base import Kind, ProviderSpec
 from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
@@ -31,6 +29,7 @@ class Route:
     key: PoolKey
     version: SealedVersion
     secret: vault.Secret
+    alone: bool = False  # the pool has no other key
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def choose(rota: Rota, pool: Pool, now: float, preferred: str = "") -> Route:
         version = rota.version(key, now)
         slot = vault.provider_key_slot(key.application, key.id, version.number)
         try:
-            return Route(key, version, vault.unseal(slot, version.sealed))
+            return Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)
         except vault.Sealed as error:
             raise errors.denial("sealed") from error
         except vault.Undecryptable:
@@ -193,39 +192,3 @@ def learn(
         rota.rest(route.key.id, retry_after, now)
     elif found.outcome is Outcome.KEY_ERROR and found.code == "key_invalid":
         rota.refused(route.key.id, route.version.number, now)
-
-
-def retry_after_of(body: bytes) -> float | None:
-    """ModelsLab names the seconds in the body."""
-    if b'"retry_after"' not in body:
-        return None
-    try:
-        seconds = orjson.loads(body)["retry_after"]
-    except (orjson.JSONDecodeError, TypeError, KeyError):
-        return None
-    return float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
-
-
-def job_of(body: bytes) -> str:
-    """The id by which an asynchronous answer is fetched later; empty when there is none."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    if not isinstance(answer, dict) or answer.get("status") not in ("processing", "success"):
-        return ""
-    job = answer.get("id") or answer.get("execution_id")
-    return str(job) if isinstance(job, int | str) else ""
-
-
-def jobs_asked(path: str, body: bytes) -> list[str]:
-    """Ids of jobs that a request may be fetching: its path's segments, or the body's id."""
-    named = [part for part in path.split("/") if any(map(str.isdigit, part))]
-    if b'"request_id"' in body:
-        try:
-            asked = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return named
-        if isinstance(asked, dict):
-            named.append(str(asked.get("request_id", "")))
-    return named

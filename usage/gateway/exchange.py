@@ -1,6 +1,7 @@
 """One call through the gateway: read, decide, ask, relay, record."""
 
 import asyncio
+import contextlib
 import logging
 import time
 import traceback
@@ -12,7 +13,7 @@ from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
 from usage.events import Source
-from usage.gateway import core, desk, errors, headers, lookup, paths
+from usage.gateway import core, desk, errors, headers, jobs, lookup, paths
 from usage.gateway.admission import Admission
 from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
@@ -106,9 +107,13 @@ class Exchange:
         directory = self._desk.directory
         pool = await lookup.find(directory, directory.pools, (application, spec.slug))
         rota, now, preferred = self._desk.rota, time.time(), ""
-        if len(pool) > 1:
-            jobs = core.jobs_asked(outgoing.path, outgoing.body)
-            preferred = rota.maker(application, spec.slug, jobs)
+        if len(pool) > 1 and (asked := spec.jobs_asked(outgoing.path, outgoing.body)):
+            preferred = rota.maker(application, spec.slug, asked)
+            if not preferred:
+                with contextlib.suppress(Denial):  # nobody can say: any key may be right
+                    preferred = await lookup.run(
+                        directory, lambda: jobs.shared(application, spec.slug, asked)
+                    )
         try:
             route = core.choose(rota, pool, now, preferred)
         except SynchronousOnlyOperation:  # the data key isn't open yet in this process

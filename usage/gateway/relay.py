@@ -4,6 +4,7 @@ The record is written before the last bytes leave, so a caller who has the whole
 count on its being in the ledger.
 """
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ import aiohttp
 
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
+from keys.providers.jobs import Job
 from usage.events import Outcome
-from usage.gateway import core, desk, errors, headers
+from usage.gateway import core, desk, errors, headers, jobs, lookup
 from usage.gateway.answer import BadEncoding, Masking, Unpacker
 from usage.gateway.core import Judgement, Route
+from usage.gateway.errors import Denial
 from usage.gateway.links import links_of
 from usage.gateway.transport import faults
 from usage.redaction import mask_escaped
@@ -42,6 +45,7 @@ class Relay:
         self._asked = asked
         self._route = route
         self._response = response
+        self._job: Job | None = None  # to be told to other processes
         self._secrets = (route.secret.reveal(),)
         self._links = links_of(spec.slug, spec.base_url)
         self._type = response.headers.get("Content-Type", "")
@@ -88,6 +92,7 @@ class Relay:
         found = self._judge()
         self._exchange.recording.bytes_out = len(body)
         self._exchange.recording.status = self._response.status
+        await self._share()
         self._exchange.inbound.unwatch()
         self._exchange.end(found)
         await self._start(len(body))
@@ -138,6 +143,7 @@ class Relay:
     async def _finish(self, last: bytes) -> None:
         found = self._judge()
         self._exchange.recording.bytes_out += len(last)
+        await self._share()
         self._exchange.inbound.unwatch()
         self._exchange.end(found)
         await self._exchange.send({"type": "http.response.body", "body": last})
@@ -160,20 +166,31 @@ class Relay:
         )
         rota, now = desk.mine().rota, time.time()
         if found.outcome is Outcome.OK and self._is_json:
-            self._remember(body)
+            self._learn(self._spec.job_of(body))
         elif found.outcome is not Outcome.OK:
-            after = headers.retry_after(self._response.raw_headers) or core.retry_after_of(body)
+            told = headers.retry_after(self._response.raw_headers)
+            after = told or self._spec.retry_after_of(body)
             core.learn(rota, self._route, found, after, now)
         return found
 
-    def _remember(self, body: bytes) -> None:
-        if b'"id"' not in body and b'"execution_id"' not in body:
+    def _learn(self, job: Job | None) -> None:
+        application = self._exchange.recording.application
+        rota = desk.mine().rota
+        if jobs.learn(rota, application, self._spec.slug, self._route, job):
+            self._job = job
+
+    async def _share(self) -> None:
+        """Before the caller can ask another process for the job."""
+        if self._job is None:
             return
-        job = core.job_of(body)
-        if job:
-            application = self._exchange.recording.application
-            rota = desk.mine().rota
-            rota.remember(application, self._spec.slug, job, self._route.key.id)
+        told = (
+            self._exchange.recording.application,
+            self._spec.slug,
+            self._job.id,
+            self._route.key.id,
+        )
+        with contextlib.suppress(Denial):
+            await lookup.run(desk.mine().directory, lambda: jobs.share(*told))
 
     def _header(self, name: str) -> str:
         return self._response.headers.get(name, "")
