@@ -19,7 +19,6 @@ from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key, target_of
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.rotation import forget_verdict
 from keys.lifecycle.versions import slot_of
 from keys.models import (
     AppKeyVersion,
@@ -228,7 +227,7 @@ def _mark(report: Report) -> None:
         elif key.verdict == Verdict.UNDECRYPTABLE:
             with transaction.atomic():
                 hold_key(key)
-                forget_verdict(key, timezone.now())
+                health.forget(key, timezone.now())
 
 
 def _evidence(version: int) -> Evidence:

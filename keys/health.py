@@ -14,14 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from keys import changes, providers
-from keys.models import Check, ProviderKey, ProviderKeyVersion
+from keys import changes, providers, timeline
+from keys.models import ProviderKey, ProviderKeyVersion
 from keys.providers import Kind, UnknownProvider
 from keys.states import CONFIRM_AFTER, KeyState, Stage, Standing, Verdict, judge
 
 MESSAGE_LIMIT = 200  # characters
 CODE_LIMIT = 60
-TIMELINE_LIMIT = 500  # checks kept of one key, besides those that moved its verdict
 DEAD_EVERY = timedelta(seconds=55)  # a dead key, in its first hour
 DEAD_FIRST = timedelta(hours=1)
 DEAD_BACK_OFF = 4  # after that: a quarter of the time it has been dead
@@ -154,7 +153,7 @@ def _weigh(key_id: str, evidence: Evidence) -> Verdict | None:
     before, after = key.standing, judge(key.standing, evidence.meaning, evidence.at)
     moved = after.verdict if after.verdict != before.verdict else None
     _write_standing(key, before, after, evidence)
-    _write_check(key, evidence, moved or "")
+    timeline.write(key, evidence, moved or "")
     return moved
 
 
@@ -179,7 +178,22 @@ def _set_aside(key: ProviderKey, evidence: Evidence) -> None:
     if _current(key, evidence.version):
         fields["next_check_at"] = _due(key, key.standing, evidence.at)
     ProviderKey.objects.filter(pk=key.pk).update(**fields)
-    _write_check(key, evidence, "")
+    timeline.write(key, evidence, "")
+
+
+def forget(key: ProviderKey, now: datetime) -> None:
+    """The verdict spoke of another secret: nothing is known of this one, and a check is due.
+
+    In the caller's transaction.
+    """
+    ProviderKey.objects.filter(pk=key.pk).update(
+        verdict=Verdict.UNCHECKED,
+        verdict_at=now,
+        refused_at=None,
+        evidence={},
+        next_check_at=now,
+    )
+    changes.bump()
 
 
 def _evidence_at(key: ProviderKey) -> datetime | None:
@@ -233,27 +247,6 @@ def checkable(slug: str) -> bool:
         return False
 
 
-def _write_check(key: ProviderKey, evidence: Evidence, moved_to: str) -> None:
-    """One line of the timeline; now and then the oldest quiet ones go."""
-    check = Check.objects.create(
-        key=key,
-        version=evidence.version,
-        at=evidence.at,
-        via=evidence.via,
-        meaning=evidence.meaning,
-        status=evidence.status,
-        code=evidence.code,
-        message=evidence.message,
-        latency_ms=evidence.latency_ms,
-        moved_to=moved_to,
-    )
-    if check.pk % 50 == 0:
-        quiet = Check.objects.filter(key=key, moved_to="").order_by("-at")
-        oldest = quiet.values_list("at", flat=True)[TIMELINE_LIMIT : TIMELINE_LIMIT + 1].first()
-        if oldest:
-            quiet.filter(at__lte=oldest).delete()
-
-
 def _current(key: ProviderKey, version: int) -> bool:
     rows = ProviderKeyVersion.objects.filter(key=key, number=version, stage=Stage.CURRENT)
     return rows.exists()
@@ -270,7 +263,7 @@ def _suspect(key: ProviderKey, evidence: Evidence) -> None:
         fields["next_check_at"] = timezone.now()
     same = ProviderKey.objects.filter(pk=key.pk, refused_at=None, checked_at=key.checked_at)
     if same.update(**fields):
-        _write_check(key, evidence, "")
+        timeline.write(key, evidence, "")
 
 
 def _refresh(key: ProviderKey, evidence: Evidence) -> None:

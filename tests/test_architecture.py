@@ -63,6 +63,7 @@ SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's ot
     "usage/recorded.py": "wraps the body of its answer",
     "usage/gateway/transport.py": "asks through the session of keys.outbound.aio",
     "usage/gateway/relay.py": "the type of its answer",
+    "usage/demo.py": "the errors that KeyedSession raises",
     "usage/management/commands/demo_fill.py": "the type of KeyedSession's answer",
 }
 HTTP = re.compile(r"^(requests|aiohttp|urllib3|httpx|http\.client|urllib\.request)\b")

@@ -1,8 +1,6 @@
 """A provider key's new secret: pending, tested, current; the old one serves on as previous."""
 
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -67,18 +65,6 @@ def promote(actor: Actor, key: ProviderKey, version: ProviderKeyVersion, **detai
     note_key(actor, Action.ROTATION_PROMOTED, key, version=version.number, **detail)
 
 
-def forget_verdict(key: ProviderKey, now: datetime) -> None:
-    """The verdict spoke of another secret: nothing is known of this one, and a check is due."""
-    unknown: dict[str, Any] = {
-        "verdict": Verdict.UNCHECKED,
-        "verdict_at": now,
-        "refused_at": None,
-        "evidence": {},
-        "next_check_at": now,
-    }
-    ProviderKey.objects.filter(pk=key.pk).update(**unknown)
-
-
 def _begin(
     actor: Actor, key: ProviderKey, secret: Secret, overlap: int, silent: int | None
 ) -> ProviderKeyVersion:
@@ -120,7 +106,7 @@ def _settle(
         else:
             versions.move(version, Stage.TESTED, evidence=kept)
             promote(actor, key, version, tested=evidence is not None)
-            forget_verdict(key, timezone.now())
+            health.forget(key, timezone.now())
             if evidence:
                 health.record(key.pk, evidence)
         key.refresh_from_db()

@@ -6,13 +6,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from keys import health
 from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_overlap
 from keys.lifecycle.journal import Key, note_key
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.rotation import forget_verdict, promote
+from keys.lifecycle.rotation import promote
 from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import Stage
 
@@ -31,7 +32,7 @@ def finish_rotation(actor: Actor, key: Key) -> None:
             if was == Stage.PENDING:
                 versions.move(waiting, Stage.TESTED)
             promote(actor, key, waiting, on_purpose=True, stage=was)
-            forget_verdict(key, now)
+            health.forget(key, now)
         elif previous is not None:
             versions.retire(previous, now)
             note_key(actor, Action.ROTATION_FINISHED, key, retired=previous.number)
@@ -54,7 +55,7 @@ def cancel_rotation(actor: Actor, key: Key) -> None:
             versions.retire(dropped, now)
             versions.move(previous, Stage.CURRENT, retires_at=None, promoted_at=now)
             if isinstance(key, ProviderKey):
-                forget_verdict(key, now)
+                health.forget(key, now)
             note_key(
                 actor,
                 Action.ROTATION_CANCELLED,

@@ -7,7 +7,7 @@ from keys.outbound.aio import connector, resolver
 from keys.outbound.errors import Blocked, OutboundError
 from keys.outbound.fetching import Reply, fetch
 from keys.outbound.pinned import PinnedAdapter
-from keys.outbound.rules import check_host, check_url
+from keys.outbound.rules import check_host, check_url, proxy_for
 
 __all__ = [
     "Blocked",
@@ -18,5 +18,6 @@ __all__ = [
     "check_url",
     "connector",
     "fetch",
+    "proxy_for",
     "resolver",
 ]

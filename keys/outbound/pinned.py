@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from keys.outbound.deadline import current
-from keys.outbound.rules import check_address, check_url
+from keys.outbound.rules import check_address, check_url, proxy_for
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]  # of getaddrinfo
 
@@ -49,7 +49,7 @@ class PinnedAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Sends one request to one server. Raises Blocked, and what `requests` raises."""
-        proxy = settings.OUTBOUND_PROXY
+        proxy = proxy_for(request.url or "")
         if proxy:  # which resolves the name itself
             check_url(request.url or "", request.url or "")
         return super().send(

@@ -76,6 +76,16 @@ def is_allowed(host: str, port: int) -> bool:
     return bool(settings.OUTBOUND_PROXY) and (host, port) == _proxy()
 
 
+def proxy_for(url: str) -> str:
+    """The proxy that `url` is asked through, or empty: this machine's own are not the proxy's."""
+    if not settings.OUTBOUND_PROXY:
+        return ""
+    _, host, _, _ = _parts(url)
+    literal = _literal(host)
+    near = host == "localhost" or (literal is not None and literal.is_loopback)
+    return "" if near else settings.OUTBOUND_PROXY
+
+
 def check_address(name: str, address: str, port: int, *, plain: bool) -> None:
     """Raises Blocked unless a connection to `address`, resolved from `name`, may be made.
 

@@ -7,9 +7,10 @@ import pytest
 from pytest_django import Settings
 
 from keys import changes, health
-from keys.health import TIMELINE_LIMIT, Evidence
+from keys.health import Evidence
 from keys.models import Check, ProviderKey
 from keys.states import KeyState, Stage, Verdict
+from keys.timeline import LIMIT
 from tests.factories import add_version
 from tests.health.conftest import START, after, timeline
 
@@ -163,13 +164,13 @@ def test_the_timeline_is_bounded_and_keeps_what_moved(key: ProviderKey, see: See
     see(Verdict.LIVE, 0)
     old = [
         Check(key=key, version=1, at=after(number), via="probe", meaning=Verdict.LIVE)
-        for number in range(1, TIMELINE_LIMIT + 200)
+        for number in range(1, LIMIT + 200)
     ]
     Check.objects.bulk_create(old)
     for number in range(60):
         see(Verdict.LIVE, 10_000 + number)
     kept = Check.objects.filter(key=key)
-    assert kept.count() <= TIMELINE_LIMIT + 60
+    assert kept.count() <= LIMIT + 60
     assert kept.filter(moved_to="live").exists()
 
 

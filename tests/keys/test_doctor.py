@@ -14,7 +14,14 @@ from pytest_django import Settings
 from keys import doctor, lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle.versions import slot_of
-from keys.models import AppKey, Application, ProviderKey, User, VaultExamination
+from keys.models import (
+    AppKey,
+    Application,
+    ChangeCounter,
+    ProviderKey,
+    User,
+    VaultExamination,
+)
 from keys.states import Stage, Verdict
 from keys.vault import Sealed
 from tests.keys.conftest import Acme
@@ -60,9 +67,11 @@ def test_a_secret_that_does_not_open_makes_its_key_undecryptable_until_it_does(
     provider_key.refresh_from_db()
     assert provider_key.verdict == Verdict.UNDECRYPTABLE
     provider_key.versions.update(sealed=whole)
+    before = ChangeCounter.objects.get().value
     assert codes() == []
     provider_key.refresh_from_db()
     assert provider_key.verdict == Verdict.UNCHECKED
+    assert ChangeCounter.objects.get().value > before  # every gateway looks again
     assert provider_key.next_check_at <= timezone.now()  # type: ignore[operator]
 
 

@@ -171,6 +171,16 @@ def test_the_configured_proxy_is_used(upstream: Upstream, settings: Settings) ->
         fetch("GET", "https://10.0.0.1/me")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machines_own_are_not_asked_through_the_proxy(
+    upstream: Upstream, settings: Settings, host: str
+) -> None:
+    settings.OUTBOUND_PROXY = "http://127.0.0.1:1"
+    settings.OUTBOUND_ALLOW = [f"{host}:{upstream.port}"]
+    assert fetch("GET", f"http://{host}:{upstream.port}/me").status == 200
+    assert upstream.requests[0].target == "/me"
+
+
 def test_a_body_is_read_up_to_its_limit(upstream: Upstream, settings: Settings) -> None:
     settings.OUTBOUND_ALLOW = [upstream.host]
     upstream.answer(200, (b"x" * 1024 for _ in range(10_000)))

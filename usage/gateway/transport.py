@@ -79,7 +79,7 @@ async def ask(
             headers=sent,
             data=body,
             allow_redirects=False,
-            proxy=settings.OUTBOUND_PROXY or None,
+            proxy=outbound.proxy_for(url) or None,
         )
     try:
         yield response
