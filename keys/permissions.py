@@ -109,6 +109,15 @@ def visible_events(user: Anybody) -> QuerySet[AuditEvent]:
     )
 
 
+def applications_with(user: Anybody, act: Act) -> QuerySet[Application]:
+    """The applications in which this user may do the act."""
+    if is_site_admin(user):
+        return visible_applications(user)
+    if not isinstance(user, User) or not user.is_active:
+        return Application.objects.none()
+    return visible_applications(user).filter(pk__in=applications_for(user, act))
+
+
 def applications_for(user: User, act: Act) -> QuerySet[Membership, str]:
     """Ids of the applications in which this user's role allows the act (no site admin's right)."""
     roles = [role for role, acts in ALLOWED.items() if act in acts]

@@ -1,6 +1,8 @@
 """What `manage.py up` makes sure of before anything is served. Each step can be repeated."""
 
+import fcntl
 import hashlib
+import os
 import secrets
 import shutil
 import socket
@@ -58,6 +60,26 @@ def check_data_dir() -> None:
             f"cannot write to {settings.DATA_DIR} ({error.strerror}): "
             "name another place with KEYDECK_DATA_DIR"
         ) from error
+
+
+def hold_data_dir() -> int:
+    """Makes this process the only one that serves the data directory; returns the lock.
+
+    It lasts as long as the descriptor is open. Raises StartupError where another holds it.
+    """
+    descriptor = os.open(settings.DATA_DIR / "serving", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        where = os.read(descriptor, 200).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise StartupError(
+            f"Keydeck already runs on {settings.DATA_DIR}: {where or 'look for its process'}. "
+            "A second one needs a KEYDECK_DATA_DIR of its own"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{settings.PUBLIC_URL}\n".encode())
+    return descriptor
 
 
 def migrate() -> int:

@@ -1,5 +1,6 @@
 """Forms about keys: connect, add, create, rotate, limits, reveal."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,8 +11,15 @@ from keys.models import Application, ProviderKey
 from keys.providers import all_specs
 
 
+def told_apart(named: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Choices (slug, name), with the slug behind a name that occurs twice."""
+    choices = list(named)
+    names = Counter(name for _, name in choices)
+    return [(slug, f"{name} ({slug})" if names[name] > 1 else name) for slug, name in choices]
+
+
 def provider_choices() -> list[tuple[str, str]]:
-    return [(spec.slug, spec.name) for spec in all_specs()]
+    return told_apart((spec.slug, spec.name) for spec in all_specs())
 
 
 class ProviderKeyForm(forms.Form):
@@ -50,7 +58,7 @@ class ConnectForm(forms.Form):
 
     def __init__(self, *args: Any, applications: Iterable[Application], **options: Any) -> None:
         super().__init__(*args, **options)
-        mine = [(application.slug, application.name) for application in applications]
+        mine = told_apart((application.slug, application.name) for application in applications)
         choose = [("", "Choose one")] if mine else []
         offered = [*choose, (self.NEW, "New application…"), *mine]
         self.fields["application"].choices = offered  # type: ignore[attr-defined]

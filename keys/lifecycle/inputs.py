@@ -52,6 +52,10 @@ def clean_secret(secret: Secret | str) -> tuple[Secret, bool]:
     text = given.strip()
     if not text:
         raise Invalid("secret", "The secret is empty.")
+    if text.startswith(("kd_live_", "kd_test_")):
+        raise Invalid(
+            "secret", "This is an app key of Keydeck: paste the key that the provider gave you."
+        )
     if len(text) > LONGEST_SECRET:
         raise Invalid("secret", f"The secret is longer than {LONGEST_SECRET} characters.")
     if any(character.isspace() or not character.isprintable() for character in text):

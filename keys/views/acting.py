@@ -117,10 +117,7 @@ def refused(request: HttpRequest, url: str, error: LifecycleError | VaultError) 
 
 
 def _go(request: HttpRequest, url: str) -> HttpResponse:
-    htmx = request.htmx  # type: ignore[attr-defined]
-    if not htmx:
-        return HttpResponseRedirect(url)
-    page, _, part = url.partition("#")
-    # Sent to a part of the page it shows, a browser would scroll and load nothing new.
-    stays = part and (htmx.current_url_abs_path or "").partition("#")[0] == page
-    return HttpResponseClientRedirect(page if stays else url)
+    # An address with a part (#…) of the page it is on would scroll and load nothing new.
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(url)
+    return HttpResponseRedirect(url)

@@ -194,7 +194,7 @@ def app_key_limits(request: HttpRequest, slug: str, id: str) -> HttpResponse:
 def issued(request: HttpRequest, key: AppKey, text: str, message: str) -> HttpResponse:
     """The key's page, where it is copied; in an application that shows keys once, its text."""
     if not Application.objects.get(pk=key.application_id).show_app_keys_once:
-        return done(request, f"{_page(key)}#code", message)
+        return done(request, _page(key), message)
     template = "keys/app_key_once.html"
     return ask(request, template, ConfirmForm(), back=_page(key), key=key, revealed=text)
 

@@ -20,11 +20,7 @@ from keys.views.provider_keys import existing_url, page_of, tell_verdict
 def connect(request: HttpRequest) -> HttpResponse:
     """The one form: application, provider, secret; both keys come out of it."""
     user = person(request)
-    mine = [
-        application
-        for application in permissions.visible_applications(user)
-        if permissions.may(user, application, Act.MANAGE_PROVIDER_KEYS)
-    ]
+    mine = permissions.applications_with(user, Act.MANAGE_PROVIDER_KEYS)
     start = {name: request.GET.get(name, "") for name in ("application", "provider")}
     form = ConnectForm(posted(request), applications=mine, initial=start)
 

@@ -16,7 +16,7 @@ from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import provider_of, rotation_urls
 from keys.views.details import details_url
-from keys.views.rows import provider_key_rows, rights
+from keys.views.rows import provider_key_rows, rights, waiting_app_key
 
 CHECKS_SHOWN = 25
 AUDIT_SHOWN = 10
@@ -80,7 +80,8 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     if answer := step_up(request):
         return answer
     # A secret that is refused is of no use beside the new one.
-    start = {"overlap": "0"} if key.verdict == Verdict.DEAD else {}
+    was_dead = key.verdict == Verdict.DEAD
+    start = {"overlap": "0"} if was_dead else {}
     others = [other for other in lifecycle.same_secret(key) if _may_rotate(request, other)]
     form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
@@ -98,6 +99,9 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
         if version.stage == Stage.CURRENT:
             moved = len(form.chosen()) - len(refused)
             more = f", and so do {moved} of other applications" if moved else ""
+            if was_dead and key.last_used_at is None and (app_key := waiting_app_key(key)):
+                message = f"{key.name} works now. Copy the app key or a snippet."
+                return done(request, reverse("app_key", args=[slug, app_key.pk]), message)
             return done(request, page_of(key), f"{key.name} uses the new secret now{more}.")
         messages.warning(
             request,

@@ -123,6 +123,15 @@ def listed(keys: QuerySet[Key], number: str | None) -> Page[Key]:
     return Paginator(keys.order_by(last, "name"), PER_PAGE).get_page(number)
 
 
+def waiting_app_key(key: ProviderKey) -> AppKey | None:
+    """The app key that was made with this provider key and has not been used yet, if any."""
+    rows = AppKey.objects.filter(
+        application=key.application, state=KeyState.ACTIVE, last_used_at=None
+    )
+    made = rows.select_related("application").order_by("-created_at")[:50]
+    return next((row for row in made if row.providers == [key.provider]), None)
+
+
 def rights(user: User, application: Application) -> dict[str, bool]:
     """What this user may do here, for the templates: act -> yes or no."""
     acts = permissions.acts_of(user, application)

@@ -76,6 +76,14 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         assert "KEYDECK_SANDBOX_PORT=" in _refused(keydeck)
 
 
+def test_a_second_one_on_the_same_data_is_told_where_the_first_is(keydeck: Keydeck) -> None:
+    second = Keydeck(keydeck.data_dir)
+    line = _refused(second)
+    assert "already runs" in line
+    assert f"http://localhost:{keydeck.port}" in line
+    assert ask("GET", f"{keydeck.url}/healthz").status == 200
+
+
 def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert str(tmp_path / "file") in _refused(Keydeck(tmp_path / "file"))

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from keys.models import AppKey, Application, ProviderKey, User
-from tests.factories import ProviderKeyFactory
-from tests.pages.conftest import SECRET, page_of
+from keys.states import Role
+from tests.factories import ApplicationFactory, MembershipFactory, ProviderKeyFactory
+from tests.pages.conftest import LIVE, SECRET, page_of
 from tests.upstream import Upstream
 
 ClientOf = Callable[..., Client]
@@ -157,3 +159,45 @@ def test_an_application_that_shows_keys_once_shows_it_now(
     assert "Copy " in answer.content.decode()
     assert "kd_live_" in answer.content.decode()
     assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_right_secret_after_a_wrong_one_lands_on_the_snippet_after_all(
+    client_of: ClientOf, owner: User, refusing: Upstream
+) -> None:
+    client = client_of(owner)
+    connect(client)
+    key, app_key = ProviderKey.objects.get(), AppKey.objects.get()
+    refusing.answer(200, LIVE)
+    answer = client.post(page_of(key, "rotate"), {"secret": "another-right-one", "overlap": "0"})
+    assert answer.headers["Location"] == page_of(app_key)
+
+
+def test_an_app_key_pasted_as_a_providers_is_not_sent_to_the_provider(
+    client_of: ClientOf, owner: User, provider: Upstream
+) -> None:
+    answer = connect(client_of(owner), secret="kd_live_TVS2h7YS3VkO_abc")
+    assert "paste the key that the provider gave you" in answer.content.decode()
+    assert provider.requests == []
+    assert not ProviderKey.objects.exists()
+
+
+def test_applications_of_one_name_can_be_told_apart(client_of: ClientOf, owner: User) -> None:
+    MembershipFactory(
+        application=ApplicationFactory(slug="shop-2", name="Shop"), user=owner, role=Role.OWNER
+    )
+    page = client_of(owner).get(reverse("connect")).content.decode()
+    assert ">Shop (shop)<" in page
+    assert ">Shop (shop-2)<" in page
+
+
+def test_the_form_costs_the_same_for_many_applications(
+    client_of: ClientOf, owner: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = client_of(owner)
+    client.get(reverse("connect"))
+    with django_assert_num_queries(20, exact=False) as first:
+        client.get(reverse("connect"))
+    for _ in range(5):
+        MembershipFactory(application=ApplicationFactory(), user=owner, role=Role.OWNER)
+    with django_assert_num_queries(len(first)):
+        client.get(reverse("connect"))

@@ -38,10 +38,11 @@ class Command(BaseCommand):
             raise CommandError("stopped before it served", returncode=130) from None
 
     def _serve(self) -> None:
+        startup.check_data_dir()
+        lock = startup.hold_data_dir()
         listener = startup.listen(settings.PORT)
         if settings.DEMO:
             startup.listen(settings.SANDBOX_PORT, "KEYDECK_SANDBOX_PORT").close()
-        startup.check_data_dir()
         with self._step("pages") as say:
             say("static files collected" if startup.collect_static() else "up to date")
         words = [*self._prepare(), "stop      Ctrl-C"]
@@ -49,6 +50,7 @@ class Command(BaseCommand):
             address.note(settings.DATA_DIR, settings.SANDBOX_PORT)
         connections.close_all()
         os.set_inheritable(listener.fileno(), True)
+        os.set_inheritable(lock, True)  # the supervisor holds it to its end
         _become_supervisor(listener.fileno(), "".join(f"\n  {line}" for line in ["", *words, ""]))
 
     def _prepare(self) -> list[str]:
