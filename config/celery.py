@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # task name -> seconds between wake-ups. A message not taken by the next tick is dropped.
 BEAT: dict[str, float] = {
     "keys.tasks.check_due": 1.0,
+    "keys.tasks.watch_due": 2.0,
     "keys.tasks.end_overlaps": 2.0,
     "keys.tasks.expire_app_keys": 15.0,
     "keys.tasks.rotate_data_keys": 5.0,

@@ -212,9 +212,6 @@ def _write_standing(
     if evidence.meaning not in _UNDETERMINED or key.verdict in _UNDETERMINED:
         key.evidence = evidence.as_json()
         key.checked_at = evidence.at
-    answered = evidence.meaning not in (*_UNDETERMINED, Verdict.UNDECRYPTABLE)
-    if key.state == KeyState.REVOKED and answered:
-        key.live_at_provider = evidence.meaning is not Verdict.DEAD
     key.next_check_at = _due(key, after, evidence.at)
     key.lease_until = None
     key.save(
@@ -224,7 +221,6 @@ def _write_standing(
             "refused_at",
             "evidence",
             "checked_at",
-            "live_at_provider",
             "next_check_at",
             "lease_until",
         ]
@@ -232,10 +228,8 @@ def _write_standing(
 
 
 def _due(key: ProviderKey, standing: Standing, at: datetime) -> datetime | None:
-    if not checkable(key.provider):
+    if key.state == KeyState.REVOKED or not checkable(key.provider):
         return None
-    if key.state == KeyState.REVOKED and standing.verdict is Verdict.DEAD:
-        return None  # the provider refuses it: nothing is left to look for
     return next_check(standing, at, key.verdict_at)
 
 

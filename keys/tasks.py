@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from keys import doctor, lifecycle, validation
+from keys import doctor, lifecycle, validation, watching
 from keys.audit import Actor
 
 
@@ -11,6 +11,12 @@ from keys.audit import Actor
 def check_due() -> int:
     """Checks the provider keys that are due."""
     return validation.check_due()
+
+
+@shared_task
+def watch_due() -> int:
+    """Looks whether providers still take secrets that were ended here."""
+    return watching.watch_due()
 
 
 @shared_task

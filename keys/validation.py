@@ -4,7 +4,7 @@ What is due are rows with leases: a worker that dies in the middle leaves them d
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -98,7 +98,27 @@ def check_due(now: datetime | None = None, limit: int = 50) -> int:
     return len(cases)
 
 
-@dataclass(frozen=True, slots=True)
+def probe_versions(
+    versions: Iterable[ProviderKeyVersion],
+) -> Iterator[tuple[ProviderKeyVersion, Evidence | None]]:
+    """Asks about these versions side by side, current or not; None where there is no way to ask.
+
+    Nothing is recorded. Raises Sealed.
+    """
+    specs = {spec.slug: spec for spec in providers.all_specs()}
+    asked: dict[_Case, ProviderKeyVersion] = {}
+    for version in versions:
+        spec = specs.get(version.key.provider)
+        case = _case_of(spec, version.key, version) if spec else None
+        if case is None:
+            yield version, None
+        else:
+            asked[case] = version
+    for case, evidence in _probe_all(list(asked)):
+        yield asked[case], evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Case:
     """One key to look at. Without a secret it doesn't open any more."""
 
@@ -115,7 +135,11 @@ def _case(key: ProviderKey) -> _Case | None:
     except UnknownProvider:
         return None
     version = ProviderKeyVersion.objects.filter(key=key, stage=Stage.CURRENT).first()
-    if spec.probe is None or version is None:
+    return _case_of(spec, key, version) if version is not None else None
+
+
+def _case_of(spec: ProviderSpec, key: ProviderKey, version: ProviderKeyVersion) -> _Case | None:
+    if spec.probe is None:
         return None
     slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
     try:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from keys import audit, health, providers, validation, vault
+from keys import audit, health, providers, validation, vault, watching
 from keys.audit import Action, Actor
 from keys.health import Evidence
 from keys.lifecycle import inputs, versions
@@ -91,6 +91,8 @@ def add_version(
 def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
     """Ask the provider now, on somebody's wish; what it says is in the evidence and the verdict."""
     evidence = validation.check_now(key)
+    if key.state == KeyState.REVOKED:  # what is asked is whether the provider refuses it too
+        watching.look_now(key)
     with transaction.atomic():
         hold_key(key)
         audit.record(

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from keys import watching
 from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict
@@ -35,14 +36,16 @@ def enable(actor: Actor, key: Key) -> None:
 def revoke(actor: Actor, key: Key) -> None:
     """End the key for good.
 
-    A provider key keeps its sealed secret: whether the provider still takes it is looked at
-    until it doesn't. An app key's text is of no use to anybody any more and is dropped.
+    A provider key keeps its sealed secrets: whether the provider still takes those that were in
+    use is looked at until it doesn't. An app key's text is of no use any more and is dropped.
     """
     with transaction.atomic():
         hold_key(key)
         now = timezone.now()
         if isinstance(key, ProviderKey):
-            _move(key, "revoke", live_at_provider=None, next_check_at=now, lease_until=None)
+            _move(key, "revoke", next_check_at=None, lease_until=None)
+            held = key.versions.filter(stage__in=(Stage.CURRENT, Stage.PREVIOUS))
+            watching.watch(key, list(held.values_list("number", flat=True)), now)
         else:
             _move(key, "revoke")
             AppKeyVersion.objects.filter(key=key).update(sealed="")

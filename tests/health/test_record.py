@@ -124,21 +124,6 @@ def test_a_key_that_is_gone_is_no_error() -> None:
     assert health.record("nobody", Evidence(meaning=Verdict.LIVE, at=START)) is None
 
 
-def test_a_revoked_key_is_looked_at_until_the_provider_refuses_it(
-    key: ProviderKey, see: See
-) -> None:
-    see(Verdict.LIVE, 0)
-    ProviderKey.objects.filter(pk=key.pk).update(state=KeyState.REVOKED)
-    see(Verdict.LIVE, 300)
-    assert (key.live_at_provider, key.next_check_at is None) == (True, False)
-    see(Verdict.UNKNOWN, 600)
-    assert key.live_at_provider is True
-    see(Verdict.DEAD, 900)
-    assert (key.live_at_provider, key.next_check_at) == (False, after(960))
-    see(Verdict.DEAD, 961)
-    assert (key.live_at_provider, key.next_check_at) == (False, None)
-
-
 def test_a_disabled_key_goes_on_being_checked(key: ProviderKey, see: See) -> None:
     ProviderKey.objects.filter(pk=key.pk).update(state=KeyState.DISABLED)
     see(Verdict.LIVE, 0)

@@ -75,7 +75,9 @@ def test_a_revoked_provider_key_keeps_its_secret_and_is_due_for_a_look(
     lifecycle.revoke(actor, key)
     key.refresh_from_db()
     assert key.live_at_provider is None
-    assert key.next_check_at is not None
+    assert key.next_check_at is None  # its versions are watched instead
+    watched = key.versions.filter(watch_at__isnull=False).values_list("number", flat=True)
+    assert set(watched) == {1, 3}
     stages = dict(key.versions.values_list("number", "stage"))
     assert stages == {1: "current", 2: "failed", 3: "retired"}
     slot = vault.provider_key_slot(application.pk, key.pk, 1)
