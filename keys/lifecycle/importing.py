@@ -1,8 +1,10 @@
 """Many keys at once, from what was pasted: all of them, or none and why, row by row."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +22,9 @@ from keys.vault import Secret
 
 # One transaction holds them all: more would keep other writers waiting for seconds.
 MOST_ROWS = 1000
+
+
+_SLUG = re.compile(r"[a-z-]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ def import_keys(
         rows = pasted.read_table(text)
     except pasted.Unreadable as error:
         raise ImportRefused(str(error)) from None
+    _require_room(rows)
     with _kept(try_only):
         return Imported(_insert_all(actor, application, rows))
 
@@ -77,11 +83,11 @@ def _import_dotenv(
     rows = sorted(once.values(), key=lambda row: row.line)
     if not rows:
         raise ImportRefused("No variable in this file looks like a provider’s key.")
+    _require_room(rows)
     with _kept(try_only):
         hold_application(application.pk)  # names are chosen one by one
-        named = [
-            replace(row, name=free_name(ProviderKey, application, row.name[:90])) for row in rows
-        ]
+        taken = set(application.provider_keys.values_list("name", flat=True))
+        named = [replace(row, name=_free(row.name[:90], taken)) for row in rows]
         keys = _insert_all(actor, application, named)
         made = [_app_key_for(actor, application, key) for key in keys]
     texts = {
@@ -102,12 +108,24 @@ def _kept(try_only: bool) -> Iterator[None]:
             transaction.set_rollback(True)
 
 
-def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> list[ProviderKey]:
-    """All keys, in the caller's transaction; ImportRefused with every fault there is."""
+def _require_room(rows: Sequence[Row]) -> None:
+    """Before the database is held for them."""
     if not rows:
         raise ImportRefused("There is no row to import.")
     if len(rows) > MOST_ROWS:
         raise ImportRefused(f"These are {len(rows)} rows; at most {MOST_ROWS} go in at once.")
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """The name, or with a number behind where that is taken; it is taken from now on."""
+    numbered = (f"{wanted} {number}" for number in count(2))
+    name = next(name for name in chain([wanted], numbered) if name not in taken)
+    taken.add(name)
+    return name
+
+
+def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> list[ProviderKey]:
+    """All keys, in the caller's transaction; ImportRefused with every fault there is."""
     hold_application(application.pk)
     specs = {spec.slug: spec for spec in providers.all_specs()}
     taken = set(application.provider_keys.values_list("name", flat=True))
@@ -137,7 +155,9 @@ def _insert(
     if name in taken:
         raise Invalid("name", f"There is a key named “{name}” already.")
     if row.provider not in specs:
-        raise Invalid("provider", f"There is no provider “{row.provider[:60]}”.")
+        # What stands there may be a secret: columns get mixed up.
+        told = f" “{row.provider}”" if _SLUG.fullmatch(row.provider) else " of this name"
+        raise Invalid("provider", f"There is no provider{told}.")
     key = ProviderKey(
         name=name,
         provider=row.provider,

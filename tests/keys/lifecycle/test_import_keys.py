@@ -108,3 +108,18 @@ def test_a_name_that_is_taken_gets_a_number(actor, application, acme):
 
     made = lifecycle.import_keys(actor, application, "ACME_KEY=sk-acme-1")
     assert [key.name for key in made.keys] == ["ACME_KEY 2"]
+
+
+def test_too_many_variables_are_refused_before_the_database_is_held(
+    actor, application, acme, django_assert_max_num_queries
+):
+    text = "".join(f"ACME_KEY_{n}=sk-acme-{n:06}\n" for n in range(1001))
+    with django_assert_max_num_queries(5), pytest.raises(ImportRefused, match="1001 rows"):
+        lifecycle.import_keys(actor, application, text)
+
+
+def test_a_secret_in_the_wrong_column_is_not_repeated(actor, application, acme):
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, "sk-live-abcdef12345,prod,acme")
+
+    assert "sk-live" not in str(refused.value.faults)
