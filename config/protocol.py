@@ -14,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
 # what is read at a time, 256 KB.
 LIMIT = 64 * 1024
+# Requests sent ahead of their answers on one connection. Each costs a hundred times its bytes.
+MOST_WAITING = 16
 HEAD_TIME = 30.0  # seconds from a connection, or the first byte of a head, to the head's end
 _logger = logging.getLogger(__name__)
 _REFUSAL = (
@@ -51,6 +53,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MOST_WAITING:
+            raise ValueError("too many requests at once")  # the parser's fault to the server: 400
         super().on_message_begin()
         self._around, self._in_head = 0, True
         self._await_head()

@@ -1,17 +1,26 @@
 """The built-in sandbox (`manage.py sandbox`): ModelsLab's shapes, without its credits."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from keys.providers.base import plain_segments
 from keys.providers.modelslab import MODELSLAB, ModelsLab
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox(ModelsLab):
+    def denied(self, path: str) -> bool:
+        # Its page lists the keys it has seen, and kills them: for the operator's own browser.
+        first = plain_segments(path)[0]
+        return first in ("", "_sandbox") or ModelsLab.denied(self, path)
+
+
 @lru_cache(maxsize=4)
-def sandbox(port: int) -> ModelsLab:
+def sandbox(port: int) -> Sandbox:
     """The sandbox at `port` of this machine: all of ModelsLab's but its name and address."""
     values = {field.name: getattr(MODELSLAB, field.name) for field in fields(MODELSLAB)}
     base_url = f"http://127.0.0.1:{port}"
-    return ModelsLab(
+    return Sandbox(
         **{
             **values,
             "slug": "sandbox",

@@ -1,10 +1,13 @@
 """What a hostile caller or provider can't get past the gateway by headers and encodings."""
 
+import contextlib
 import gzip
 import json
 import socket
+import threading
 
 import pytest
+from pytest_django import Settings
 
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server
@@ -207,3 +210,27 @@ def test_a_trailer_is_no_header(gateway: Server, provider: Upstream, key: str) -
     request = head + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(body), body, credential)
     assert conversation(gateway, request).startswith(b"HTTP/1.1 401 ")
     assert provider.requests == []
+
+
+@pytest.mark.parametrize(("interim", "status"), [(3, 200), (1_000_000, 502)])
+def test_interim_answers_have_an_end(
+    gateway: Server, key: str, settings: Settings, interim: int, status: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            line, _ = listener.accept()
+            with line, contextlib.suppress(OSError):
+                line.recv(65536)
+                for _ in range(0, interim, 1000):
+                    line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * min(interim, 1000))
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        settings.PROVIDER_URLS = {"modelslab": f"http://{host}"}
+        settings.OUTBOUND_ALLOW = [host]
+        response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
+        thread.join(20)
+    assert response.status_code == status

@@ -15,7 +15,7 @@ from tests.gateway.serving import Server, wait_until
 from tests.upstream import Upstream
 from usage.gateway import desk, throttle
 from usage.gateway.throttle import BURST, OVERDRAFT, REFILL, Throttle
-from usage.models import StrangerCount
+from usage.models import Call, StrangerCount
 
 HERE = "127.0.0.1"
 
@@ -118,3 +118,17 @@ def test_a_known_key_out_of_its_place_is_asked_for_and_throttled_as_no_stranger(
     answers = [gateway.post(TEXT2IMG, json={"prompt": f"use {key}"}) for _ in range(70)]
     assert {answer.json()["error"]["code"] for answer in answers} == {"key_required"}
     assert provider.requests == []
+
+
+def test_a_revoked_key_that_goes_on_calling_is_counted_and_not_stored_each_time(
+    gateway: Server, application: Application
+) -> None:
+    revoked = AppKeyFactory(application=application, state=KeyState.REVOKED)
+    calls = int(BURST + OVERDRAFT) + 100
+    for number in range(calls):
+        path = f"/api/some/path/number-{number}"
+        gateway.post(path, json={"key": revoked.plaintext}, headers={"User-Agent": "x" * 200})
+    wait_until(lambda: StrangerCount.objects.filter(code="rate_limited").exists())
+    wait_until(lambda: Call.objects.count() >= BURST)
+    assert Call.objects.count() < calls - 20
+    assert set(Call.objects.values_list("endpoint", "user_agent")) == {("", "")}

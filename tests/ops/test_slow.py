@@ -1,6 +1,7 @@
 """Who is slow or silent holds no connection for ever, and fills no log."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Iterator
@@ -94,3 +95,19 @@ def test_malformed_requests_are_refused_without_a_line_each(
         with connect(server, b"NONSENSE\r\n\r\n") as line:
             assert all_of(line).startswith(b"HTTP/1.1 400 ")
     assert "Invalid HTTP request" not in caplog.text
+
+
+def test_requests_piled_up_before_their_answers_are_refused(server: Server) -> None:
+    with connect(server) as line:
+        with contextlib.suppress(OSError):
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000)
+        with contextlib.suppress(OSError):
+            answers = all_of(line)
+            assert answers.count(b"HTTP/1.1 200") <= protocol.MOST_WAITING + 2
+
+
+def test_a_few_requests_ahead_of_their_answers_are_answered_in_order(server: Server) -> None:
+    with connect(server) as line:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 9)
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert all_of(line).count(b"HTTP/1.1 200") == 10

@@ -142,16 +142,18 @@ class Admission:
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
         record = await self._record(text)
-        self._belongs_to(record)
-        self.describe(spec, path, text)
         now = time.time()
         try:
             core.authenticate(record, now)
         except Denial as refused:
             if refused.code == "invalid_key":
-                # Reads like an unknown one to the caller, also when there are many.
-                self._throttle(formed=True, reason=refused.reason)
+                # Reads like an unknown one to the caller, also when there are many; those are
+                # counted with the strangers', or who has a revoked key could fill the disk.
+                self._throttle(formed=True)
+            self._belongs_to(record)
             raise
+        self._belongs_to(record)
+        self.describe(spec, path, text)
         core.admit(record, spec, path, self._recording.address)
         self._inbound.vouch()
         if record.limits:
@@ -200,9 +202,8 @@ class Admission:
             ingest.count_stranger(self._asked.address, code)
         return denial(code)
 
-    def _throttle(self, *, formed: bool, reason: str = "") -> None:
+    def _throttle(self, *, formed: bool) -> None:
         wait = self._desk.throttle.take(self._asked.address, time.monotonic(), formed=formed)
         if wait:
-            if not reason:
-                ingest.count_stranger(self._asked.address, "rate_limited")
-            raise errors.throttled(wait, reason)
+            ingest.count_stranger(self._asked.address, "rate_limited")
+            raise errors.throttled(wait)

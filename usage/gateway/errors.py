@@ -71,10 +71,10 @@ def limited(code: str, *, limit: int, remaining: int, reset: float, retry_after:
     return Denial(status, code, message, "", max(retry_after, 0.001), limit, remaining, reset)
 
 
-def throttled(retry_after: float, reason: str = "") -> Denial:
+def throttled(retry_after: float) -> Denial:
     """For networks that call too often with what nobody here knows."""
     message = "Too many calls with unknown keys from your network"
-    return Denial(429, "rate_limited", message, reason, retry_after)
+    return Denial(429, "rate_limited", message, "", retry_after)
 
 
 def unreadable() -> Denial:

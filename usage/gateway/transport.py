@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from django.conf import settings
@@ -18,6 +19,31 @@ _AUTOMATIC = ("User-Agent", "Content-Type", "Accept", "Accept-Encoding")
 
 Body = bytes | AsyncIterator[bytes] | None
 
+MOST_INTERIM = 10  # answers of 1xx before the one that counts
+
+
+class _Response(aiohttp.ClientResponse):
+    """Gives up on a provider that sends interim answers without end; aiohttp passes over each
+    without letting any other call go on."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        read, left = protocol.read, MOST_INTERIM + 1
+
+        async def counted() -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise aiohttp.ClientPayloadError("too many interim answers")
+            return await read()
+
+        protocol.read = counted
+        try:
+            return await super().start(connection)
+        finally:
+            del protocol.read  # the connection may be used again
+
+
 _session: aiohttp.ClientSession | None = None
 
 
@@ -31,6 +57,7 @@ def session() -> aiohttp.ClientSession:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            response_class=_Response,
             skip_auto_headers=_AUTOMATIC,
             max_line_size=16 * 1024,
             max_field_size=64 * 1024,

@@ -1,0 +1,14 @@
+"""The sandbox as a provider: ModelsLab's shapes, and a page that no app key opens."""
+
+import pytest
+
+from keys.providers.sandbox import sandbox
+
+
+@pytest.mark.parametrize("path", ["/", "/_sandbox/requests", "/%5fsandbox/keys/x/kill", "/;x"])
+def test_its_page_and_its_controls_are_not_open_to_app_keys(path: str) -> None:
+    assert sandbox(8001).denied(path)
+
+
+def test_what_modelslab_has_is_open() -> None:
+    assert not sandbox(8001).denied("/api/v6/images/text2img")
