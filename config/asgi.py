@@ -8,12 +8,13 @@ import os
 from typing import Any
 
 from django.core.asgi import get_asgi_application
+from uuid_utils import uuid7
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 loaded = get_asgi_application()  # before the imports below: they need the apps loaded
 
 from config.bodies import bounded  # noqa: E402
-from usage.gateway import app  # noqa: E402
+from usage.gateway import app, errors  # noqa: E402
 
 django = bounded(loaded)
 
@@ -41,10 +42,13 @@ async def gateway(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _not_found(send: Any) -> None:
-    body = b'{"status": "error", "message": "Not found"}'
+    """The gateway's own error (DESIGN section 7), for a path that is none of its."""
+    request_id = str(uuid7())
+    body = errors.body(errors.Denial(404, "not_found", "Not found"), request_id)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
     ]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
     await send({"type": "http.response.body", "body": body})

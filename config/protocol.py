@@ -6,9 +6,12 @@ and takes trailers behind a body for headers: no proxy has looked at those.
 """
 
 import asyncio
+import json
 import logging
 from typing import Any
 
+from uuid_utils import uuid7
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
@@ -23,6 +26,23 @@ _REFUSAL = (
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
     b"The request head is too large."
 )
+
+
+async def busy(scope: Any, receive: Any, send: Any) -> None:
+    """503 in the gateway's own words (DESIGN section 7), where the server has bare text."""
+    request_id, message = str(uuid7()), "Keydeck cannot take this call now"
+    error = {"message": message, "type": "api_error", "code": "unavailable"}
+    said = {"status": "error", "message": message, "request_id": request_id, "error": error}
+    body = json.dumps(said).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"retry-after", b"1"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -76,6 +96,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
         return cycle is not None and not cycle.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, busy if app is service_unavailable else app)
 
     def _await_head(self) -> None:
         self._head_came()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
-from usage.models import Call, StrangerCount
+from usage.models import Call, StrangerCount, Trimmed
 from usage.periods import kept_since
 from usage.rollups import calls_kept_since, tables
 
@@ -19,7 +19,10 @@ def trim(now: datetime | None = None) -> int:
     """Deletes in small transactions what is past its time; returns the rows deleted."""
     now = now or timezone.now()
     stop_at = time.monotonic() + BUDGET
-    gone = _delete_before(Call, "started_at", calls_kept_since(now), stop_at)
+    before = calls_kept_since(now)
+    # First: what is half gone must not be counted anew.
+    Trimmed.objects.update_or_create(pk=1, defaults={"calls_before": before})
+    gone = _delete_before(Call, "started_at", before, stop_at)
     for step, model, _ in tables():
         start = kept_since(step, now)
         if start is not None:

@@ -24,6 +24,7 @@ from usage.models import (
     HourRollup,
     MinuteLatency,
     MinuteRollup,
+    Trimmed,
 )
 from usage.models.rollups import Latency, Rollup
 from usage.periods import Step, floor, kept_since, ticks
@@ -175,8 +176,13 @@ class Difference(NamedTuple):
 
 
 def calls_kept_since(now: datetime) -> datetime:
-    """The first day whose raw calls are all kept."""
-    return floor(now - timedelta(days=settings.CALL_RETENTION_DAYS), Step.DAY)
+    """The first day whose raw calls are all kept.
+
+    That is what the setting says, but not what was let go of before it was raised.
+    """
+    wanted = floor(now - timedelta(days=settings.CALL_RETENTION_DAYS), Step.DAY)
+    gone = Trimmed.objects.values_list("calls_before", flat=True).first()
+    return max(wanted, gone) if gone else wanted
 
 
 def rebuild(since: datetime, until: datetime, now: datetime | None = None) -> int:

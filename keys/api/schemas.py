@@ -1,9 +1,9 @@
 """What REST takes and gives (DESIGN section 7; the fields are fixed, more may be added)."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
 from keys.lifecycle import DEFAULT_OVERLAP
@@ -163,7 +163,7 @@ class EvidenceOut(BaseModel):
     status: int = 0
     code: str = ""
     message: str = ""
-    latency_ms: float = 0.0
+    latency_ms: Annotated[float, AfterValidator(lambda value: round(value, 1))] = 0.0
     at: datetime
     via: str = "probe"
     version: int = 0
@@ -177,6 +177,8 @@ class Described(BaseModel):
 
 
 class ProviderKeyOut(Described):
+    """`expires_at` and `limits` are of app keys: a provider key has its own from the provider."""
+
     id: str
     name: str
     application: str
@@ -191,6 +193,8 @@ class ProviderKeyOut(Described):
     created_at: datetime
     last_used_at: datetime | None
     checked_at: datetime | None
+    expires_at: None = None
+    limits: None = None
 
 
 class ProviderKeyAdded(ProviderKeyOut):

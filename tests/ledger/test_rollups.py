@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from tests.ledger.conftest import START, make_event
 from usage import retention, rollups
@@ -129,4 +130,16 @@ def test_what_is_past_its_time_is_trimmed_and_days_stay(traffic: None) -> None:
     assert Call.objects.count() == MinuteRollup.objects.count() == 0
     retention.trim(NOW + 100 * DAY)
     assert HourLatency.objects.count() == 0
+    assert sum(DayRollup.objects.values_list("requests", flat=True)) == 60
+
+
+@pytest.mark.django_db
+def test_a_retention_that_is_raised_brings_back_no_calls(traffic: None, settings: Settings) -> None:
+    later = NOW + 2 * DAY
+    settings.CALL_RETENTION_DAYS = 0
+    retention.trim(later)
+    settings.CALL_RETENTION_DAYS = 30
+    retention.trim(later)
+    with pytest.raises(rollups.NotKept):
+        rebuild(NOW - 3 * DAY, NOW, later)
     assert sum(DayRollup.objects.values_list("requests", flat=True)) == 60

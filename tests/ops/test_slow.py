@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 from collections.abc import Iterator
@@ -10,20 +11,34 @@ from typing import Any
 import pytest
 
 from config import bodies, protocol
-from config.asgi import application
+from config.asgi import application, gateway
 from tests.gateway.serving import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@contextlib.contextmanager
+def running(app: Any) -> Iterator[Server]:
+    made = Server(app)
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Pages, REST and gateway, with little patience."""
     monkeypatch.setattr(protocol, "HEAD_TIME", 0.3)
     monkeypatch.setattr(bodies, "BODY_TIME", 0.3)
-    running = Server(application)
-    running.start()
-    yield running
-    running.stop()
+    with running(application) as made:
+        yield made
+
+
+@pytest.fixture
+def listener() -> Iterator[Server]:
+    """The gateway's own."""
+    with running(gateway) as made:
+        yield made
 
 
 def connect(server: Server, said: bytes = b"") -> socket.socket:
@@ -97,8 +112,8 @@ def test_malformed_requests_are_refused_without_a_line_each(
     assert "Invalid HTTP request" not in caplog.text
 
 
-def test_requests_piled_up_before_their_answers_are_refused(server: Server) -> None:
-    with connect(server) as line:
+def test_requests_piled_up_before_their_answers_are_refused(listener: Server) -> None:
+    with connect(listener) as line:
         with contextlib.suppress(OSError):
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000)
         with contextlib.suppress(OSError):
@@ -106,8 +121,28 @@ def test_requests_piled_up_before_their_answers_are_refused(server: Server) -> N
             assert answers.count(b"HTTP/1.1 200") <= protocol.MOST_WAITING + 2
 
 
-def test_a_few_requests_ahead_of_their_answers_are_answered_in_order(server: Server) -> None:
-    with connect(server) as line:
+def test_a_few_requests_ahead_of_their_answers_are_answered_in_order(listener: Server) -> None:
+    with connect(listener) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 9)
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert all_of(line).count(b"HTTP/1.1 200") == 10
+
+
+def test_a_server_that_is_full_says_so_in_the_gateways_words(
+    listener: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener._server.config, "limit_concurrency", 1)
+    with connect(listener, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as line:
+        head, _, body = all_of(line).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 503 ")
+    said = json.loads(body)
+    assert said["error"]["code"] == "unavailable"
+    assert f"x-request-id: {said['request_id']}" in head.decode()
+
+
+def test_the_gateways_own_listener_says_not_found_in_its_words(listener: Server) -> None:
+    answer = listener.session.get(f"{listener.url}/applications/")
+    said = answer.json()
+    assert (answer.status_code, said["error"]["code"]) == (404, "not_found")
+    assert said["request_id"] == answer.headers["X-Request-Id"]

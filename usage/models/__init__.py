@@ -1,7 +1,7 @@
 """Rows of the usage app. Written by `usage.ingest` alone, read by `usage.stats`."""
 
 from usage.models.calls import Call
-from usage.models.ledger import Quarantine, SpoolWriter, StrangerCount
+from usage.models.ledger import Quarantine, SpoolWriter, StrangerCount, Trimmed
 from usage.models.rollups import (
     DayLatency,
     DayRollup,
@@ -22,4 +22,5 @@ __all__ = [
     "Quarantine",
     "SpoolWriter",
     "StrangerCount",
+    "Trimmed",
 ]

@@ -27,6 +27,15 @@ class SpoolWriter(models.Model):
         return self.id
 
 
+class Trimmed(models.Model):
+    """How far raw calls were let go of, whatever the setting says since: one row."""
+
+    calls_before = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"calls from before {self.calls_before}"
+
+
 class Quarantine(models.Model):
     """A spooled line that could not be stored, with the reason; kept for a person to look at."""
 
