@@ -24,6 +24,8 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = persisted_secret_key(DATA_DIR)
 PORT = whole("PORT", default=8000)
 PUBLIC_URL = web_address("KEYDECK_PUBLIC_URL", default=f"http://localhost:{PORT}")
+# Where applications call the gateway; production may give its listener a name of its own.
+GATEWAY_URL = web_address("KEYDECK_GATEWAY_URL", default=PUBLIC_URL) + "/gateway"
 HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
     *env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost"]),

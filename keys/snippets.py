@@ -41,7 +41,7 @@ def masked_key(key: AppKey, last4: str) -> str:
 
 def gateway_url(spec: ProviderSpec) -> str:
     """What replaces the provider's base URL."""
-    return f"{settings.PUBLIC_URL}/gateway/{spec.slug}"
+    return f"{settings.GATEWAY_URL}/{spec.slug}"
 
 
 def variable(spec: ProviderSpec) -> str:

@@ -56,4 +56,4 @@ Email = Annotated[
 ]
 Instant = Annotated[datetime, BeforeValidator(instant)]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
-Seconds = Annotated[int, Field(strict=True, ge=0, le=30 * 86400)]
+Seconds = Annotated[int, Field(strict=True, ge=0, le=365 * 86400)]

@@ -12,7 +12,6 @@ class DetailsForm(forms.Form):
 
     note = forms.CharField(
         required=False,
-        max_length=2000,
         label="Note",
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Such as what it pays for, or whom to ask. Never the secret itself.",

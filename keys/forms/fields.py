@@ -44,7 +44,7 @@ class SecretField(forms.CharField):
             "data-lpignore": "true",
         }
         widget = forms.PasswordInput(render_value=False, attrs=attrs)
-        super().__init__(widget=widget, strip=False, max_length=4000, **options)
+        super().__init__(widget=widget, strip=False, **options)
 
 
 class LinesField(forms.CharField):

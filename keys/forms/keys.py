@@ -141,7 +141,7 @@ class RotateProviderKeyForm(OverlapForm):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(
-        max_length=200, label="Reason", help_text="Kept in the audit, with your name and the time."
+        max_length=500, label="Reason", help_text="Kept in the audit, with your name and the time."
     )
 
 

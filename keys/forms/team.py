@@ -121,6 +121,8 @@ class ProviderForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if not data.get("probe_method"):
+            data["probe_path"] = ""  # it can't be checked for free
         if data.get("credential_in") in ("header", "query", "body"):
             self._ask_for("credential_name", data, "What is it called?")
         if data.get("probe_method"):

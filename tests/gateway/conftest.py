@@ -54,7 +54,7 @@ def start_gateway(transactional_db: None, settings: Settings) -> Iterator[Callab
 
     def start(app: Any = None) -> Server:
         server = Server(app) if app else Server()
-        settings.PUBLIC_URL = server.url
+        settings.GATEWAY_URL = f"{server.url}/gateway"
         server.start()
         servers.append(server)
         return server

@@ -107,7 +107,7 @@ def test_an_app_key_of_ours_is_left_alone():
 
 
 def test_the_file_comes_back_with_app_keys_and_where_calls_go_now(settings):
-    settings.PUBLIC_URL = "https://keys.example"
+    settings.GATEWAY_URL = "https://keys.example/gateway"
     text = (
         "# production\nDEBUG=1\n\nexport OPENAI_API_KEY='" + SK + "'  # main\n"
         'MODELSLAB_API_KEY=ml-123\nOTHER="a b"\n'
@@ -126,7 +126,7 @@ def test_the_file_comes_back_with_app_keys_and_where_calls_go_now(settings):
 
 
 def test_a_base_url_that_is_there_already_is_changed_in_its_place(settings):
-    settings.PUBLIC_URL = "https://keys.example"
+    settings.GATEWAY_URL = "https://keys.example/gateway"
     text = f"ANTHROPIC_BASE_URL=https://api.anthropic.com\nANTHROPIC_API_KEY={ANT}"
     read = pasted.read_dotenv(text, SPECS)
 

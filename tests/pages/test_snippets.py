@@ -50,7 +50,7 @@ def run(language: str, text: str, folder: Path, **variables: str) -> str:
 @pytest.fixture
 def gateway(upstream: Upstream, settings: Settings) -> Upstream:
     """A server at the address that the snippets call."""
-    settings.PUBLIC_URL = upstream.url
+    settings.GATEWAY_URL = f"{upstream.url}/gateway"
     upstream.answer(200, {"status": "success", "id": 7})
     return upstream
 

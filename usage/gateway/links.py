@@ -17,9 +17,9 @@ _FILE = re.compile(r"\.[A-Za-z0-9]{2,5}$")
 class Links:
     """Rewrites links of one provider."""
 
-    def __init__(self, slug: str, base_url: str, public_url: str) -> None:
+    def __init__(self, slug: str, base_url: str, gateway_url: str) -> None:
         self._base = base_url.rstrip("/")
-        self.own = f"{public_url}/gateway/{slug}"
+        self.own = f"{gateway_url}/{slug}"
         parts = urlsplit(self._base)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._sub_path = parts.path
@@ -59,7 +59,7 @@ class Links:
 
 def links_of(slug: str, base_url: str) -> Links:
     """The rewriter of a provider, made once."""
-    return _made(slug, base_url, settings.PUBLIC_URL)
+    return _made(slug, base_url, settings.GATEWAY_URL)
 
 
 _made = lru_cache(maxsize=256)(Links)
