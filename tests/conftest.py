@@ -27,7 +27,10 @@ from usage import spool
 from usage.gateway import desk
 from usage.ingest import endpoints
 
-append_only = importlib.import_module("keys.migrations.0006_audit_append_only")
+append_only = [
+    importlib.import_module(f"keys.migrations.{name}")
+    for name in ("0006_audit_append_only", "0008_audit_head")
+]
 __all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
 
 
@@ -42,7 +45,8 @@ def _no_keys_of_another_test() -> Iterator[None]:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Databases that may be emptied between tests; tests/keys/test_audit_archive.py guards one."""
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        append_only.remove(None, editor)
+        for made in append_only:
+            made.remove(None, editor)
 
 
 _spools = count(1)

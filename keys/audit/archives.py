@@ -45,7 +45,8 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
     """Move the events from before `before` into the new file `out`.
 
     The file is read back before anything is removed. Killed at any point, the events are in
-    the database, or in the file, or in both. Raises ValueError, and OSError of the file.
+    the database, or in the file, or in both; the same again then goes on with the file that is
+    there. Raises ValueError, and OSError of the file.
     """
     if not verify().ok:
         raise ValueError("the chain is broken; nothing is archived: manage.py audit verify")
@@ -63,7 +64,8 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
         last.digest,
         last.pk,
     )
-    _write(out, old.iterator(chunk_size=1000), made)
+    if not _is_there(out, made):
+        _write(out, old.iterator(chunk_size=1000), made)
     if read_archive(out) != made:
         raise ValueError(f"{out} can't be read back as it was written; nothing was removed")
     _cut(actor, made, out.name)
@@ -110,6 +112,14 @@ def join(archives: list[Archive]) -> None:
         point = (one.begins, one.begins_with)
 
 
+def _is_there(out: Path, made: Archive) -> bool:
+    """Whether `out` is this very archive, left by a run that was killed before it removed."""
+    try:
+        return read_archive(out) == made
+    except (BrokenArchive, FileNotFoundError):
+        return False
+
+
 def _write(out: Path, events: Iterator[AuditEvent], made: Archive) -> None:
     last = made.begins_with
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -121,6 +131,11 @@ def _write(out: Path, events: Iterator[AuditEvent], made: Archive) -> None:
         file.write(json.dumps({"archive": told, "signature": _signature(told)}) + "\n")
         file.flush()
         os.fsync(file.fileno())
+    folder = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # else a power loss takes the name, and the events are gone already
+    finally:
+        os.close(folder)
 
 
 def _row(event: AuditEvent, after: str) -> dict[str, Any]:
