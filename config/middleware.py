@@ -1,4 +1,4 @@
-"""What is refused before any page looks at it."""
+"""What is refused before any page looks at it, and what no browser keeps of it."""
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
@@ -32,6 +32,30 @@ def refuse(get_response: Sync | Async) -> Sync | Async:
         return _refusal(request) or cast("Sync", get_response)(request)
 
     return refuse_then_answer
+
+
+@sync_and_async_middleware
+def unstored(get_response: Sync | Async) -> Sync | Async:
+    """No answer is kept on a reader's disk unless its view says otherwise.
+
+    Not only secrets are shown here: sign-in secrets on pages that aren't ours, who calls what.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def await_then_mark(request: HttpRequest) -> HttpResponseBase:
+            return _mark(await cast("Async", get_response)(request))
+
+        return await_then_mark
+
+    def answer_then_mark(request: HttpRequest) -> HttpResponseBase:
+        return _mark(cast("Sync", get_response)(request))
+
+    return answer_then_mark
+
+
+def _mark(response: HttpResponseBase) -> HttpResponseBase:
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
