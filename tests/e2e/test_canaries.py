@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.canary import sinks
-from tests.e2e.canary.control import KINDS, disguised
+from tests.e2e.canary import control, leaving, sinks, trail
+from tests.e2e.canary.chromium import SEEN
+from tests.e2e.canary.control import disguised
 from tests.e2e.canary.play import play
 from tests.e2e.canary.stage import Stage
 from tests.e2e.canary.sweep import Hit, Sweep
@@ -20,6 +21,7 @@ from tests.live import ask
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("canaries"), pytest.mark.timeout(300)]
 
+KINDS = control.KINDS | leaving.KINDS
 DATABASE = r"data/keydeck\.sqlite3(-wal)?|backup/file"
 
 
@@ -41,7 +43,7 @@ EXPECTED = (
     Expected("master key", r"data/master\.key", "plain|percent", "its own file"),
     Expected("SECRET_KEY", r"data/secret\.key", "plain", "its own file"),
     Expected(
-        "API token by (command|form)",
+        "API token by (command|form|Chromium)",
         rf"{DATABASE}|(database|backup) keys_apitoken",
         "digest sha256",
         "a token is found by its digest",
@@ -95,6 +97,9 @@ def _everything(stage: Stage) -> sinks.Sinks:
     yield from sinks.files("tmp", stage.temporary)
     yield "backup/file", (stage.folder / "backup").read_bytes()
     yield from sinks.tables("backup", stage.folder / "backup")
+    yield from sinks.files("profile", stage.profile)
+    for name in ("archive", "anchor"):
+        yield f"audit {name}", (stage.folder / name).read_bytes()
 
 
 def _unexpected(found: Swept) -> list[Hit]:
@@ -118,10 +123,29 @@ def test_the_sweep_reaches_every_kind_of_place(swept: Swept) -> None:
         "database django_session",
         "database keys_cacheentry",
         "backup keys_auditevent",
+        "audit archive",
+        "audit anchor",
+        r"profile/Default/(Network/)?Cookies",
+        r"profile/Default/Cache/.*",
+        r"profile/Default/Sessions/.*",
         "log",
         *(f"process {name} environ" for name in ("supervisor", "web", "worker", "beat")),
     ):
         assert any(re.fullmatch(place, sink) for sink in swept.sinks), place
+
+
+def test_the_sweep_hears_every_kind_of_answer(stage: Stage, swept: Swept) -> None:
+    for said in (
+        *(f"admin GET /audit/export.{form} -> 200" for form in trail.EXPORTS),
+        *(rf"admin GET /usage/{name}/\?.*_key=.* -> 200" for name in ("cutover", "impact")),
+        "stdout of shell",
+    ):
+        assert any(re.fullmatch(said, one.label) and one.data for one in stage.said), said
+
+
+def test_the_profile_is_of_the_browser_that_was_shown_secrets(stage: Stage, swept: Swept) -> None:
+    visited = f"{stage.keydeck.port}/applications/live/{SEEN}".encode()
+    assert any(visited in data for _, data in sinks.files("profile", stage.profile))
 
 
 def test_each_exception_is_needed_and_its_files_are_private(stage: Stage, swept: Swept) -> None:

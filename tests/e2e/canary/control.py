@@ -127,7 +127,7 @@ def in_log(folder: Path, planted: Planted) -> sinks.Sinks:
             record = logging.makeLogRecord({"msg": "call failed: %s", "args": (text.decode(),)})
             handler.handle(record)
         handler.close()
-    yield from _by_file(folder)
+    yield from by_file(folder)
 
 
 def in_spool(folder: Path, planted: Planted) -> sinks.Sinks:
@@ -137,7 +137,7 @@ def in_spool(folder: Path, planted: Planted) -> sinks.Sinks:
         for text in data.values():
             own.begin(make_event(user_agent=text.decode()))
         own.close()
-    yield from _by_file(folder)
+    yield from by_file(folder)
 
 
 def in_broker(folder: Path, planted: Planted) -> sinks.Sinks:
@@ -149,7 +149,7 @@ def in_broker(folder: Path, planted: Planted) -> sinks.Sinks:
             body = base64.b64encode(arguments).decode()
             message = {"body": body, "properties": {"body_encoding": "base64"}}
             (folder / name / f"{number}.keydeck.msg").write_text(dumps(message))
-    yield from _by_file(folder)
+    yield from by_file(folder)
 
 
 def in_packed_files(folder: Path, planted: Planted) -> sinks.Sinks:
@@ -157,7 +157,7 @@ def in_packed_files(folder: Path, planted: Planted) -> sinks.Sinks:
     for name, data in planted.items():
         cache = FileBasedCache(str(folder / name), {})
         cache.set("all", list(data.values()))
-    yield from _by_file(folder)
+    yield from by_file(folder)
 
 
 def in_pages(folder: Path, planted: Planted) -> sinks.Sinks:
@@ -189,7 +189,7 @@ def in_processes(folder: Path, planted: Planted) -> sinks.Sinks:
             child.communicate(b"\n")
 
 
-def _by_file(folder: Path) -> sinks.Sinks:
+def by_file(folder: Path) -> sinks.Sinks:
     for path, data in sinks.files("", folder):
         yield path.split("/")[1], data
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-from tests.e2e.canary import calls, keys, pages
+from tests.e2e.canary import calls, chromium, keys, pages, trail
 from tests.e2e.canary.stage import Said, Stage
 from tests.live import ROOT, wait_for
 
@@ -39,20 +39,24 @@ def play(stage: Stage) -> None:
     keys.live_one(stage, keyed["live"])
     admin = pages.admin_at_work(stage)
     person = pages.invited_person(stage, admin)
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside:
         wrapped = beside.submit(_wrapper, stage)
+        browsed = beside.submit(chromium.person_at_work, stage, keyed["live"])
         calls.all_calls(stage, keyed)
         wrapped.result()
+        browsed.result()
     _failure(stage, admin)
     _checked_by_celery(stage)
     stage.manage("backup", str(stage.folder / "backup"))
     _all_drained(stage)
     keys.read_everything(stage, keyed)
     live = keyed["live"]
+    trail.callers(stage, admin, live)
     page = f"/applications/{live.slug}"
     first = [page, f"{page}/provider-keys/{live.provider_key}/", f"{page}/app-keys/{live.app_key}/"]
     seen = pages.crawl(admin, "/", "/applications/pages/", *first) + pages.crawl(person, "/")
     assert seen > 80, f"pages lead to pages: {seen}"
+    trail.leaves(stage, admin)
     _vaults_own(stage)
 
 

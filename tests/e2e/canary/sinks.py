@@ -6,8 +6,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import redis
 
 from tests.live import Keydeck, ask, wait_for
 
@@ -49,6 +52,20 @@ def process(name: str, pid: int) -> Sinks:
             target = descriptor.readlink()
             if target.name.endswith(" (deleted)"):
                 yield f"process {name} {target}", descriptor.read_bytes()
+
+
+def redis_keys(client: redis.Redis) -> Sinks:
+    """Every key of a Redis database with all that it holds."""
+    for key in client.scan_iter():
+        kind = client.type(key)
+        held: Any = {
+            b"string": lambda key: [client.get(key)],
+            b"list": lambda key: client.lrange(key, 0, -1),
+            b"set": client.smembers,
+            b"hash": lambda key: chain.from_iterable(client.hgetall(key).items()),
+            b"zset": lambda key: client.zrange(key, 0, -1),
+        }[kind](key)
+        yield f"redis {key.decode('utf-8', 'replace')}", b"\n".join([key, *held])
 
 
 def of_provider(keydeck: Keydeck) -> Sinks:

@@ -29,8 +29,9 @@ class Said:
 class Stage:
     """The product, the provider that echoes what it gets, the canaries, and what was said."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
+        self.profile = folder / "profile"  # of a browser
         self.cage = Cage()
         self.said: list[Said] = []
         self.echo = Upstream()
@@ -39,6 +40,7 @@ class Stage:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.keydeck = self._keydeck()
+        self.keydeck.variables |= variables
         self.token = ""
         self._local = threading.local()
 
