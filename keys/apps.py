@@ -8,6 +8,7 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        from keys import audit  # its models can't be imported earlier
+        from keys import audit, signins  # their models can't be imported earlier
 
         post_migrate.connect(audit.begin_chain, sender=self)
+        signins.connect()

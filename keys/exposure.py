@@ -61,6 +61,14 @@ def seen(user: User, application: Application) -> list[Key]:
             *_working(AppKeyVersion, application, places)]  # fmt: skip
 
 
+def everywhere(user: User) -> list[Key]:
+    """The same over all applications: what to rotate when somebody leaves."""
+    shown = AuditEvent.objects.filter(actor=user, action__in=SHOWN | HANDED_OVER)
+    ids = shown.values_list("application_id", flat=True).distinct()
+    applications = Application.objects.filter(pk__in=ids).order_by("name")
+    return [key for application in applications for key in seen(user, application)]
+
+
 def _exposes(event: AuditEvent) -> bool:
     return event.action in SHOWN or event.target.startswith("app_key:")
 

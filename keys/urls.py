@@ -75,5 +75,9 @@ urlpatterns = [
     path("settings/tokens/new/", settings.token_create, name="token_create"),
     path("settings/tokens/<str:id>/revoke/", settings.token_revoke, name="token_revoke"),
     path("settings/users/invite/", settings.user_invite, name="user_invite"),
+    path("settings/sessions/end/", settings.sessions_end, name="sessions_end"),
+    path("settings/sessions/<int:id>/end/", settings.session_end, name="session_end"),
+    path("settings/users/<int:id>/deactivate/", settings.user_deactivate, name="user_deactivate"),
+    path("settings/users/<int:id>/reactivate/", settings.user_reactivate, name="user_reactivate"),
     path("settings/users/<int:id>/link/", settings.user_link, name="user_link"),
 ]

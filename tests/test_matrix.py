@@ -71,6 +71,10 @@ TABLE: dict[str, dict[str, Who]] = {
     "audit/": {"GET": SIGNED_IN}, "audit/export.<slug:form>": {"GET": SIGNED_IN},
     "audit/verify/": {"POST": ADMIN}, "settings/": {"GET": SIGNED_IN},
     "settings/tokens/new/": both(SIGNED_IN), "settings/tokens/<str:id>/revoke/": both(NOBODY),
+    "settings/sessions/end/": {"POST": SIGNED_IN},
+    "settings/sessions/<int:id>/end/": {"POST": NOBODY},
+    "settings/users/<int:id>/deactivate/": both(ADMIN),
+    "settings/users/<int:id>/reactivate/": both(NOBODY),
     "settings/users/invite/": both(ADMIN), "settings/users/<int:id>/link/": both(ADMIN),
     "calls/": {"GET": SIGNED_IN}, "calls/<uuid:id>/": {"GET": NOBODY}, "ledger/": {"GET": ADMIN},
     "usage/overview/": {"GET": SIGNED_IN},
@@ -186,6 +190,7 @@ class World:
         fill = self.fills[whose]
         key = fill["provider_key" if "provider-keys" in path else "app_key"]
         id = fill["membership"] if "people" in path else fill["user"] if "users" in path else key
+        id = "1" if "sessions" in path else id
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", key), ("<slug:key_id>", key),
             ("<int:id>", id), ("<slug:name>", "disable"), ("<email>", fill["email"]),

@@ -54,6 +54,15 @@ class Action(StrEnum):
     BATCH_STARTED = "batch.started"
     BATCH_STOPPED = "batch.stopped"
     BATCH_ENDED = "batch.ended"
+    SIGNED_IN = "user.signed_in"
+    SIGN_IN_FAILED = "user.sign_in_failed"
+    SIGNED_OUT = "user.signed_out"
+    SESSIONS_ENDED = "user.sessions_ended"
+    PASSWORD_CHANGED = "user.password_changed"  # noqa: S105 - a word, not a secret
+    FACTOR_ADDED = "user.second_factor_added"
+    FACTOR_REMOVED = "user.second_factor_removed"
+    DEACTIVATED = "user.deactivated"
+    REACTIVATED = "user.reactivated"
     PASSWORD_LINK_MADE = "user.password_link_made"  # noqa: S105 - a word, not a secret
     MASTER_KEY_ADDED = "vault.master_key_added"
     MASTER_KEY_RETIRED = "vault.master_key_retired"

@@ -41,6 +41,7 @@ from keys.lifecycle.elsewhere import rotate_everywhere, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, remove_member
+from keys.lifecycle.people import deactivate, reactivate
 from keys.lifecycle.provider_keys import (
     add_provider_key,
     check_provider_key,
@@ -79,6 +80,7 @@ __all__ = [
     "create_app_key",
     "create_application",
     "create_custom_provider",
+    "deactivate",
     "delete_application",
     "describe",
     "destroy_spent_data_keys",
@@ -92,6 +94,7 @@ __all__ = [
     "issue_token",
     "left_to_reseal",
     "open_data_key_rotations",
+    "reactivate",
     "remove_member",
     "reseal",
     "retire_master_keys",

@@ -1,6 +1,6 @@
 """Rows of the keys app. Writes of state go through `keys.lifecycle` (DESIGN door 1)."""
 
-from keys.models.accounts import ApiToken, User
+from keys.models.accounts import ApiToken, SignedIn, User
 from keys.models.app_keys import AppKey, AppKeyVersion
 from keys.models.applications import Application, Membership
 from keys.models.audit import AuditEvent, AuditHead
@@ -29,6 +29,7 @@ __all__ = [
     "Provider",
     "ProviderKey",
     "ProviderKeyVersion",
+    "SignedIn",
     "SystemSecret",
     "User",
     "VaultExamination",

@@ -35,6 +35,20 @@ class User(AbstractUser):
         return self.email
 
 
+class SignedIn(models.Model):
+    """A session of a person's, told by the keyed hash that names its row, never by the cookie."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="signed_in")
+    session = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(auto_now_add=True)
+    address = models.CharField(max_length=45, blank=True)
+    browser = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.address}"
+
+
 class ApiToken(models.Model):
     """A personal token for REST. Only a digest is kept; scopes are read, manage, secrets."""
 

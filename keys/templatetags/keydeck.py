@@ -112,6 +112,18 @@ def masked(last4: str) -> str:
 
 
 @register.filter
+def browser(agent: str) -> str:
+    """A user agent as people know it: Firefox on Linux. Else its first words."""
+    names = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+    systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
+    name = next((one for one in names if f"{one}/" in agent), "")
+    system = next((one for one in systems if one in agent), "")
+    told = {"Edg": "Edge", "OPR": "Opera", "Mac OS X": "macOS"}
+    parts = [told.get(word, word) for word in (name, system) if word]
+    return " on ".join(parts) or agent[:40] or "Unknown browser"
+
+
+@register.filter
 def duration(seconds: int) -> str:
     """A number of seconds as people say it: 15 minutes, 1 hour, 24 hours."""
     size, word = next(unit for unit in _UNITS if seconds >= unit[0])

@@ -6,13 +6,13 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import attention, doctor, invitations, lifecycle, permissions
+from keys import attention, doctor, exposure, invitations, lifecycle, permissions, signins
 from keys.audit import Actor
-from keys.forms.keys import ConfirmForm
+from keys.forms.keys import ConfirmForm, TypedForm
 from keys.forms.team import InviteForm, TokenForm
-from keys.models import ApiToken, User
+from keys.models import ApiToken, SignedIn, User
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.invited import show_link, welcome
 
@@ -21,8 +21,10 @@ from keys.views.invited import show_link, welcome
 def settings(request: HttpRequest) -> HttpResponse:
     user = person(request)
     admin = permissions.is_site_admin(user)
+    sessions = [(row, signins.is_current(request, row)) for row in signins.sessions_of(user)]
     context = {
         "admin": admin,
+        "sessions": sessions,
         "mfa": is_mfa_enabled(user),
         "memberships": user.memberships.select_related("application").order_by("application__name"),
         "tokens": user.api_tokens.filter(revoked_at=None).order_by("-created_at"),
@@ -109,6 +111,60 @@ def user_link(request: HttpRequest, id: int) -> HttpResponse:
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/user_link.html", form, back=_page(), about=user
+    )
+
+
+@require_POST
+def session_end(request: HttpRequest, id: int) -> HttpResponse:
+    rows = SignedIn.objects.filter(pk=id, user=person(request))
+    get_object_or_404(rows)
+    signins.end(Actor.of(request), person(request), rows)
+    return done(request, _page(), "That browser is signed out.")
+
+
+@require_POST
+def sessions_end(request: HttpRequest) -> HttpResponse:
+    """Sign out everywhere but here."""
+    count = signins.end_others(request, person(request))
+    return done(request, _page(), f"{count} other browsers are signed out.")
+
+
+@require_http_methods(["GET", "POST"])
+def user_deactivate(request: HttpRequest, id: int) -> HttpResponse:
+    permissions.require_site_admin(person(request))
+    user = get_object_or_404(User, pk=id, is_active=True)
+    if answer := step_up(request):
+        return answer
+    form = TypedForm(posted(request), name=user.email)
+
+    def act() -> HttpResponse:
+        lifecycle.deactivate(Actor.of(request), user)
+        return done(request, _page(), f"{user.email} can’t sign in any more.")
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request,
+        "keys/user_deactivate.html",
+        form,
+        back=_page(),
+        about=user,
+        seen=exposure.everywhere(user),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def user_reactivate(request: HttpRequest, id: int) -> HttpResponse:
+    permissions.require_site_admin(person(request))
+    user = get_object_or_404(User, pk=id, is_active=False)
+    if answer := step_up(request):
+        return answer
+    form = ConfirmForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.reactivate(Actor.of(request), user)
+        return done(request, _page(), f"{user.email} can sign in again.")
+
+    return carry_out(request, form, act, fresh=True) or ask(
+        request, "keys/user_reactivate.html", form, back=_page(), about=user
     )
 
 

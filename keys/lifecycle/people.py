@@ -1,0 +1,36 @@
+"""People of the site: kept out and let in again. There is always a site admin."""
+
+from django.db import transaction
+
+from keys import signins
+from keys.audit import Action, Actor
+from keys.lifecycle.errors import Conflict
+from keys.lifecycle.journal import note
+from keys.models import SignedIn, User
+
+
+def deactivate(actor: Actor, user: User) -> None:
+    """Nobody signs in as this person any more; sessions and API tokens end at once.
+
+    Memberships stay, so that letting them in again gives back what they had.
+    """
+    with transaction.atomic():
+        admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+        others = [admin.pk for admin in admins.order_by("pk") if admin.pk != user.pk]
+        if actor.user is not None and actor.user.pk == user.pk:
+            raise Conflict("You can't deactivate yourself.")
+        if user.is_superuser and not others:
+            raise Conflict("This is the last site admin.")
+        if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False) != 1:
+            raise Conflict(f"{user.email} is deactivated already.")
+        user.is_active = False
+        note(actor, Action.DEACTIVATED, f"user:{user.pk}", email=user.email)
+        signins.end(actor, user, SignedIn.objects.filter(user=user))
+
+
+def reactivate(actor: Actor, user: User) -> None:
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True) != 1:
+            raise Conflict(f"{user.email} is active already.")
+        user.is_active = True
+        note(actor, Action.REACTIVATED, f"user:{user.pk}", email=user.email)
