@@ -8,7 +8,8 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        from keys import audit, signins  # their models can't be imported earlier
+        # Their models can't be imported earlier; the checks register themselves.
+        from keys import audit, signins, system_checks  # noqa: F401
 
         post_migrate.connect(audit.begin_chain, sender=self)
         signins.connect()

@@ -17,7 +17,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from keys import audit, doctor, vault
+from keys import audit, doctor, system_checks, vault
 from keys.models import User
 
 BACKLOG = 2048  # connections that wait while the web process restarts
@@ -47,6 +47,12 @@ def listen(port: int, setting: str = "PORT") -> socket.socket:
             f"port {port} can't be used ({reason}): name another, as in {setting}={other}"
         ) from error
     return listener
+
+
+def check_settings() -> None:
+    """Raises StartupError for settings that can't work or must not be served."""
+    if fault := system_checks.first_fault():
+        raise StartupError(fault)
 
 
 def check_data_dir() -> None:

@@ -28,6 +28,7 @@ class Command(BaseCommand):
     def handle(self, *, prepare: bool, **options: Any) -> None:
         os.umask(0o077)  # what lies in the data directory is nobody else's
         try:
+            startup.check_settings()
             if prepare:
                 self._prepare()
             else:
