@@ -124,6 +124,19 @@ def test_every_service_restarts_and_the_ones_that_serve_have_health_checks(
             assert service["healthcheck"]["test"]
 
 
+def test_no_service_can_gain_rights_or_write_outside_its_volumes(tmp_path: Path) -> None:
+    for name, service in Composed(tmp_path, "").services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108 - inside the container
+        assert ("cap_add" in service) == (name == "postgres")
+        assert not {"privileged", "network_mode", "pid", "devices"} & service.keys(), name
+        if service["image"] == "keydeck":
+            assert service["volumes"] == ["data:/var/lib/keydeck"]
+            assert service["environment"]["KEYDECK_DATA_DIR"] == "/var/lib/keydeck"
+
+
 def test_the_image_runs_as_nobody_special() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
