@@ -99,26 +99,31 @@ def _key_alerts(
     bad = (Verdict.DEAD, Verdict.EXHAUSTED, Verdict.LIMITED, Verdict.UNDECRYPTABLE)
     keys = ProviderKey.objects.filter(application__in=applications).select_related("application")
     wanted = Q(state=KeyState.ACTIVE) & (Q(verdict__in=bad) | Q(refused_at__isnull=False))
-    wanted |= Q(state=KeyState.REVOKED, live_at_provider=True)
-    for key in keys.filter(wanted).order_by("name"):
+    for key in keys.filter(wanted | Q(live_at_provider=True)).order_by("name"):
         provider = specs[key.provider].name if key.provider in specs else key.provider
-        yield _key_alert(key, provider)
+        if key.live_at_provider:
+            yield _live_alert(key, provider)
+        if key.state == KeyState.ACTIVE and (key.verdict in bad or key.suspect):
+            yield _key_alert(key, provider)
+
+
+def _live_alert(key: ProviderKey, provider: str) -> Alert:
+    ended = "is revoked here" if key.state == KeyState.REVOKED else "has an old secret"
+    return Alert(
+        "warning",
+        "lock-open",
+        f"{key.application.name} · {key.name} {ended}, still live at the provider",
+        f"{provider} goes on accepting this secret.",
+        f"Revoke it at {provider} too.",
+        reverse("provider_key", args=[key.application.slug, key.pk]),
+        key.application_id,
+        key.checked_at,
+    )
 
 
 def _key_alert(key: ProviderKey, provider: str) -> Alert:
     url = reverse("provider_key", args=[key.application.slug, key.pk])
     subject = f"{key.application.name} · {key.name}"
-    if key.state == KeyState.REVOKED:
-        return Alert(
-            "warning",
-            "lock-open",
-            f"{subject} is revoked here, still live at the provider",
-            f"{provider} goes on accepting this secret.",
-            f"Revoke it at {provider} too.",
-            url,
-            key.application_id,
-            key.checked_at,
-        )
     grave = key.verdict in (Verdict.DEAD, Verdict.UNDECRYPTABLE)
     words = "is suspect" if key.suspect else f"is {key.verdict}"
     if key.verdict == Verdict.UNDECRYPTABLE:

@@ -42,6 +42,7 @@ OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/api/importing.py": "the .env file handed back",
     "keys/api/provider_keys.py": "the answer to reveal",
     "keys/views/app_keys.py": "the copy and the key shown once",
+    "keys/views/compromise.py": "the new text shown once",
     "keys/views/connect.py": "the key shown once",
     "keys/views/importing.py": "the .env file handed back",
     "keys/views/provider_keys.py": "reveal",

@@ -9,6 +9,7 @@ from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.compromised import CompromisedAppKey, CompromisedAppKeyOut
 from keys.api.described import KeyQuery, details_of
 from keys.api.schemas import (
     AppKeyIn,
@@ -90,6 +91,23 @@ def rotate_app_key(
     asked = (body or RotateAppKey()).model_dump()
     secret = lifecycle.rotate_app_key(Actor.of(request), key, **asked)
     return _with_secret(key, slug, secret.reveal())
+
+
+@router.post(
+    f"{ONE}/compromised",
+    auth=SECRETS,
+    response=CompromisedAppKeyOut,
+    operation_id="report_app_key_compromised",
+)
+def report_compromised(
+    request: HttpRequest, slug: str, key_id: str, body: CompromisedAppKey
+) -> CompromisedAppKeyOut:
+    """Ends every text of the key now; it is refused everywhere within a second."""
+    key = permissions.get_app_key(request.user, slug, key_id, Act.REVOKE_APP_KEY)
+    told = body.model_dump()
+    secret = lifecycle.report_compromised(Actor.of(request), key, **told)
+    shown = _fresh(key, slug).model_dump()
+    return CompromisedAppKeyOut(**shown, key=secret.reveal() if secret else None)
 
 
 add_acts(

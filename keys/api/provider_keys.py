@@ -8,6 +8,7 @@ from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
+from keys.api.compromised import CompromisedProviderKey
 from keys.api.described import KeyQuery, details_of
 from keys.api.schemas import (
     CheckOut,
@@ -97,6 +98,22 @@ def rotate_provider_key(
         overlap_seconds=body.overlap_seconds,
         silent_seconds=body.silent_seconds,
     )
+    return _fresh(key, slug)
+
+
+@router.post(
+    f"{ONE}/compromised",
+    auth=SECRETS,
+    response=ProviderKeyOut,
+    operation_id="report_provider_key_compromised",
+)
+def report_compromised(
+    request: HttpRequest, slug: str, key_id: str, body: CompromisedProviderKey
+) -> ProviderKeyOut:
+    """Ends every secret of the key here, now; watches them until the provider refuses them."""
+    key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
+    secret = body.secret.get_secret_value() if body.secret else ""
+    lifecycle.report_compromised(Actor.of(request), key, reason=body.reason, secret=secret)
     return _fresh(key, slug)
 
 

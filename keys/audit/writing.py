@@ -50,6 +50,7 @@ class Action(StrEnum):
     KEY_DISABLED = "key.disabled"
     KEY_ENABLED = "key.enabled"
     KEY_REVOKED = "key.revoked"
+    KEY_COMPROMISED = "key.compromised"
     KEY_EXPIRED = "key.expired"
     BATCH_STARTED = "batch.started"
     BATCH_STOPPED = "batch.stopped"

@@ -25,6 +25,7 @@ from keys.lifecycle.batches import (
     start_batch,
     stop_batch,
 )
+from keys.lifecycle.compromise import report_compromised
 from keys.lifecycle.connect import connect
 from keys.lifecycle.data_keys import (
     add_master_key,
@@ -37,7 +38,7 @@ from keys.lifecycle.data_keys import (
     start_data_key_rotation,
 )
 from keys.lifecycle.details import describe
-from keys.lifecycle.elsewhere import rotate_everywhere, same_secret
+from keys.lifecycle.elsewhere import report_everywhere, rotate_everywhere, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, remove_member
@@ -96,6 +97,8 @@ __all__ = [
     "open_data_key_rotations",
     "reactivate",
     "remove_member",
+    "report_compromised",
+    "report_everywhere",
     "reseal",
     "retire_master_keys",
     "reveal_provider_key",

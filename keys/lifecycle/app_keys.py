@@ -63,7 +63,7 @@ def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
     hold_application(application.pk)
     key.application, key.created_by = application, actor.user
     key.save(force_insert=True)
-    key.issued = _issue(key, 1)
+    key.issued = issue(key, 1)
     note_key(
         actor,
         Action.APP_KEY_CREATED,
@@ -125,7 +125,7 @@ def rotate_app_key(
         versions.require_no_open_rotation(key, now)
         versions.step_down(versions.current(key), now + overlap, now, silent)
         number = versions.next_number(key)
-        secret = _issue(key, number)
+        secret = issue(key, number)
         note_key(
             actor,
             Action.ROTATION_STARTED,
@@ -137,7 +137,7 @@ def rotate_app_key(
     return secret
 
 
-def _issue(key: AppKey, number: int) -> Secret:
+def issue(key: AppKey, number: int) -> Secret:
     secret = Secret(tokens.new_app_key(key.environment, key.pk))
     # Read anew: the policy may have changed since the caller read the application.
     once = Application.objects.values_list("show_app_keys_once", flat=True)

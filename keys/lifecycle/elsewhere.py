@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 
+from django.db.models import Q
+
 from keys.audit import Actor
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
+from keys.lifecycle.compromise import report_compromised
 from keys.lifecycle.errors import LifecycleError
 from keys.lifecycle.rotation import rotate_provider_key
 from keys.models import ProviderKey, ProviderKeyVersion
@@ -13,8 +16,9 @@ from keys.vault import Secret
 
 
 def same_secret(key: ProviderKey) -> list[ProviderKey]:
-    """The keys of other applications whose secret in use is this key's."""
-    mine = ProviderKeyVersion.objects.filter(key=key, stage=Stage.CURRENT).values("fingerprint")
+    """The keys of other applications that use this key's secret, or one of its that got out."""
+    asked = Q(stage=Stage.CURRENT) | Q(compromised_at__isnull=False)
+    mine = ProviderKeyVersion.objects.filter(asked, key=key).values("fingerprint")
     rows = ProviderKeyVersion.objects.filter(
         fingerprint__in=mine, stage=Stage.CURRENT, key__provider=key.provider
     )
@@ -55,3 +59,22 @@ def rotate_everywhere(
         except LifecycleError as error:
             refused[other] = error.message
     return version, refused
+
+
+def report_everywhere(
+    actor: Actor,
+    key: ProviderKey,
+    others: Sequence[ProviderKey],
+    *,
+    reason: str,
+    secret: Secret | str = "",
+) -> dict[ProviderKey, str]:
+    """Report a key compromised, and the others that share its secret; why not, of those left."""
+    report_compromised(actor, key, reason=reason, secret=secret)
+    refused: dict[ProviderKey, str] = {}
+    for other in others:
+        try:
+            report_compromised(actor, other, reason=reason, secret=secret)
+        except LifecycleError as error:
+            refused[other] = error.message
+    return refused

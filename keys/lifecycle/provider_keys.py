@@ -91,8 +91,7 @@ def add_version(
 def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
     """Ask the provider now, on somebody's wish; what it says is in the evidence and the verdict."""
     evidence = validation.check_now(key)
-    if key.state == KeyState.REVOKED:  # what is asked is whether the provider refuses it too
-        watching.look_now(key)
+    watching.look_now(key)  # what was ended here: whether the provider refuses it too
     with transaction.atomic():
         hold_key(key)
         audit.record(
@@ -107,12 +106,14 @@ def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
     return evidence
 
 
-def take_first_verdict(key: ProviderKey, spec: ProviderSpec, secret: Secret) -> None:
+def take_first_verdict(
+    key: ProviderKey, spec: ProviderSpec, secret: Secret, *, version: int = 1
+) -> None:
     """Probe and write what it says into `key`; a provider that is slow leaves it unchecked."""
     if spec.probe is not None:
         evidence = validation.probe(spec, secret, timeout=PROBE_TIMEOUT)
         if not timed_out(evidence):
-            health.record(key.pk, replace(evidence, version=1))
+            health.record(key.pk, replace(evidence, version=version))
     trimmed = key.trimmed
     with transaction.atomic():
         hold_key(key)
@@ -126,13 +127,17 @@ def timed_out(evidence: Evidence) -> bool:
 
 
 def require_new_secret(application: Application, secret: Secret) -> None:
-    """Conflict when a key of the application that isn't revoked uses this very secret."""
-    found = (
-        ProviderKeyVersion.objects.filter(
-            key__application=application,
-            fingerprint=vault.fingerprint(secret),
-            stage__in=IN_USE,
+    """Conflict when a key of the application that isn't revoked uses this very secret.
+
+    Invalid when it was reported compromised, wherever that was.
+    """
+    same = ProviderKeyVersion.objects.filter(fingerprint=vault.fingerprint(secret))
+    if same.filter(compromised_at__isnull=False).exists():
+        raise Invalid(
+            "secret", "This secret was reported compromised: make a new one at the provider."
         )
+    found = (
+        same.filter(key__application=application, stage__in=IN_USE)
         .exclude(key__state=KeyState.REVOKED)
         .select_related("key")
         .first()

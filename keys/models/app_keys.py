@@ -64,6 +64,7 @@ class AppKeyVersion(models.Model):
     # A previous version goes once it has been silent so long, and stays while it isn't.
     silent_seconds = models.PositiveIntegerField(null=True)
     extensions = models.PositiveIntegerField(default=0)  # how often its end was put off
+    compromised_at = models.DateTimeField(null=True)  # when it was reported to have got out
 
     class Meta:
         constraints = [

@@ -30,7 +30,8 @@ class ProviderKey(Described):
     refused_at = models.DateTimeField(null=True)
     evidence = models.JSONField(default=dict)  # status, code, message, latency_ms, at, via
     checked_at = models.DateTimeField(null=True)
-    # Revoked here: does the provider still take any of its watched versions? None until looked.
+    # Does the provider still take any of its versions that were ended here and are watched?
+    # None until looked.
     live_at_provider = models.BooleanField(null=True)
 
     # The check's place in the queue: due time and lease (DESIGN decision 14).
@@ -84,6 +85,7 @@ class ProviderKeyVersion(models.Model):
     silent_seconds = models.PositiveIntegerField(null=True)
     extensions = models.PositiveIntegerField(default=0)  # how often its end was put off
     evidence = models.JSONField(default=dict)  # of the test before promotion
+    compromised_at = models.DateTimeField(null=True)  # when it was reported to have got out
     # Ended here, and looked at until the provider refuses it too (keys.watching).
     watch_at = models.DateTimeField(null=True, db_index=True)
     live_at_provider = models.BooleanField(null=True)  # None until looked

@@ -128,10 +128,15 @@ def _overlap(request: HttpRequest, key: Key, page: str) -> HttpResponse:
 
 def _question(request: HttpRequest, key: Key, name: str) -> ConfirmForm | TypedForm:
     """What is asked before an act: the key's name where calls would fail."""
-    used = key.last_used_at is not None and key.last_used_at > timezone.now() - IN_USE
-    if name in ("revoke", "disable") and used and key.state == KeyState.ACTIVE:
+    if name in ("revoke", "disable") and in_use(key):
         return TypedForm(posted(request), name=key.name)
     return ConfirmForm(posted(request))
+
+
+def in_use(key: Key) -> bool:
+    """Whether somebody would miss it."""
+    used = key.last_used_at is not None and key.last_used_at > timezone.now() - IN_USE
+    return used and key.state == KeyState.ACTIVE
 
 
 def provider_of(key: ProviderKey) -> providers.ProviderSpec | None:

@@ -19,7 +19,7 @@ from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.acts import rotation_urls
 from keys.views.details import details_url
 from keys.views.provider_keys import events_of
-from keys.views.rows import app_key_rows, rights
+from keys.views.rows import app_key_rows, lost, rights
 
 # What the copy menu offers -> its text, of the key and the provider whose example is shown.
 LINES: dict[str, Callable[[ProviderSpec, str], str]] = {
@@ -72,6 +72,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "row": row,
         "can": can,
         "versions": versions,
+        "lost": lost(versions),
         "previous": next((v for v in versions if v.stage == Stage.PREVIOUS), None),
         "usable": usable,
         "rejected": rejected_keys(key, usable),

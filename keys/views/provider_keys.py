@@ -16,7 +16,7 @@ from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import provider_of, rotation_urls
 from keys.views.details import details_url
-from keys.views.rows import provider_key_rows, rights, waiting_app_key
+from keys.views.rows import lost, provider_key_rows, rights, waiting_app_key
 
 CHECKS_SHOWN = 25
 AUDIT_SHOWN = 10
@@ -57,6 +57,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "row": row,
         "can": can,
         "versions": versions,
+        "lost": lost(versions),
         "elsewhere": [
             other
             for other in lifecycle.same_secret(key)
@@ -82,7 +83,7 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     # A secret that is refused is of no use beside the new one.
     was_dead = key.verdict == Verdict.DEAD
     start = {"overlap": "0"} if was_dead else {}
-    others = [other for other in lifecycle.same_secret(key) if _may_rotate(request, other)]
+    others = [other for other in lifecycle.same_secret(key) if may_rotate(request, other)]
     form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
     def act() -> HttpResponse:
@@ -157,7 +158,7 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
     return done(request, back)
 
 
-def _may_rotate(request: HttpRequest, key: ProviderKey) -> bool:
+def may_rotate(request: HttpRequest, key: ProviderKey) -> bool:
     return permissions.may(person(request), key.application, Act.MANAGE_PROVIDER_KEYS)
 
 

@@ -5,6 +5,7 @@ The number of queries doesn't depend on the number of keys.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from django.core.paginator import Page, Paginator
@@ -16,6 +17,7 @@ from django.db.models import (
     QuerySet,
     prefetch_related_objects,
 )
+from django.utils import timezone
 
 from keys import attention, permissions
 from keys.models import (
@@ -32,6 +34,7 @@ from keys.states import KeyState, Stage
 
 Key = TypeVar("Key", ProviderKey, AppKey)
 PER_PAGE = 50
+REMEMBERED = timedelta(days=30)  # how long a page tells of a secret that got out
 IN_USE = (Stage.CURRENT, Stage.PREVIOUS, Stage.PENDING, Stage.TESTED)
 
 
@@ -64,7 +67,8 @@ class ProviderKeyRow:
 
     @property
     def still_live(self) -> bool:
-        return self.key.state == KeyState.REVOKED and bool(self.key.live_at_provider)
+        """Whether the provider takes a secret that was ended here."""
+        return bool(self.key.live_at_provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,19 @@ def waiting_app_key(key: ProviderKey) -> AppKey | None:
     )
     made = rows.select_related("application").order_by("-created_at")[:50]
     return next((row for row in made if row.providers == [key.provider]), None)
+
+
+def lost(
+    versions: Iterable[ProviderKeyVersion | AppKeyVersion],
+) -> list[ProviderKeyVersion | AppKeyVersion]:
+    """The versions that got out lately, or that their provider still takes."""
+    since = timezone.now() - REMEMBERED
+    return [
+        version
+        for version in versions
+        if version.compromised_at
+        and (version.compromised_at > since or getattr(version, "live_at_provider", False))
+    ]
 
 
 def rights(user: User, application: Application) -> dict[str, bool]:

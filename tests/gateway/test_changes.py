@@ -85,6 +85,29 @@ def test_a_rotated_provider_key_is_used_within_a_second(
     assert time.monotonic() - began < SLACK
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_every_text_of_a_compromised_app_key_is_refused_within_a_second(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor, replaced: bool
+) -> None:
+    newer = lifecycle.rotate_app_key(actor, app_key, overlap_seconds=3600).reveal()
+    assert status(gateway, key) == status(gateway, newer) == 200
+    text = lifecycle.report_compromised(actor, app_key, reason="leaked", replace=replaced)
+    assert seconds_until(gateway, key, 401) < SLACK
+    assert seconds_until(gateway, newer, 401) < SLACK
+    assert text is None or status(gateway, text.reveal()) == 200
+
+
+def test_a_compromised_provider_key_is_not_sent_after_a_second(
+    gateway: Server, provider_key: ProviderKey, key: str, actor: Actor, provider: Upstream
+) -> None:
+    assert status(gateway, key) == 200
+    lifecycle.report_compromised(actor, provider_key, reason="leaked")
+    assert seconds_until(gateway, key, 503) < SLACK
+    sent = len(provider.requests)
+    assert status(gateway, key) == 503
+    assert len(provider.requests) == sent
+
+
 def test_a_version_the_provider_refuses_gives_way_to_the_previous(
     gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
 ) -> None:

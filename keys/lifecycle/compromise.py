@@ -1,0 +1,109 @@
+"""A secret that got out: refused here at once, replaced if there is another, watched elsewhere.
+
+Nothing waits for the provider: a new secret is in use before it was asked about, since the old
+one must not come back whatever it says.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import health, watching
+from keys.audit import Action, Actor
+from keys.lifecycle import inputs, versions
+from keys.lifecycle.app_keys import issue
+from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.locks import hold_key
+from keys.lifecycle.provider_keys import (
+    add_version,
+    known_provider,
+    require_new_secret,
+    take_first_verdict,
+)
+from keys.lifecycle.transitions import revoke
+from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
+from keys.states import Stage
+from keys.vault import Secret
+
+OUT = (Stage.CURRENT, Stage.PREVIOUS, Stage.RETIRED)  # what may still be taken somewhere
+
+
+def report_compromised(
+    actor: Actor, key: Key, *, reason: str, secret: Secret | str = "", replace: bool = False
+) -> Secret | None:
+    """End every secret of the key now, without overlap.
+
+    The key is revoked, unless a provider key's new `secret` is given or an app key is to be
+    replaced: then it goes on with that alone. Returns an app key's new text.
+    """
+    reason = inputs.clean_reason(reason)
+    given = inputs.clean_secret(secret)[0] if secret else None
+    new: Secret | None = None
+    told: dict[str, object] = {}
+    with transaction.atomic():
+        hold_key(key)
+        now = timezone.now()
+        lost = _mark(key, now)
+        if isinstance(key, ProviderKey) and given is not None:
+            told["replaced_by"] = _put_in(actor, key, given, now)
+        elif isinstance(key, AppKey) and replace:
+            told["replaced_by"], new = _issue_anew(actor, key, now)
+        else:
+            revoke(actor, key)
+        note_key(actor, Action.KEY_COMPROMISED, key, reason=reason, versions=lost, **told)
+    if isinstance(key, ProviderKey) and given is not None:
+        number = versions.current(key).number
+        take_first_verdict(key, known_provider(key.provider), given, version=number)
+    return new
+
+
+def _mark(key: Key, now: datetime) -> list[int]:
+    """Write on the versions that they got out; a provider's are watched until it refuses them."""
+    if isinstance(key, ProviderKey):
+        rows = ProviderKeyVersion.objects.filter(key=key, stage__in=OUT)
+        numbers = list(rows.order_by("number").values_list("number", flat=True))
+        rows.update(compromised_at=now)
+        watching.watch(key, numbers, now)
+        return numbers
+    mine = AppKeyVersion.objects.filter(key=key, stage__in=OUT)
+    mine.update(compromised_at=now, sealed="")
+    return list(mine.order_by("number").values_list("number", flat=True))
+
+
+def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:
+    known_provider(key.provider)
+    require_new_secret(key.application, secret)
+    number = _end_all(key, now)
+    add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
+    health.forget(key, now)
+    note_key(
+        actor,
+        Action.ROTATION_STARTED,
+        key,
+        overlap_seconds=0,
+        **versions.named(key, number, secret),
+    )
+    note_key(actor, Action.ROTATION_PROMOTED, key, version=number, tested=False)
+    return number
+
+
+def _issue_anew(actor: Actor, key: AppKey, now: datetime) -> tuple[int, Secret]:
+    number = _end_all(key, now)
+    secret = issue(key, number)
+    told = {"overlap_seconds": 0, **versions.named(key, number, secret)}
+    note_key(actor, Action.ROTATION_STARTED, key, **told)
+    return number, secret
+
+
+def _end_all(key: Key, now: datetime) -> int:
+    """Retire what is in use and drop what waits; returns the number of the one to come."""
+    versions.lock_for_change(key)
+    waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
+    if waiting is not None:
+        versions.move(waiting, Stage.FAILED)
+    for stage in (Stage.PREVIOUS, Stage.CURRENT):
+        version = versions.at_stage(key, stage)
+        if version is not None:
+            versions.retire(version, now)
+    return versions.next_number(key)
