@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('keys', '0007_watch'),
+        ("keys", "0009_signed_in"),
     ]
 
     operations = [
