@@ -14,7 +14,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from keys import health, vault
-from keys.audit import Action
+from keys.audit import Action, told
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import Key, target_of
@@ -80,14 +80,14 @@ class _Trail:
     current: dict[str, int] = field(default_factory=dict)
     data_keys: dict[str, int] = field(default_factory=dict)
 
-    def read(self, target: str, action: str, told: dict[str, object]) -> None:
-        version = told.get("brought_back", told.get("version"))
+    def read(self, target: str, action: str, detail: dict[str, object]) -> None:
+        version = detail.get("brought_back", detail.get("version"))
         if not isinstance(version, int):
             return
         if action == Action.DATA_KEY_ROTATED:
             self.data_keys[target.partition(":")[2]] = version
             return
-        digest = told.get("digest")
+        digest = detail.get("digest")
         if isinstance(digest, str):
             self.digests[target, version] = digest
         if action != Action.ROTATION_STARTED or target.startswith("app_key:"):
@@ -169,11 +169,12 @@ def master_keys() -> list[MasterUse]:
 
 def _trail(key: Key | None = None) -> _Trail:
     trail = _Trail()
-    events = AuditEvent.objects.filter(action__in=_TELLING).order_by("id")
+    events = AuditEvent.objects.filter(action__in=[*_TELLING, Action.AUDIT_CARRIED])
     if key is not None:
         events = events.filter(target__in=[target_of(key), f"application:{key.application_id}"])
-    for told in events.values_list("target", "action", "detail").iterator(chunk_size=2000):
-        trail.read(*told)
+    for event in told(events):
+        if event.action in _TELLING:
+            trail.read(event.target, event.action, event.detail)
     return trail
 
 
@@ -194,8 +195,8 @@ def _look(version: ProviderKeyVersion | AppKeyVersion, trail: _Trail) -> str:
     digest = trail.digests.get((target, version.number))
     if digest is not None and digest != vault.digest(slot_of(key, version.number), secret):
         return NOT_THE_ONE
-    told = trail.current.get(target)
-    if told is not None and (version.stage == Stage.CURRENT) != (version.number == told):
+    current = trail.current.get(target)
+    if current is not None and (version.stage == Stage.CURRENT) != (version.number == current):
         return WRONG_STAGE
     newest = trail.data_keys.get(key.application_id, 0)
     return OLD_DATA_KEY if (vault.data_key_version(version.sealed) or 0) < newest else ""

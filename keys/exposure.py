@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.audit import Action
+from django.db.models import Q
+
+from keys.audit import Action, times, told
 from keys.lifecycle.journal import Key, target_of
 from keys.models import (
     AppKey,
@@ -35,16 +37,22 @@ class Viewer:
 
 def seen_by(key: Key) -> list[Viewer]:
     """Who has seen a secret of this key that works still, the latest first."""
-    events = AuditEvent.objects.filter(target=target_of(key), action__in=SHOWN | HANDED_OVER)
+    target = target_of(key)
+    events = AuditEvent.objects.filter(
+        Q(target=target, action__in=SHOWN | HANDED_OVER)
+        | Q(application_id=key.application_id, action=Action.AUDIT_CARRIED)
+    )
     numbers = set(key.versions.filter(stage__in=IN_USE).values_list("number", flat=True))
     found: dict[str, Viewer] = {}
-    for event in events.filter(actor__isnull=False).order_by("id"):
-        if not _exposes(event) or event.detail.get("version") not in numbers:
+    for event in told(events):
+        if event.target != target or event.actor_id is None or not _exposes(event):
+            continue
+        if event.detail.get("version") not in numbers:
             continue
         before = found.get(event.actor_name)
         found[event.actor_name] = Viewer(
             event.actor_name,
-            before.times + 1 if before else 1,
+            (before.times if before else 0) + times(event.detail),
             event.at,
             event.detail.get("reason", ""),
         )
@@ -54,9 +62,14 @@ def seen_by(key: Key) -> list[Viewer]:
 def seen(user: User, application: Application) -> list[Key]:
     """The keys of the application of which this person has a secret that works still."""
     events = AuditEvent.objects.filter(
-        application_id=application.pk, actor=user, action__in=SHOWN | HANDED_OVER
+        Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED),
+        application_id=application.pk,
     )
-    places = {(event.target, event.detail.get("version")) for event in events if _exposes(event)}
+    places = {
+        (event.target, event.detail.get("version"))
+        for event in told(events)
+        if event.actor_id == user.pk and _exposes(event)
+    }
     return [*_working(ProviderKeyVersion, application, places),
             *_working(AppKeyVersion, application, places)]  # fmt: skip
 
@@ -70,7 +83,8 @@ def everywhere(user: User) -> list[Key]:
 
 
 def _exposes(event: AuditEvent) -> bool:
-    return event.action in SHOWN or event.target.startswith("app_key:")
+    handed_over = event.action in HANDED_OVER and event.target.startswith("app_key:")
+    return event.action in SHOWN or handed_over
 
 
 def _working(

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import transaction
 
+from keys.audit.carrying import carry
 from keys.audit.chain import verify
 from keys.audit.writing import Action, Actor, digest_of, record, seal_head
 from keys.derived import derived_key
@@ -182,5 +183,7 @@ def _cut(actor: Actor, made: Archive, name: str) -> None:
         head.archived_to = made.last_id
         seal_head(head)
         head.save()
-        AuditEvent.objects.filter(pk__lte=made.last_id).delete()
+        old = AuditEvent.objects.filter(pk__lte=made.last_id)
+        carry(actor, old)
+        old.delete()
         record(actor, Action.AUDIT_ARCHIVED, "audit", events=made.events, file=name)

@@ -73,6 +73,7 @@ class Action(StrEnum):
     DATA_KEY_DESTROYED = "data_key.destroyed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
     AUDIT_ARCHIVED = "audit.archived"
+    AUDIT_CARRIED = "audit.carried"
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret
 
 
