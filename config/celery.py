@@ -26,6 +26,7 @@ BEAT: dict[str, float] = {
     "keys.tasks.rotate_data_keys": 5.0,
     "keys.tasks.run_batches": 2.0,
     "keys.tasks.examine_vault": 60.0,
+    "keys.tasks.forget_sessions": 300.0,
     "usage.tasks.drain_dead_spools": 2.0,
     # Beat starts each wait anew: a longer one would never end where people start it each day.
     "usage.tasks.trim_calls": 300.0,

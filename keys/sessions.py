@@ -8,6 +8,7 @@ doesn't open.
 import hashlib
 import hmac
 import json
+from datetime import datetime
 from typing import Any
 
 from cryptography.fernet import InvalidToken
@@ -63,6 +64,11 @@ class SessionStore(DatabaseStore):
             return {}  # of another SECRET_KEY, or another session's: signed out
         found: dict[str, Any] = json.loads(plain)
         return found
+
+
+def forget_expired(now: datetime) -> int:
+    """Remove the rows that no cookie opens any more; returns how many."""
+    return Session.objects.filter(expire_date__lte=now).delete()[0]
 
 
 def row_name(cookie: str) -> str:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from keys import doctor, lifecycle, validation, watching
+from keys import doctor, lifecycle, sessions, validation, watching
 from keys.audit import Actor
 
 
@@ -28,9 +28,7 @@ def end_overlaps() -> int:
 @shared_task
 def rotate_data_keys() -> None:
     """Goes on with the data-key rotations that are open, and destroys what they left."""
-    for application in lifecycle.open_data_key_rotations():
-        for _ in lifecycle.reseal(Actor.system("rotate_data_keys"), application):
-            pass
+    lifecycle.go_on(Actor.system("rotate_data_keys"))
     lifecycle.destroy_spent_data_keys(timezone.now())
 
 
@@ -38,6 +36,12 @@ def rotate_data_keys() -> None:
 def examine_vault() -> None:
     """Opens every secret once a day."""
     doctor.examine_if_due(timezone.now())
+
+
+@shared_task
+def forget_sessions() -> int:
+    """Removes the sessions whose time is over."""
+    return sessions.forget_expired(timezone.now())
 
 
 @shared_task

@@ -30,6 +30,7 @@ from keys.lifecycle.connect import connect
 from keys.lifecycle.data_keys import (
     add_master_key,
     destroy_spent_data_keys,
+    go_on,
     left_to_reseal,
     open_data_key_rotations,
     reseal,
@@ -91,6 +92,7 @@ __all__ = [
     "expire_app_keys",
     "extend_overlap",
     "finish_rotation",
+    "go_on",
     "import_keys",
     "issue_token",
     "left_to_reseal",

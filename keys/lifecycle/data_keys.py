@@ -4,6 +4,7 @@ A data key's rotation is in the rows: it is open while an application has more t
 that isn't spent. So it goes on after any crash, wherever it is taken up again.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,11 +21,13 @@ from keys.lifecycle.journal import note
 from keys.lifecycle.locks import hold_application
 from keys.lifecycle.versions import slot_of
 from keys.models import AppKeyVersion, Application, DataKey, ProviderKeyVersion
-from keys.vault import Undecryptable, VaultError
+from keys.vault import Sealed, Undecryptable, VaultError
 
+logger = logging.getLogger(__name__)
 BATCH = 50  # secrets sealed anew in one transaction: other acts of the application wait for it
 # A process may hold a sealed text a little longer than the database is served stale.
 _LINGER = timedelta(seconds=60)
+_waiting: dict[str, str] = {}  # application -> what was said of its rotation last
 
 
 def add_master_key(actor: Actor) -> str:
@@ -75,6 +78,18 @@ def open_data_key_rotations() -> list[Application]:
     rows = DataKey.objects.filter(spent_at=None, application__isnull=False)
     several = rows.values("application").annotate(n=Count("pk")).filter(n__gt=1)
     return list(Application.objects.filter(pk__in=several.values("application")).order_by("pk"))
+
+
+def go_on(actor: Actor) -> None:
+    """Go on with the rotations that are open; one whose master key is away waits for it."""
+    for application in open_data_key_rotations():
+        try:
+            for _ in reseal(actor, application):
+                pass
+        except Sealed as error:
+            _say(application, f"waits: {error}")
+        else:
+            _say(application, "")
 
 
 def left_to_reseal(application: Application) -> int:
@@ -167,6 +182,16 @@ def _holds(row: DataKey) -> bool:
     return any(
         model._default_manager.filter(sealed__startswith=prefix, **place).exists()
         for model in (ProviderKeyVersion, AppKeyVersion)
+    )
+
+
+def _say(application: Application, state: str) -> None:
+    """A line in the log per change of state; there is a look every few seconds."""
+    if _waiting.get(application.pk, "") == state:
+        return
+    _waiting[application.pk] = state
+    logger.warning(
+        "the rotation of the data key of %s %s", application.slug, state or "goes on again"
     )
 
 

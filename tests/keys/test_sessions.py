@@ -9,9 +9,13 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
+from config.celery import BEAT
+from keys import tasks
 from keys.models import User
+from keys.sessions import row_name
 from tests.factories import PASSWORD
 
 LOGIN = "/accounts/login/"
@@ -100,6 +104,18 @@ def test_signing_out_takes_a_post_and_ends_the_session_for_good(signed_in: Clien
     signed_in.post("/accounts/logout/")
     assert not _is_in(signed_in)
     assert not _is_in(_with(cookie))
+
+
+def test_sessions_whose_time_is_over_are_removed(signed_in: Client, viewer: User) -> None:
+    other = Client()
+    other.force_login(viewer)
+    mine = Session.objects.get(session_key=row_name(_cookie(signed_in)))
+    Session.objects.exclude(pk=mine.pk).update(expire_date=timezone.now())
+
+    assert tasks.forget_sessions() == 1
+    assert tasks.forget_sessions() == 0
+    assert _is_in(signed_in)
+    assert tasks.forget_sessions.name in BEAT
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -143,3 +144,29 @@ def test_a_key_rotated_meanwhile_keeps_its_new_secret(
     for _ in going:
         pass
     assert text in texts(application)
+
+
+def test_a_rotation_that_waits_for_the_master_key_says_so_once_and_goes_on(
+    application: Application,
+    stored: list[object],
+    settings: Settings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, given = texts(application), settings.MASTER_KEYS
+    lifecycle.start_data_key_rotation(SYSTEM, application)
+    settings.MASTER_KEYS, settings.MASTER_KEY_FILE = "", tmp_path / "absent"
+    vault.forget()
+    for _ in range(3):
+        tasks.rotate_data_keys()
+    (line,) = caplog.messages
+    assert line.startswith("the rotation of the data key of shop waits: ")
+    assert lifecycle.open_data_key_rotations() == [application]
+
+    settings.MASTER_KEYS = given
+    vault.forget()
+    for _ in range(2):
+        tasks.rotate_data_keys()
+    assert caplog.messages[1:] == ["the rotation of the data key of shop goes on again"]
+    assert lifecycle.open_data_key_rotations() == []
+    assert texts(application) == before
