@@ -76,7 +76,9 @@ def seen(user: User, application: Application) -> list[Key]:
 
 def everywhere(user: User) -> list[Key]:
     """The same over all applications: what to rotate when somebody leaves."""
-    shown = AuditEvent.objects.filter(actor=user, action__in=SHOWN | HANDED_OVER)
+    shown = AuditEvent.objects.filter(
+        Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED)
+    )
     ids = shown.values_list("application_id", flat=True).distinct()
     applications = Application.objects.filter(pk__in=ids).order_by("name")
     return [key for application in applications for key in seen(user, application)]

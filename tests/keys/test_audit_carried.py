@@ -61,6 +61,7 @@ def test_who_has_seen_a_secret_is_known_after_any_number_of_archives(
         assert (viewers(provider_key), viewers(app_key)) == before
         assert exposure.seen(admin, provider_key.application) == [provider_key]
         assert exposure.seen(owner, provider_key.application) == [app_key]
+        assert exposure.everywhere(admin) == [provider_key]
 
     lifecycle.reveal_provider_key(Actor.person(admin), provider_key, reason="once more")
     archive(tmp_path)
