@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys import doctor
+from keys import doctor, exposure
 from keys.audit import DEMO, Action
+from keys.lifecycle.journal import target_of
 from keys.models import (
     AppKey,
     AppKeyVersion,
@@ -88,6 +89,7 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
         *_findings(applications),
         *_rotations(applications),
         *_put_off(applications),
+        *_left(applications),
         *_expiring(applications),
     ]
     return sorted(found, key=lambda alert: ("danger", "warning", "info").index(alert.level))
@@ -202,6 +204,22 @@ def _put_off(applications: Sequence[Application]) -> Iterable[Alert]:
                 key.application_id,
                 version.last_used_at,
             )
+
+
+def _left(applications: Sequence[Application]) -> Iterable[Alert]:
+    """Keys that work still for somebody who left; who, is for those who see the audit."""
+    for left in exposure.to_rotate(applications):
+        key = left.key
+        yield Alert(
+            "warning",
+            "rotate",
+            f"{key.application.name} · {key.name} is to be rotated",
+            "Somebody who is no longer a member has its secret.",
+            "Rotate it, or dismiss it on the application’s page.",
+            reverse(target_of(key).partition(":")[0], args=[key.application.slug, key.pk]),
+            key.application_id,
+            left.row.at,
+        )
 
 
 def _expiring(applications: Sequence[Application]) -> Iterable[Alert]:

@@ -1,6 +1,6 @@
 """Who has seen which secret, read from the audit trail: nobody sees one without a row in it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +9,11 @@ from django.db.models import Q
 from keys.audit import Action, times, told
 from keys.lifecycle.journal import Key, target_of
 from keys.models import (
-    AppKey,
     AppKeyVersion,
     Application,
     AuditEvent,
-    ProviderKey,
     ProviderKeyVersion,
+    ToRotate,
     User,
 )
 from keys.states import Stage
@@ -59,8 +58,8 @@ def seen_by(key: Key) -> list[Viewer]:
     return sorted(found.values(), key=lambda viewer: viewer.last, reverse=True)
 
 
-def seen(user: User, application: Application) -> list[Key]:
-    """The keys of the application of which this person has a secret that works still."""
+def seen(user: User, application: Application) -> dict[Key, list[int]]:
+    """The keys of the application of which this person has secrets that work still, and which."""
     events = AuditEvent.objects.filter(
         Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED),
         application_id=application.pk,
@@ -70,18 +69,48 @@ def seen(user: User, application: Application) -> list[Key]:
         for event in told(events)
         if event.actor_id == user.pk and _exposes(event)
     }
-    return [*_working(ProviderKeyVersion, application, places),
-            *_working(AppKeyVersion, application, places)]  # fmt: skip
+    return _working([application], places)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A key that works still for somebody who left."""
+
+    row: ToRotate
+    key: Key
+
+
+def to_rotate(applications: Sequence[Application]) -> list[Left]:
+    """What those who left these applications have still, the oldest first.
+
+    A row is done with as soon as none of the versions it names works any more.
+    """
+    rows = list(ToRotate.objects.filter(application__in=applications).order_by("at", "id"))
+    places = {(row.target, number) for row in rows for number in row.numbers}
+    working = {
+        (target_of(key), number): key
+        for key, numbers in (_working(applications, places) if places else {}).items()
+        for number in numbers
+    }
+    found = []
+    for row in rows:
+        keys = [working[place] for n in row.numbers if (place := (row.target, n)) in working]
+        found += [Left(row, key) for key in keys[:1]]
+    return found
 
 
 def everywhere(user: User) -> list[Key]:
     """The same over all applications: what to rotate when somebody leaves."""
+    return [key for application in where(user) for key in seen(user, application)]
+
+
+def where(user: User) -> list[Application]:
+    """The applications in which this person has seen a secret, whether it works or not."""
     shown = AuditEvent.objects.filter(
         Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED)
     )
     ids = shown.values_list("application_id", flat=True).distinct()
-    applications = Application.objects.filter(pk__in=ids).order_by("name")
-    return [key for application in applications for key in seen(user, application)]
+    return list(Application.objects.filter(pk__in=ids).order_by("pk"))
 
 
 def _exposes(event: AuditEvent) -> bool:
@@ -90,16 +119,21 @@ def _exposes(event: AuditEvent) -> bool:
 
 
 def _working(
-    model: type[ProviderKeyVersion] | type[AppKeyVersion],
-    application: Application,
-    places: Iterable[tuple[str, object]],
-) -> list[Key]:
-    wanted = set(places)
-    rows = model._default_manager.filter(
-        key__application=application, key__state__in=("active", "disabled"), stage__in=IN_USE
+    applications: Sequence[Application], places: Set[tuple[str, object]]
+) -> dict[Key, list[int]]:
+    """The keys in use that have one of these versions in use, with their numbers."""
+    models: tuple[type[ProviderKeyVersion] | type[AppKeyVersion], ...] = (
+        ProviderKeyVersion,
+        AppKeyVersion,
     )
-    found: dict[str, ProviderKey | AppKey] = {}
-    for version in rows.select_related("key__application").order_by("key__name"):
-        if (target_of(version.key), version.number) in wanted:
-            found.setdefault(version.key.pk, version.key)
-    return list(found.values())
+    found: dict[Key, list[int]] = {}
+    for model in models:
+        rows = model._default_manager.filter(
+            key__application__in=applications,
+            key__state__in=("active", "disabled"),
+            stage__in=IN_USE,
+        )
+        for version in rows.select_related("key__application").order_by("key__name", "number"):
+            if (target_of(version.key), version.number) in places:
+                found.setdefault(version.key, []).append(version.number)
+    return found

@@ -34,6 +34,11 @@ urlpatterns = [
     path(f"{APPLICATION}people/add/", applications.member_add, name="member_add"),
     path(f"{MEMBER}role/", applications.member_role, name="member_role"),
     path(f"{MEMBER}remove/", applications.member_remove, name="member_remove"),
+    path(
+        f"{APPLICATION}to-rotate/<int:id>/dismiss/",
+        applications.rotation_dismiss,
+        name="rotation_dismiss",
+    ),
     path(f"{APPLICATION}delete/", applications.application_delete, name="application_delete"),
     path(f"{APPLICATION}data-key/", applications.data_key_rotate, name="data_key_rotate"),
     path(f"{APPLICATION}policy/", applications.application_policy, name="application_policy"),

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from keys.models import AppKey, Application, ProviderKey, User
+from keys.models import AppKey, Application, ProviderKey, ToRotate, User
 from keys.states import Role
 from tests.factories import (
     ApiTokenFactory,
@@ -84,6 +84,7 @@ TABLE: dict[str, dict[str, Who]] = {
        for name in ("cutover", "impact")},
     f"{A}/": {"GET": MEMBERS}, f"{A}/people/": {"GET": MEMBERS}, f"{A}/people/add/": both(OWNERS),
     f"{A}/people/<int:id>/role/": both(OWNERS), f"{A}/people/<int:id>/remove/": both(OWNERS),
+    f"{A}/to-rotate/<int:id>/dismiss/": both(OWNERS),
     f"{A}/delete/": both(OWNERS), f"{A}/data-key/": both(OWNERS), f"{A}/policy/": {"POST": OWNERS},
     f"{A}/bulk/<slug:kind>/?act=disable": both(OWNERS),
     f"{A}/batches/<str:id>/": {"GET": NOBODY}, f"{A}/batches/<str:id>/stop/": {"POST": NOBODY},
@@ -193,7 +194,8 @@ class World:
     def address(self, path: str, whose: str) -> str:
         fill = self.fills[whose]
         key = fill["provider_key" if "provider-keys" in path else "app_key"]
-        id = fill["membership"] if "people" in path else fill["user"] if "users" in path else key
+        ids = {"people": "membership", "users": "user", "to-rotate": "to_rotate"}
+        id = next((fill[name] for part, name in ids.items() if part in path), key)
         id = "1" if "sessions" in path else id
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", key), ("<slug:key_id>", key),
@@ -242,6 +244,8 @@ def world(
 def _filled(application: Application, member: User) -> dict[str, str]:
     provider_key: ProviderKey = ProviderKeyFactory(application=application)
     app_key: AppKey = AppKeyFactory(application=application)
+    seen = f"app_key:{app_key.pk}"
+    left = ToRotate.objects.create(application=application, target=seen, numbers=[1], who="a@b.c")
     return {
         "slug": application.slug,
         "provider_key": provider_key.pk,
@@ -249,6 +253,7 @@ def _filled(application: Application, member: User) -> dict[str, str]:
         "membership": str(application.memberships.get(user=member).pk),
         "email": member.email,
         "user": str(member.pk),
+        "to_rotate": str(left.pk),
     }
 
 

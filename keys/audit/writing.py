@@ -52,6 +52,8 @@ class Action(StrEnum):
     KEY_REVOKED = "key.revoked"
     KEY_COMPROMISED = "key.compromised"
     KEY_EXPIRED = "key.expired"
+    ROTATION_QUEUED = "key.rotation_queued"
+    ROTATION_DISMISSED = "key.rotation_dismissed"
     BATCH_STARTED = "batch.started"
     BATCH_STOPPED = "batch.stopped"
     BATCH_ENDED = "batch.ended"

@@ -42,7 +42,7 @@ from keys.lifecycle.details import describe
 from keys.lifecycle.elsewhere import report_everywhere, rotate_everywhere, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
-from keys.lifecycle.members import add_member, change_role, remove_member
+from keys.lifecycle.members import add_member, change_role, dismiss_rotation, remove_member
 from keys.lifecycle.people import deactivate, reactivate
 from keys.lifecycle.provider_keys import (
     add_provider_key,
@@ -87,6 +87,7 @@ __all__ = [
     "describe",
     "destroy_spent_data_keys",
     "disable",
+    "dismiss_rotation",
     "enable",
     "end_overlaps",
     "expire_app_keys",

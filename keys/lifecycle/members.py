@@ -1,13 +1,14 @@
-"""Who belongs to an application. It always keeps an owner."""
+"""Who belongs to an application, and what those who left have still. It always keeps an owner."""
 
 from django.db import IntegrityError, transaction
 
+from keys import exposure
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
-from keys.lifecycle.inputs import clean_email, clean_role
-from keys.lifecycle.journal import note
+from keys.lifecycle.inputs import clean_email, clean_reason, clean_role
+from keys.lifecycle.journal import note, note_key, target_of
 from keys.lifecycle.locks import hold_application
-from keys.models import Application, Membership, User
+from keys.models import Application, Membership, ToRotate, User
 from keys.states import Role
 
 
@@ -38,13 +39,43 @@ def change_role(actor: Actor, membership: Membership, *, role: str) -> None:
         _note(actor, Action.MEMBER_CHANGED, membership, was=was, role=role)
 
 
-def remove_member(actor: Actor, membership: Membership) -> None:
+def remove_member(actor: Actor, membership: Membership) -> list[str]:
+    """Take somebody out; all they have seen that works still is queued to be rotated.
+
+    Returns the names of those keys.
+    """
     with transaction.atomic():
         was = _lock(membership)
         if was == Role.OWNER:
             _require_another_owner(membership)
         Membership.objects.filter(pk=membership.pk).delete()
         _note(actor, Action.MEMBER_REMOVED, membership, was=was)
+        return queue_seen(actor, membership.user, membership.application)
+
+
+def queue_seen(actor: Actor, user: User, application: Application) -> list[str]:
+    """Queue what this person has seen here and works still to be rotated; returns the keys' names.
+
+    In the caller's transaction, which holds the application.
+    """
+    seen = exposure.seen(user, application)
+    for key, numbers in seen.items():
+        ToRotate.objects.create(
+            application=application, target=target_of(key), numbers=numbers, who=user.email
+        )
+        note_key(actor, Action.ROTATION_QUEUED, key, seen_by=user.email, versions=numbers)
+    return [key.name for key in seen]
+
+
+def dismiss_rotation(actor: Actor, left: exposure.Left, *, reason: str) -> None:
+    """Leave a key as it is although somebody who left has its secret."""
+    reason = clean_reason(reason)
+    with transaction.atomic():
+        hold_application(left.row.application_id)
+        if not ToRotate.objects.filter(pk=left.row.pk).delete()[0]:
+            raise Conflict("Somebody else dismissed this already.")
+        told = {"seen_by": left.row.who, "reason": reason}
+        note_key(actor, Action.ROTATION_DISMISSED, left.key, **told)
 
 
 def _lock(membership: Membership) -> str:

@@ -2,19 +2,25 @@
 
 from django.db import transaction
 
-from keys import signins
+from keys import exposure, signins
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note
+from keys.lifecycle.locks import hold_application
+from keys.lifecycle.members import queue_seen
 from keys.models import SignedIn, User
 
 
 def deactivate(actor: Actor, user: User) -> None:
     """Nobody signs in as this person any more; sessions and API tokens end at once.
 
-    Memberships stay, so that letting them in again gives back what they had.
+    Memberships stay, so that letting them in again gives back what they had. All they have seen
+    that works still is queued to be rotated.
     """
     with transaction.atomic():
+        left = exposure.where(user)
+        for application in left:
+            hold_application(application.pk)
         admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
         others = [admin.pk for admin in admins.order_by("pk") if admin.pk != user.pk]
         if actor.user is not None and actor.user.pk == user.pk:
@@ -26,6 +32,8 @@ def deactivate(actor: Actor, user: User) -> None:
         user.is_active = False
         note(actor, Action.DEACTIVATED, f"user:{user.pk}", email=user.email)
         signins.end(actor, user, SignedIn.objects.filter(user=user))
+        for application in left:
+            queue_seen(actor, user, application)
 
 
 def reactivate(actor: Actor, user: User) -> None:

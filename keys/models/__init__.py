@@ -8,6 +8,7 @@ from keys.models.batches import Batch, BatchItem
 from keys.models.cache import CacheEntry
 from keys.models.changes import ChangeCounter
 from keys.models.checks import Check
+from keys.models.leavers import ToRotate
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
 from keys.models.providers import Provider
 from keys.models.sealed import DataKey, SystemSecret, VaultExamination
@@ -31,6 +32,7 @@ __all__ = [
     "ProviderKeyVersion",
     "SignedIn",
     "SystemSecret",
+    "ToRotate",
     "User",
     "VaultExamination",
 ]

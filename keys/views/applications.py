@@ -2,14 +2,14 @@
 
 from django.db.models import Count, Max, Q
 from django.forms import model_to_dict
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from keys import attention, exposure, lifecycle, permissions
 from keys.audit import Actor
-from keys.forms.keys import ConfirmForm, TypedForm
+from keys.forms.keys import ConfirmForm, ReasonForm, TypedForm
 from keys.forms.team import (
     ApplicationForm,
     MemberForm,
@@ -73,6 +73,7 @@ def application(request: HttpRequest, slug: str) -> HttpResponse:
         "tab": "keys",
         "can": can,
         "wanted": wanted,
+        "to_rotate": exposure.to_rotate([found]) if can["see_audit"] else [],
         "provider_key_page": provider_keys,
         "app_key_page": app_keys,
         "provider_keys": provider_key_rows(provider_keys, specs),
@@ -185,8 +186,12 @@ def member_remove(request: HttpRequest, slug: str, id: int) -> HttpResponse:
     form = ConfirmForm(posted(request))
 
     def act() -> HttpResponse:
-        lifecycle.remove_member(Actor.of(request), membership)
-        return done(request, _people(found), f"{membership.user.email} is no longer a member.")
+        queued = lifecycle.remove_member(Actor.of(request), membership)
+        message = f"{membership.user.email} is no longer a member."
+        if not queued:
+            return done(request, _people(found), message)
+        many = f"{len(queued)} keys" if len(queued) > 1 else "key"
+        return done(request, _page(found), f"{message} Rotate the {many} they have seen.")
 
     return carry_out(request, form, act, fresh=True) or ask(
         request,
@@ -195,6 +200,24 @@ def member_remove(request: HttpRequest, slug: str, id: int) -> HttpResponse:
         back=_people(found),
         membership=membership,
         seen=exposure.seen(membership.user, found),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def rotation_dismiss(request: HttpRequest, slug: str, id: int) -> HttpResponse:
+    """Leave a key that somebody who left has seen as it is."""
+    found = permissions.get_application(person(request), slug, Act.MANAGE_PROVIDER_KEYS)
+    left = next((left for left in exposure.to_rotate([found]) if left.row.pk == id), None)
+    if left is None:
+        raise Http404("Nothing to rotate")
+    form = ReasonForm(posted(request))
+
+    def act() -> HttpResponse:
+        lifecycle.dismiss_rotation(Actor.of(request), left, reason=form.cleaned_data["reason"])
+        return done(request, _page(found), f"{left.key.name} stays as it is.")
+
+    return carry_out(request, form, act) or ask(
+        request, "keys/rotation_dismiss.html", form, back=_page(found), left=left
     )
 
 

@@ -59,7 +59,7 @@ def test_who_has_seen_a_secret_is_known_after_any_number_of_archives(
     for _ in range(3):
         archive(tmp_path)
         assert (viewers(provider_key), viewers(app_key)) == before
-        assert exposure.seen(admin, provider_key.application) == [provider_key]
+        assert list(exposure.seen(admin, provider_key.application)) == [provider_key]
         assert exposure.seen(owner, provider_key.application) == [app_key]
         assert exposure.everywhere(admin) == [provider_key]
 

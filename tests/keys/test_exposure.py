@@ -65,7 +65,7 @@ def test_a_rotation_leaves_those_behind_who_saw_the_old_secret(
     lifecycle.finish_rotation(boss, provider_key)
     assert names(app_key) == [owner.email]
     assert names(provider_key) == []
-    assert exposure.seen(developer, app_key.application) == []
+    assert exposure.seen(developer, app_key.application) == {}
 
 
 def test_the_key_page_says_how_many_have_seen_it_to_those_who_see_the_audit(

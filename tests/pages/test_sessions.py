@@ -18,7 +18,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from keys import signins
 from keys.audit import Action
-from keys.models import ApiToken, AuditEvent, SignedIn, User
+from keys.models import ApiToken, AuditEvent, SignedIn, ToRotate, User
 from keys.sessions import row_name
 from tests.factories import PASSWORD, ApiTokenFactory, ProviderKeyFactory
 
@@ -204,14 +204,17 @@ def test_nobody_deactivates_themselves_or_the_last_site_admin(
     assert admin.is_active
 
 
-def test_what_a_leaver_has_seen_is_listed_before(
+def test_what_a_leaver_has_seen_is_listed_before_and_queued(
     owner: User, admin: User, application: object, client_of: ClientOf
 ) -> None:
     key = ProviderKeyFactory(application=application, name="Main account")
     client_of(owner).post(
         reverse("provider_key_reveal", args=["shop", key.pk]), {"reason": "moving house"}
     )
-    page = client_of(admin).get(reverse("user_deactivate", args=[owner.pk])).content.decode()
-
+    admins, address = client_of(admin), reverse("user_deactivate", args=[owner.pk])
+    page = admins.get(address).content.decode()
     assert "They have seen 1 secret that works still" in page
     assert reverse("provider_key", args=["shop", key.pk]) in page
+
+    admins.post(address, {"typed": owner.email})
+    assert ToRotate.objects.get().target == f"provider_key:{key.pk}"
