@@ -80,6 +80,7 @@ urlpatterns = [
     path("checks/", checks.checks, name="checks"),
     path("providers/", providers.providers, name="providers"),
     path("providers/new/", providers.provider_create, name="provider_create"),
+    path("providers/<slug:provider>/url/", providers.provider_url, name="provider_url"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<slug:form>", audit.audit_export, name="audit_export"),
     path("audit/verify/", audit.audit_verify, name="audit_verify"),

@@ -6,7 +6,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from keys import tokens, vault
+from keys import providers, tokens, vault
 from keys.models import (
     ApiToken,
     AppKey,
@@ -81,6 +81,7 @@ def add_version(
     """Give a provider key one more sealed version."""
     secret = vault.Secret(text)
     slot = vault.provider_key_slot(key.application_id, key.pk, number)
+    spec = next((spec for spec in providers.all_specs() if spec.slug == key.provider), None)
     return ProviderKeyVersion.objects.create(
         key=key,
         number=number,
@@ -88,6 +89,7 @@ def add_version(
         sealed=vault.seal(slot, secret),
         fingerprint=vault.fingerprint(secret),
         last4=secret.last4,
+        entered_for=spec.bound_to if spec else "",
         **{"promoted_at": timezone.now(), **fields},
     )
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from keys.models import AppKey, Application, ProviderKey, ToRotate, User
+from keys.models import AppKey, Application, Provider, ProviderKey, ToRotate, User
 from keys.states import Role
 from tests.factories import (
     ApiTokenFactory,
@@ -68,6 +68,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "": {"GET": SIGNED_IN}, "connect/": both(SIGNED_IN), "applications/": {"GET": SIGNED_IN},
     "applications/new/": both(SIGNED_IN), "checks/": {"GET": SIGNED_IN},
     "providers/": {"GET": SIGNED_IN}, "providers/new/": both(ADMIN),
+    "providers/<slug:provider>/url/": both(ADMIN),
     "audit/": {"GET": SIGNED_IN}, "audit/export.<slug:form>": {"GET": SIGNED_IN},
     "audit/verify/": {"POST": ADMIN}, "settings/": {"GET": SIGNED_IN},
     "settings/tokens/new/": both(SIGNED_IN), "settings/tokens/<str:id>/revoke/": both(NOBODY),
@@ -119,6 +120,7 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{RA}/{RAK}/reveal": {"POST": DEVELOPERS},
     **{f"{RA}/{RAK}/{act}": {"POST": DEVELOPERS if "rotation" in act else OWNERS} for act in ACTS},
     "api/v1/providers": {"GET": SIGNED_IN, "POST": ADMIN},
+    "api/v1/providers/<slug:provider>": {"PATCH": ADMIN},
     "api/v1/usage/totals": {"GET": SIGNED_IN}, "api/v1/usage/series": {"GET": SIGNED_IN},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": NOBODY},
     "api/v1/ledger": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},
@@ -142,6 +144,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{RA}/{RPK}/rotation/extend": {"overlap_seconds": 60},
     f"{RA}/{RAK}/rotation/extend": {"overlap_seconds": 60},
     f"{RA}/app-keys": {"name": "New"},
+    "api/v1/providers/<slug:provider>": {"base_url": "https://api.example.com"},
     "api/v1/providers": {
         "slug": "new", "name": "New", "base_url": "https://api.example.com",
         "credential": {"in": "bearer"},
@@ -200,7 +203,7 @@ class World:
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", key), ("<slug:key_id>", key),
             ("<int:id>", id), ("<slug:name>", "disable"), ("<email>", fill["email"]),
-            ("<slug:form>", "csv"), ("<int:pk>", "1"),
+            ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", "x"),
             ("<uuid:id>", "01999999-9999-7999-8999-999999999999"),
             ("<uuidstr:request_id>", "01999999-9999-7999-8999-999999999999"),
@@ -226,6 +229,9 @@ def world(
     allow_upstream: Upstream,
 ) -> World:
     allow_upstream.answer(200, {"status": "success", "data": {"balance": 1}})
+    Provider.objects.create(
+        slug="acme", name="Acme", base_url="https://a.example", credential_in="bearer"
+    )
     other = ApplicationFactory(slug="other", name="Other")
     MembershipFactory(application=other, user=admin, role=Role.OWNER)
     mine, theirs = _filled(application, viewer), _filled(other, admin)

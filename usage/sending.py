@@ -148,7 +148,7 @@ def _route(keyed: Keyed, outgoing: Outgoing) -> Route:
             shared = here.directory.run(lambda: jobs.shared(*name, asked))
             with contextlib.suppress(directory.Unavailable, TimeoutError):
                 preferred = shared.result(directory.WAIT)
-        return core.choose(here.rota, pool, time.time(), preferred)
+        return core.choose(here.rota, keyed.spec, pool, time.time(), preferred)
     except (directory.Unavailable, TimeoutError, Error) as error:
         raise denial("unavailable") from error
 

@@ -1,16 +1,16 @@
 """REST for providers: everybody may look, site admins describe custom ones."""
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
 
 from keys import lifecycle, permissions
 from keys.api import paging
 from keys.api.auth import READ, SECRETS
-from keys.api.schemas import ProviderIn, ProviderOut, Providers
+from keys.api.schemas import ProviderIn, ProviderOut, ProviderPatch, Providers
 from keys.audit import Actor
 from keys.models import Provider
-from keys.providers import ProviderSpec, all_specs, get
+from keys.providers import ProviderSpec, UnknownProvider, all_specs, get
 
 router = Router(tags=["providers"])
 # The domain's flat fields by the names that they have here.
@@ -52,6 +52,20 @@ def create_provider(request: HttpRequest, body: ProviderIn) -> Status[ProviderOu
         field = FIELDS.get(error.field, error.field)
         raise lifecycle.Invalid(field, error.message) from error
     return Status(201, _out(get(made.slug), {made.slug}))
+
+
+@router.patch(
+    "/{slug:provider}", auth=SECRETS, response=ProviderOut, operation_id="change_provider"
+)
+def change_provider(request: HttpRequest, provider: str, body: ProviderPatch) -> ProviderOut:
+    """Moves a custom provider: its keys wait until their secrets are entered again."""
+    permissions.require_site_admin(request.user)
+    try:
+        get(provider)
+    except UnknownProvider:
+        raise Http404("No such provider") from None
+    lifecycle.change_base_url(Actor.of(request), provider, base_url=body.base_url)
+    return _out(get(provider), _custom())
 
 
 def _custom() -> set[str]:

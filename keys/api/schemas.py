@@ -66,6 +66,10 @@ class ProviderIn(Input):
     probe: ProbeIn | None = None
 
 
+class ProviderPatch(Input):
+    base_url: Text
+
+
 class ProviderOut(BaseModel):
     slug: str
     name: str

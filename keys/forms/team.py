@@ -75,6 +75,12 @@ class InviteForm(forms.Form):
         self.fields["application"].choices = list(mine)  # type: ignore[attr-defined]
 
 
+class BaseUrlForm(forms.Form):
+    """Where a custom provider is."""
+
+    base_url = forms.URLField(max_length=300, label="Base URL", assume_scheme="https")
+
+
 class ProviderForm(forms.Form):
     """A custom provider."""
 

@@ -49,7 +49,7 @@ from keys.lifecycle.provider_keys import (
     check_provider_key,
     reveal_provider_key,
 )
-from keys.lifecycle.providers import create_custom_provider
+from keys.lifecycle.providers import change_base_url, create_custom_provider
 from keys.lifecycle.rotation import rotate_provider_key
 from keys.lifecycle.rotations import (
     cancel_rotation,
@@ -75,6 +75,7 @@ __all__ = [
     "add_member",
     "add_provider_key",
     "cancel_rotation",
+    "change_base_url",
     "change_role",
     "check_provider_key",
     "connect",

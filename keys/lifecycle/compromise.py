@@ -73,7 +73,7 @@ def _mark(key: Key, now: datetime) -> list[int]:
 
 def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:
     known_provider(key.provider)
-    require_new_secret(key.application, secret)
+    require_new_secret(key.application, key.provider, secret)
     number = _end_all(key, now)
     add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
     health.forget(key, now)

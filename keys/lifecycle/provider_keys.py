@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from keys import audit, health, providers, validation, vault, watching
@@ -63,7 +64,7 @@ def known_provider(slug: str, field: str = "provider") -> ProviderSpec:
 def insert(actor: Actor, application: Application, key: ProviderKey, secret: Secret) -> ProviderKey:
     """Save a key with its first version, current at once; in the caller's transaction."""
     hold_application(application.pk)  # duplicates are seen: one adds after the other
-    require_new_secret(application, secret)
+    require_new_secret(application, key.provider, secret)
     key.application, key.created_by = application, actor.user
     key.next_check_at = key.next_check_at or timezone.now() + GRACE
     key.save(force_insert=True)
@@ -81,6 +82,7 @@ def add_version(
         number=number,
         sealed=vault.seal(versions.slot_of(key, number), secret),
         fingerprint=vault.fingerprint(secret),
+        entered_for=known_provider(key.provider).bound_to,
         last4=secret.last4,
         **fields,
     )
@@ -126,11 +128,13 @@ def timed_out(evidence: Evidence) -> bool:
     return evidence.meaning is Verdict.UNKNOWN and evidence.code == "timeout"
 
 
-def require_new_secret(application: Application, secret: Secret) -> None:
+def require_new_secret(application: Application, provider: str, secret: Secret) -> None:
     """Conflict when a key of the application that isn't revoked uses this very secret.
 
+    One that was entered for another base URL isn't in use: it is entered again.
     Invalid when it was reported compromised, wherever that was.
     """
+    bound_to = known_provider(provider).bound_to
     same = ProviderKeyVersion.objects.filter(fingerprint=vault.fingerprint(secret))
     if same.filter(compromised_at__isnull=False).exists():
         raise Invalid(
@@ -138,6 +142,7 @@ def require_new_secret(application: Application, secret: Secret) -> None:
         )
     found = (
         same.filter(key__application=application, stage__in=IN_USE)
+        .exclude(~Q(entered_for=bound_to), key__provider=provider)
         .exclude(key__state=KeyState.REVOKED)
         .select_related("key")
         .first()

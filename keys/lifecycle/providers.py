@@ -80,6 +80,25 @@ def create_custom_provider(
     return provider
 
 
+def change_base_url(actor: Actor, slug: str, *, base_url: str) -> Provider:
+    """Point a custom provider elsewhere; what was entered for the old address is not sent there.
+
+    Its keys are unusable until somebody enters their secrets again.
+    """
+    url = clean_base_url(base_url)
+    with transaction.atomic():
+        provider = Provider.objects.select_for_update().filter(slug=slug).first()
+        if provider is None:
+            raise Conflict("The address of a built-in provider is the operator’s to choose.")
+        was = provider.base_url
+        if was == url:
+            return provider
+        provider.base_url = url
+        provider.save(update_fields=["base_url"])
+        note(actor, Action.BASE_URL_CHANGED, f"provider:{slug}", was=was, now=url)
+    return provider
+
+
 def _taken() -> set[str]:
     return {*RESERVED_SLUGS, *(spec.slug for spec in providers.all_specs())}
 

@@ -71,7 +71,7 @@ def _begin(
     with transaction.atomic():
         versions.lock_for_change(key)
         versions.require_no_open_rotation(key, timezone.now())
-        require_new_secret(key.application, secret)
+        require_new_secret(key.application, key.provider, secret)
         number = versions.next_number(key)
         asked = {"overlap_seconds": overlap, "silent_seconds": silent}
         version = add_version(key, number, secret, stage=Stage.PENDING, **asked)

@@ -85,6 +85,9 @@ class ProviderKeyVersion(models.Model):
     silent_seconds = models.PositiveIntegerField(null=True)
     extensions = models.PositiveIntegerField(default=0)  # how often its end was put off
     evidence = models.JSONField(default=dict)  # of the test before promotion
+    # The base URL that a custom provider had when this was entered; it is sent nowhere else.
+    # Empty for built-in providers: their addresses are the operator's.
+    entered_for = models.CharField(max_length=300, blank=True)
     compromised_at = models.DateTimeField(null=True)  # when it was reported to have got out
     # Ended here, and looked at until the provider refuses it too (keys.watching).
     watch_at = models.DateTimeField(null=True, db_index=True)

@@ -87,6 +87,7 @@ class ProviderSpec:
     slug: str
     name: str
     base_url: str  # without a trailing slash
+    bound_to: str = ""  # what a secret must have been entered for; empty where the operator says
     keys_url: str = ""  # where the provider's keys are managed
     env_var: str = ""  # the variable that the provider's own examples read
     # The variable that its own clients read the base URL from, and what they expect behind ours.

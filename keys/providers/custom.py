@@ -38,6 +38,7 @@ def spec_of(row: Provider) -> Custom:
         slug=row.slug,
         name=row.name,
         base_url=row.base_url.rstrip("/"),
+        bound_to=row.base_url.rstrip("/"),
         keys_url=row.keys_url,
         env_var=f"{row.slug.upper().replace('-', '_')}_API_KEY",
         probe=probe,

@@ -2,15 +2,16 @@
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from keys import lifecycle, permissions
 from keys.audit import Actor
-from keys.forms.team import ProviderForm
+from keys.forms.team import BaseUrlForm, ProviderForm
 from keys.models import Provider, ProviderKey
 from keys.providers import ProviderSpec, all_specs
+from keys.states import KeyState
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 
 _PLACES = {
@@ -59,6 +60,31 @@ def provider_create(request: HttpRequest) -> HttpResponse:
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/provider_create.html", form, back=reverse("providers")
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def provider_url(request: HttpRequest, provider: str) -> HttpResponse:
+    """Point a custom provider elsewhere."""
+    permissions.require_site_admin(person(request))
+    found = get_object_or_404(Provider, pk=provider)
+    if answer := step_up(request):
+        return answer
+    form = BaseUrlForm(posted(request), initial={"base_url": found.base_url})
+
+    def act() -> HttpResponse:
+        lifecycle.change_base_url(Actor.of(request), provider, **form.cleaned_data)
+        message = f"{found.name} is elsewhere now. Its keys wait until their secrets are entered."
+        return done(request, reverse("providers"), message)
+
+    waiting = ProviderKey.objects.filter(provider=provider).exclude(state=KeyState.REVOKED)
+    return carry_out(request, form, act, fresh=True) or ask(
+        request,
+        "keys/provider_url.html",
+        form,
+        back=reverse("providers"),
+        provider=found,
+        waiting=waiting.count(),
     )
 
 

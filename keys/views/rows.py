@@ -66,6 +66,12 @@ class ProviderKeyRow:
         return self.spec is not None and self.spec.probe is not None
 
     @property
+    def waits_for_entry(self) -> bool:
+        """Whether its provider moved since its secret was entered: it isn't sent there."""
+        current = [v.entered_for for v in self.versions if v.stage == Stage.CURRENT]
+        return self.spec is not None and any(url != self.spec.bound_to for url in current)
+
+    @property
     def still_live(self) -> bool:
         """Whether the provider takes a secret that was ended here."""
         return bool(self.key.live_at_provider)

@@ -108,6 +108,34 @@ def test_a_compromised_provider_key_is_not_sent_after_a_second(
     assert len(provider.requests) == sent
 
 
+def test_a_secret_is_not_sent_where_its_provider_moved_to(
+    gateway: Server, app_key: AppKey, key: str, actor: Actor, provider: Upstream
+) -> None:
+    lifecycle.create_custom_provider(
+        actor, slug="acme", name="Acme", base_url=provider.url, credential_in="bearer"
+    )
+    secret = "secretOfAcme"
+    mine = ProviderKeyFactory(application=app_key.application, provider="acme", secret=secret)
+
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return gateway.post("/v1/x", provider="acme", headers=headers, json={}).status_code
+
+    def refused() -> bool:
+        return ask() == 503
+
+    wait_until(lambda: ask() == 200, 5 * SLACK)
+    there = f"{provider.url}/elsewhere"
+    lifecycle.change_base_url(actor, "acme", base_url=there)
+    began = time.monotonic()
+    wait_until(refused, 5 * SLACK)
+    assert time.monotonic() - began < SLACK
+    assert not [one for one in provider.requests if one.path.startswith("/elsewhere")]
+    lifecycle.rotate_provider_key(actor, mine, secret=secret)
+    lifecycle.finish_rotation(actor, mine)  # it has no free probe
+    wait_until(lambda: ask() == 200, 5 * SLACK)
+
+
 def test_a_version_the_provider_refuses_gives_way_to_the_previous(
     gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
 ) -> None:

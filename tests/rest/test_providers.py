@@ -62,3 +62,15 @@ def test_a_list_is_walked_by_cursor(rest, admin):
 
     assert slugs == sorted(set(slugs))
     assert {"acme", "anthropic", "modelslab", "openai"} <= set(slugs)
+
+
+def test_a_custom_one_moves(rest, admin, owner):
+    rest(admin).post("/providers", ACME)
+    moved = {"base_url": "https://api2.acme.example"}
+
+    assert rest(owner).call("PATCH", "/providers/acme", moved).status == 403
+    assert rest(admin, scopes=["read"]).call("PATCH", "/providers/acme", moved).status == 403
+    assert rest(admin).call("PATCH", "/providers/acme", moved).json["base_url"] == moved["base_url"]
+    assert rest(admin).call("PATCH", "/providers/nobody", moved).status == 404
+    assert rest(admin).call("PATCH", "/providers/openai", moved).status == 409
+    assert rest(admin).call("PATCH", "/providers/acme", {"base_url": "x"}).status == 422

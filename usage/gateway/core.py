@@ -118,10 +118,15 @@ def obey(ruling: Ruling) -> None:
         )
 
 
-def choose(rota: Rota, pool: Pool, now: float, preferred: str = "") -> Route:
-    """The best key of the pool that opens. Raises Denial (no_usable_key, sealed)."""
+def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = "") -> Route:
+    """The best key of the pool that opens and was entered for this very address.
+
+    Raises Denial (no_usable_key, sealed).
+    """
     for key in rota.order(pool, now, preferred):
         version = rota.version(key, now)
+        if version.entered_for != spec.bound_to:
+            continue
         slot = vault.provider_key_slot(key.application, key.id, version.number)
         try:
             return Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)

@@ -115,9 +115,11 @@ class Exchange:
                         directory, lambda: jobs.shared(application, spec.slug, asked)
                     )
         try:
-            route = core.choose(rota, pool, now, preferred)
+            route = core.choose(rota, spec, pool, now, preferred)
         except SynchronousOnlyOperation:  # the data key isn't open yet in this process
-            route = await lookup.run(directory, lambda: core.choose(rota, pool, now, preferred))
+            route = await lookup.run(
+                directory, lambda: core.choose(rota, spec, pool, now, preferred)
+            )
         self.recording.provider_key = route.key.id
         self.recording.provider_key_version = route.version.number
         return route

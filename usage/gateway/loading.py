@@ -51,6 +51,8 @@ def pool(name: tuple[str, str]) -> Pool:
         stages = {version.stage: version for version in key.versions.all()}
         current, previous = stages.get(Stage.CURRENT), stages.get(Stage.PREVIOUS)
         if current is not None:
+            if previous and previous.entered_for != current.entered_for:
+                previous = None  # it belongs to another address
             found.append(
                 PoolKey(
                     id=key.id,
@@ -64,7 +66,9 @@ def pool(name: tuple[str, str]) -> Pool:
 
 
 def _sealed(version: ProviderKeyVersion) -> SealedVersion:
-    return SealedVersion(version.number, version.sealed, _epoch(version.retires_at))
+    return SealedVersion(
+        version.number, version.sealed, _epoch(version.retires_at), version.entered_for
+    )
 
 
 def spec(slug: str) -> ProviderSpec | None:

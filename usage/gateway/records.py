@@ -29,6 +29,7 @@ class SealedVersion:
     number: int
     sealed: str
     retires_at: float | None = None
+    entered_for: str = ""  # the base URL of a custom provider
 
 
 @dataclass(frozen=True, slots=True)
