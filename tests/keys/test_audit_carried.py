@@ -60,7 +60,7 @@ def test_who_has_seen_a_secret_is_known_after_any_number_of_archives(
         archive(tmp_path)
         assert (viewers(provider_key), viewers(app_key)) == before
         assert list(exposure.seen(admin, provider_key.application)) == [provider_key]
-        assert exposure.seen(owner, provider_key.application) == [app_key]
+        assert list(exposure.seen(owner, provider_key.application)) == [app_key]
         assert exposure.everywhere(admin) == [provider_key]
 
     lifecycle.reveal_provider_key(Actor.person(admin), provider_key, reason="once more")
