@@ -10,6 +10,7 @@ from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.compromised import CompromisedProviderKey
 from keys.api.described import KeyQuery, details_of
+from keys.api.elsewhere import ProviderKeyRotated, elsewhere_of
 from keys.api.schemas import (
     CheckOut,
     EvidenceOut,
@@ -84,21 +85,30 @@ def change_provider_key(
 
 
 @router.post(
-    f"{ONE}/rotate", auth=SECRETS, response=ProviderKeyOut, operation_id="rotate_provider_key"
+    f"{ONE}/rotate", auth=SECRETS, response=ProviderKeyRotated, operation_id="rotate_provider_key"
 )
 def rotate_provider_key(
     request: HttpRequest, slug: str, key_id: str, body: RotateProviderKey
-) -> ProviderKeyOut:
+) -> ProviderKeyRotated:
     """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-    lifecycle.rotate_provider_key(
+    others = lifecycle.same_secret(key) if body.everywhere else []
+    mine = [
+        other
+        for other in others
+        if permissions.may(request.user, other.application, Act.MANAGE_PROVIDER_KEYS)
+    ]
+    _, refused = lifecycle.rotate_everywhere(
         Actor.of(request),
         key,
+        mine,
         secret=body.secret.get_secret_value(),
         overlap_seconds=body.overlap_seconds,
         silent_seconds=body.silent_seconds,
+        accept_untested=body.accept_untested,
     )
-    return _fresh(key, slug)
+    shown = _fresh(key, slug).model_dump()
+    return ProviderKeyRotated(**shown, elsewhere=elsewhere_of(mine, refused))
 
 
 @router.post(

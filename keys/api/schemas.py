@@ -133,6 +133,12 @@ class RotateProviderKey(Input):
     secret: SecretStr
     overlap_seconds: Seconds = DEFAULT_OVERLAP
     silent_seconds: Seconds | None = None
+    accept_untested: StrictBool = Field(
+        False, description="Use it although its test came to no answer; written to the audit."
+    )
+    everywhere: StrictBool = Field(
+        False, description="Rotate the keys of your other applications with the same secret too."
+    )
 
 
 class RotateAppKey(Input):

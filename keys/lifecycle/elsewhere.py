@@ -35,6 +35,7 @@ def rotate_everywhere(
     secret: Secret | str,
     overlap_seconds: int = DEFAULT_OVERLAP,
     silent_seconds: int | None = None,
+    accept_untested: bool = False,
 ) -> tuple[ProviderKeyVersion, dict[ProviderKey, str]]:
     """Rotate a key, and with its new secret the others, if the provider took it.
 
@@ -47,6 +48,7 @@ def rotate_everywhere(
         secret=secret,
         overlap_seconds=overlap_seconds,
         silent_seconds=silent_seconds,
+        accept_untested=accept_untested,
     )
     version = rotate(key)
     refused: dict[ProviderKey, str] = {}

@@ -36,11 +36,12 @@ def rotate_provider_key(
     secret: Secret | str,
     overlap_seconds: int = DEFAULT_OVERLAP,
     silent_seconds: int | None = None,
+    accept_untested: bool = False,
 ) -> ProviderKeyVersion:
     """Bring in a new secret; it becomes current when the provider takes it.
 
     Invalid when the provider refuses it (the old secret stays current); a version whose test
-    came to nothing stays pending, to be finished or cancelled.
+    came to nothing stays pending, to be finished or cancelled, unless that is accepted before.
     """
     spec = known_provider(key.provider)
     cleaned, _ = inputs.clean_secret(secret)
@@ -50,7 +51,8 @@ def rotate_provider_key(
     if spec.probe is None:
         return _settle(actor, key, version, None)
     evidence = validation.probe(spec, cleaned, timeout=PROBE_TIMEOUT)
-    version = _settle(actor, key, version, replace(evidence, version=version.number))
+    evidence = replace(evidence, version=version.number)
+    version = _settle(actor, key, version, evidence, accept_untested)
     if version.stage == Stage.FAILED:
         raise Invalid("secret", "Rejected by the provider: the key it had stays in use.")
     return version
@@ -86,7 +88,11 @@ def _begin(
 
 
 def _settle(
-    actor: Actor, key: ProviderKey, version: ProviderKeyVersion, evidence: Evidence | None
+    actor: Actor,
+    key: ProviderKey,
+    version: ProviderKeyVersion,
+    evidence: Evidence | None,
+    accept_untested: bool = False,
 ) -> ProviderKeyVersion:
     """What the test's evidence (None: there was nothing to test with) makes of the version."""
     with transaction.atomic():
@@ -95,17 +101,19 @@ def _settle(
         if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")
         kept = evidence.as_json() if evidence else UNTESTED
+        unclear = bool(evidence and evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED))
         if evidence and evidence.meaning is Verdict.DEAD:
             versions.move(version, Stage.FAILED, evidence=kept)
             note_key(
                 actor, Action.ROTATION_REFUSED, key, version=version.number, code=evidence.code
             )
-        elif evidence and evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED):
+        elif unclear and not accept_untested:
             version.evidence = kept
             version.save(update_fields=["evidence"])
         else:
             versions.move(version, Stage.TESTED, evidence=kept)
-            promote(actor, key, version, tested=evidence is not None)
+            tested = evidence is not None and not unclear
+            promote(actor, key, version, tested=tested, **({"on_purpose": True} if unclear else {}))
             health.forget(key, timezone.now())
             if evidence:
                 health.record(key.pk, evidence)
