@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
@@ -160,6 +161,10 @@ def ensure_admin() -> tuple[str, str]:
         validate_email(email)  # the sign-in form takes nothing else
     except ValidationError:
         raise StartupError(f"KEYDECK_ADMIN_EMAIL: {email!r} is not an e-mail address") from None
+    try:
+        validate_password(password, User(email=email))  # the rule of everybody's
+    except ValidationError as error:
+        raise StartupError(f"KEYDECK_ADMIN_PASSWORD: {' '.join(error.messages)}") from None
     with transaction.atomic():
         admin = User.objects.create_superuser(email, password)
         action, target = audit.Action.ADMIN_CREATED, f"user:{admin.pk}"

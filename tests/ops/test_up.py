@@ -105,6 +105,7 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
         ({"KEYDECK_OUTBOUND_ALLOW": "10.0.0.5"}, "KEYDECK_OUTBOUND_ALLOW"),
         ({"SECRET_KEY": "changeme"}, "SECRET_KEY has 8 characters"),
         ({"KEYDECK_ADMIN_EMAIL": "admin"}, "KEYDECK_ADMIN_EMAIL"),
+        ({"KEYDECK_ADMIN_PASSWORD": "short"}, "KEYDECK_ADMIN_PASSWORD: This password is too short"),
         ({"DATABASE_URL": "keydeck.sqlite3"}, "DATABASE_URL"),
         ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "cannot use the database none"),
     ],
