@@ -96,6 +96,7 @@ def see(request: HttpRequest) -> None:
 
 def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
     methods = [str(record.get("method")) for record in get_authentication_records(request, user)]
+    request.session[SEEN] = time.time()
     if not request.session.session_key:
         request.session.save()
     with transaction.atomic():

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
 
-from keys.outbound import Blocked, check_host, is_allowed
+from keys.destinations import Blocked, check_host, is_allowed
 from keys.providers.registry import BUILT_IN
 
 TAG = "keydeck"

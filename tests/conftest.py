@@ -18,6 +18,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from keys import vault
 from keys.audit import Actor
 from keys.models import Application, User
+from keys.signins import SEEN
 from keys.states import Role
 from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
@@ -118,6 +119,7 @@ def client_of() -> Callable[..., Client]:
             {"method": "password", "at": at, "email": user.email}
         ]
         session["account_authentication_methods_user"] = str(user.pk)
+        session[SEEN] = at
         session.save()
         return client
 

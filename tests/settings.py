@@ -23,7 +23,7 @@ for _name in [name for name in os.environ if name.startswith("KEYDECK_")]:
 for _name in ("REDIS_URL", "EMAIL_URL", "ALLOWED_HOSTS", "PORT", "DEBUG"):
     os.environ.pop(_name, None)
 os.environ["KEYDECK_DATA_DIR"] = _data
-os.environ["SECRET_KEY"] = "for tests only"
+os.environ["SECRET_KEY"] = "only-for-tests-" + "0123456789" * 4
 os.environ["KEYDECK_STATEMENT_TIMEOUT"] = "300"  # for the long proofs, on a loaded machine
 os.environ["KEYDECK_MASTER_KEYS"] = Fernet.generate_key().decode()
 os.environ["DATABASE_URL"] = os.environ.get(

@@ -10,14 +10,13 @@ from keys.api import paging
 from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.compromised import CompromisedAppKey, CompromisedAppKeyOut
-from keys.api.described import KeyQuery, details_of
+from keys.api.described import Details, KeyQuery, details_of
 from keys.api.schemas import (
     AppKeyIn,
     AppKeyOut,
     AppKeyPatch,
     AppKeys,
     AppKeyWithSecret,
-    Details,
     LimitsOut,
     RevealIn,
     RevealOut,

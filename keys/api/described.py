@@ -3,13 +3,36 @@
 from typing import Annotated, Any, Literal, TypeVar
 
 from django.db.models import QuerySet
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from keys.api.fields import Input, Text
 from keys.api.paging import Paging
 from keys.finding import Filter
 from keys.models import AppKey, ProviderKey
 
 Key = TypeVar("Key", ProviderKey, AppKey)
+
+
+class Details(Input):
+    """Words on a key; what isn't given stays. `owner` is a member's e-mail, null for nobody."""
+
+    note: str | None = None
+    tags: list[Text] | None = None
+    owner: Text | None = None
+
+    def told(self) -> dict[str, str]:
+        """What was given, as the domain takes it."""
+        given = self.model_dump(include=set(Details.model_fields), exclude_unset=True)
+        if given.get("tags") is not None:
+            given["tags"] = ",".join(given["tags"])
+        return {name: value or "" for name, value in given.items()}
+
+
+class Described(BaseModel):
+    note: str
+    tags: list[str]
+    owner: str | None
+    environment: str
 
 
 class KeyQuery(Paging):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
+from keys.api.described import Described, Details
 from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
 from keys.lifecycle import DEFAULT_OVERLAP
 from keys.states import Role
@@ -100,21 +101,6 @@ class AppKeyIn(Input):
     ips: list[Text] | None = Field(None, max_length=100)
 
 
-class Details(Input):
-    """Words on a key; what isn't given stays. `owner` is a member's e-mail, null for nobody."""
-
-    note: str | None = None
-    tags: list[Text] | None = None
-    owner: Text | None = None
-
-    def told(self) -> dict[str, str]:
-        """What was given, as the domain takes it."""
-        given = self.model_dump(include=set(Details.model_fields), exclude_unset=True)
-        if given.get("tags") is not None:
-            given["tags"] = ",".join(given["tags"])
-        return {name: value or "" for name, value in given.items()}
-
-
 class ProviderKeyPatch(Details):
     environment: Literal["live", "test"] | None = None
 
@@ -177,13 +163,6 @@ class EvidenceOut(BaseModel):
     at: datetime
     via: str = "probe"
     version: int = 0
-
-
-class Described(BaseModel):
-    note: str
-    tags: list[str]
-    owner: str | None
-    environment: str
 
 
 class ProviderKeyOut(Described):

@@ -3,11 +3,11 @@
 Probes and the wrapper go through `requests`, the gateway through aiohttp; the rules are the same.
 """
 
+from keys.destinations import Blocked, check_host, check_url, proxy_for
 from keys.outbound.aio import connector, resolver
-from keys.outbound.errors import Blocked, OutboundError
+from keys.outbound.errors import OutboundError
 from keys.outbound.fetching import Reply, fetch
 from keys.outbound.pinned import PinnedAdapter
-from keys.outbound.rules import check_host, check_url, is_allowed, proxy_for
 
 __all__ = [
     "Blocked",
@@ -18,7 +18,6 @@ __all__ = [
     "check_url",
     "connector",
     "fetch",
-    "is_allowed",
     "proxy_for",
     "resolver",
 ]

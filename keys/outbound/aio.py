@@ -11,7 +11,7 @@ import certifi
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
 
-from keys.outbound.rules import check_address
+from keys.destinations import check_address
 
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
 

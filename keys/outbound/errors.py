@@ -13,15 +13,6 @@ _WORDS: dict[Reason, str] = {
 }
 
 
-class Blocked(Exception):
-    """This URL or address is not one that Keydeck talks to."""
-
-    reason: Reason = "blocked"
-
-    def __init__(self, message: str = _WORDS["blocked"]) -> None:
-        super().__init__(message)
-
-
 class OutboundError(Exception):
     """No answer came; `reason` says why."""
 

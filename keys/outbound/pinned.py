@@ -17,8 +17,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from keys.destinations import check_address, check_url, proxy_for
 from keys.outbound.deadline import current
-from keys.outbound.rules import check_address, check_url, proxy_for
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]  # of getaddrinfo
 

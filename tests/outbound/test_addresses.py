@@ -5,8 +5,8 @@ import ipaddress
 import pytest
 from pytest_django import Settings
 
+from keys.destinations import check_address, is_public
 from keys.outbound import Blocked, check_host, check_url
-from keys.outbound.rules import check_address, is_public
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""Which URLs and addresses may be talked to (server-side request forgery, DNS rebinding)."""
+"""Which URLs and addresses may be talked to (server-side request forgery, DNS rebinding).
+
+The rules of `keys.outbound`, apart from what speaks HTTP: settings are held to them at a start.
+"""
 
 import ipaddress
 import re
 import socket
+from typing import Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
-
-from keys.outbound.errors import Blocked
 
 _URL = re.compile(
     r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#\\@:\s\[\]]+)(?::(\d{1,5}))?([/?][^\s\\#]*)?"
@@ -29,6 +31,15 @@ _WRAPPINGS = tuple(
         "2001::/32",
     )
 )
+
+
+class Blocked(Exception):
+    """This URL or address is not one that Keydeck talks to. The text carries no URL."""
+
+    reason: Literal["blocked"] = "blocked"
+
+    def __init__(self, message: str = "the address is not allowed") -> None:
+        super().__init__(message)
 
 
 def check_url(url: str, base_url: str) -> None:
