@@ -41,6 +41,10 @@ TYPES = {"", "application/json", "application/x-www-form-urlencoded"}
 class RestAPI(NinjaAPI):
     """NinjaAPI with our door around each of its views."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._documents: dict[str, Any] = {}
+
     def _get_urls(self) -> list[URLResolver | URLPattern]:
         patterns = super()._get_urls()
         for pattern in patterns:
@@ -49,7 +53,16 @@ class RestAPI(NinjaAPI):
         return [*patterns, re_path(r"", _door(_unknown_path), name="unknown")]
 
     def get_openapi_schema(self, **arguments: Any) -> Any:
-        """The document, with the errors that any operation can answer with."""
+        """The document, with the errors that any operation can answer with.
+
+        Made once: it takes 0.2 s, and anybody may ask for it.
+        """
+        name = repr(sorted(arguments.items()))
+        if name not in self._documents:
+            self._documents[name] = self._document(**arguments)
+        return self._documents[name]
+
+    def _document(self, **arguments: Any) -> Any:
         document = super().get_openapi_schema(**arguments)
         document["components"]["schemas"].update(_error_schemas())
         for methods in document["paths"].values():
