@@ -11,7 +11,7 @@ TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/test
 TEST_REDIS_URL ?= redis://127.0.0.1:6379
 export TEST_DATABASE_URL TEST_REDIS_URL
 # More than two cores need: tests of whole products wait more than they compute.
-WORKERS ?= 4
+WORKERS ?= 3
 # What may differ between SQLite and PostgreSQL is run on both.
 ENGINE_TESTS := tests/keys/lifecycle tests/keys/test_audit_archive.py tests/keys/test_audit_carried.py tests/health tests/ledger \
   tests/ops/test_settings_postgres.py
