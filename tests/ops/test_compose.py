@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.postgres,
     pytest.mark.redis,
-    pytest.mark.xdist_group("starts"),
+    pytest.mark.xdist_group("live"),
 ]
 SERVED = ("web", "gateway", "worker", "beat")
 

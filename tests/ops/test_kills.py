@@ -10,7 +10,7 @@ import pytest
 from tests.live import SLACK, Keydeck, alive, wait_for
 from tests.ops.load import Load
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("starts")]
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 CHILDREN = ("web", "worker", "beat", "sandbox", "guardian")
 
 

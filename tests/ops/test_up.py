@@ -13,7 +13,7 @@ import pytest
 
 from tests.live import ROOT, Keydeck, alive, ask, wait_for
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("starts")]
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
 
 def _refused(keydeck: Keydeck) -> str:
