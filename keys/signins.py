@@ -113,11 +113,18 @@ def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
 
 
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """A wrong password. For an address that nobody has the same is done, and taken back: the time
+    that an answer takes must not tell who has an account."""
+    if request is None:
+        return
     email = str(credentials.get("email") or credentials.get("username") or "").lower()
     user = User.objects.filter(email=email).first()
-    if user is not None and request is not None:
-        with transaction.atomic():
-            _note(_actor(request, user), Action.SIGN_IN_FAILED, user, how="password")
+    with transaction.atomic():
+        _note(
+            _actor(request, user or User()), Action.SIGN_IN_FAILED, user or User(), how="password"
+        )
+        if user is None:
+            transaction.set_rollback(True)
 
 
 def _signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
@@ -154,7 +161,8 @@ def _factor_failed(request: HttpRequest, user: User, authenticator: Any = None, 
 
 
 def _actor(request: HttpRequest, user: User) -> Actor:
-    return Actor(user, user.email, request_address(request.META))
+    known = user if user.pk else None
+    return Actor(known, user.email, request_address(request.META))
 
 
 def _note(actor: Actor, action: Action, user: User, **detail: object) -> None:
