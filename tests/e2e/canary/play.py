@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-from tests.e2e.canary import calls, chromium, keys, pages, trail
+from tests.e2e.canary import calls, chromium, keys, many, pages, trail
 from tests.e2e.canary.stage import Said, Stage
 from tests.live import ROOT, wait_for
 
@@ -45,6 +45,8 @@ def play(stage: Stage) -> None:
         calls.all_calls(stage, keyed)
         wrapped.result()
         browsed.result()
+    many.imported(stage, admin, keyed["live"])
+    many.compromised(stage, keyed["live"])
     _failure(stage, admin)
     _checked_by_celery(stage)
     stage.manage("backup", str(stage.folder / "backup"))
