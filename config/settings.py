@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -129,6 +131,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "keys.passwords.ContextValidator"},
 ]
 ACCOUNT_ADAPTER = "keys.accounts.InvitedOnlyAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -138,12 +141,21 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # allauth's is the host that was asked
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # its mail tells strangers to sign up
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "keys.invitations.LinkTokens"  # noqa: S105 - a path
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # the way in while somebody else guesses one's password
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "keys.second_factor.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by whoever invites, never by oneself
 MFA_TOTP_ISSUER = "Keydeck"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+# Single sign-on by OpenID Connect, for people who are invited: see keys/single_sign_on.py.
+OIDC_URL = env.str("KEYDECK_OIDC_URL", default="").rstrip("/")
+OIDC_NAME = env.str("KEYDECK_OIDC_NAME", default="") or "single sign-on"
+OIDC_CLIENT_ID = env.str("KEYDECK_OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = secret("KEYDECK_OIDC_CLIENT_SECRET")
+OIDC_TRUST_EMAIL = env.bool("KEYDECK_OIDC_TRUST_EMAIL", default=False)
+SOCIALACCOUNT_ADAPTER = "keys.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form's redirect to another host is what our CSP refuses
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 vars().update(env.email_url_config(secret("EMAIL_URL") or "dummymail://"))

@@ -7,6 +7,8 @@ here, and only whoever invites gives one.
 from allauth.account import views
 from django.urls import include, path, re_path
 
+from keys.views import single_sign_on
+
 urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
@@ -25,5 +27,8 @@ urlpatterns = [
         views.password_reset_from_key,
         name="account_reset_password_from_key",
     ),
+    path("sso/", single_sign_on.login, name="sso_login"),
+    path("sso/again/", single_sign_on.login, name="sso_again"),
+    path("sso/callback/", single_sign_on.callback, name="sso_callback"),
     path("2fa/", include("allauth.mfa.urls")),
 ]

@@ -5,23 +5,44 @@ strangers, so that nobody is locked out by another's guesses.
 """
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from smtplib import SMTPException
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.crypto import get_random_string
 
+from keys import signins, single_sign_on
 from keys.addresses import request_address
 from keys.models import User
 
 logger = logging.getLogger(__name__)
 KNOWN_BROWSER = "keydeck_browser"
 _YEAR = 365 * 24 * 3600  # seconds
+
+
+_post = ThreadPoolExecutor(1, thread_name_prefix="mail")
+
+
+def finish_mail() -> None:
+    """Wait until every mail so far is sent, or failed."""
+    _post.submit(int).result()
+
+
+def _send(message: EmailMessage) -> None:
+    try:
+        message.send()
+    except (SMTPException, OSError) as error:
+        logger.error("a mail was not sent: %s", type(error).__name__)
 
 
 class InvitedOnlyAdapter(DefaultAccountAdapter):
@@ -45,12 +66,13 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
         return settings.PUBLIC_URL + urlsplit(asked).path
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """A mail that can't be sent answers like one to nobody: the page says what to do then."""
+        """Sent beside the request: neither its failure nor its time tells who has an account.
+
+        The page says what to do when none comes.
+        """
         site = SimpleNamespace(name="Keydeck", domain=urlsplit(settings.PUBLIC_URL).netloc)
-        try:
-            super().send_mail(template_prefix, email, {"current_site": site, **context})
-        except (SMTPException, OSError) as error:
-            logger.error("a mail was not sent: %s", type(error).__name__)
+        message = self.render_mail(template_prefix, email, {"current_site": site, **context})
+        _post.submit(_send, message)
 
     def post_login(
         self, request: HttpRequest, user: AbstractBaseUser, **options: Any
@@ -68,6 +90,27 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
                 samesite="Lax",
             )
         return answer
+
+    def get_reauthentication_methods(
+        self, user: AbstractBaseUser | AnonymousUser
+    ) -> list[dict[str, Any]]:
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if isinstance(user, User) and single_sign_on.has_signed_on(user):
+            words = f"Sign in again with {settings.OIDC_NAME}"
+            methods.append(
+                {"id": "single_sign_on", "description": words, "url": reverse("sso_again")}
+            )
+        return methods
+
+    def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
+        """Before a second factor changes. allauth asks nothing of who has no password: whoever
+        found such a session open could add a factor of their own, and prove with it who they are.
+        """
+        user = self.request.user
+        alone = isinstance(user, User) and not super().get_reauthentication_methods(user)
+        if alone and not signins.is_fresh(self.request, user):
+            raise ReauthenticationRequired
+        return bool(super().is_reauthentication_required(app=app, **options))
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         super().set_password(user, password)

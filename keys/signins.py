@@ -12,6 +12,8 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa import signals as mfa
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
 from django.contrib.auth import signals as auth
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -54,6 +56,31 @@ def sessions_of(user: User) -> list[SignedIn]:
     return list(SignedIn.objects.filter(user=user).order_by("-seen_at"))
 
 
+def is_fresh(request: HttpRequest, user: User) -> bool:
+    """Whether this session proved who it is within the step-up's five minutes.
+
+    A sign-in counts as well as a repeated one; allauth's own check wants the repeated one.
+    """
+    records = get_authentication_records(request, user)
+    last = max((float(record["at"]) for record in records), default=0.0)
+    return time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def asked_at(sociallogin: SocialLogin) -> float:
+    """When a sign-in server last asked who this is (`auth_time`; seconds of the epoch).
+
+    Now, where it doesn't say.
+    """
+    told = (sociallogin.account.extra_data.get("id_token") or {}).get("auth_time")
+    now = time.time()
+    return min(now, float(told)) if isinstance(told, int | float) else now
+
+
+def signed_on_first(request: HttpRequest, user: User) -> None:
+    """Single sign-on opens this account from now on."""
+    _note(_actor(request, user), Action.FACTOR_ADDED, user, kind="single sign-on")
+
+
 def is_current(request: HttpRequest, row: SignedIn) -> bool:
     return row.session == row_name(request.session.session_key or "")
 
@@ -94,8 +121,16 @@ def see(request: HttpRequest) -> None:
     here.update(seen_at=datetime.fromtimestamp(now, UTC), address=request_address(request.META))
 
 
-def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
-    methods = [str(record.get("method")) for record in get_authentication_records(request, user)]
+def _signed_in(
+    request: HttpRequest, user: User, sociallogin: SocialLogin | None = None, **_: Any
+) -> None:
+    records = get_authentication_records(request, user)
+    if sociallogin is not None:
+        for record in records:
+            if record["method"] == "socialaccount":
+                record["at"] = asked_at(sociallogin)
+        request.session.modified = True
+    methods = [str(record.get("method")) for record in records]
     request.session[SEEN] = time.time()
     if not request.session.session_key:
         request.session.save()

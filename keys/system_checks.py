@@ -32,7 +32,14 @@ def first_fault() -> str:
 @register(TAG)
 def check_settings(**_: object) -> list[CheckMessage]:
     """What can't work, or must not be served."""
-    return [*_outbound_allow(), *_outbound_ca(), *_provider_urls(), *_secret_key(), *_exposed()]
+    return [
+        *_outbound_allow(),
+        *_outbound_ca(),
+        *_provider_urls(),
+        *_oidc(),
+        *_secret_key(),
+        *_exposed(),
+    ]
 
 
 @register(TAG, Tags.security, deploy=True)
@@ -88,7 +95,7 @@ def _provider_urls() -> Iterator[CheckMessage]:
 
 
 def _unusable(url: str) -> str:
-    """Why no call to a provider there is let through; empty where it is."""
+    """Why no call there is let through; empty where it is."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -104,6 +111,18 @@ def _unusable(url: str) -> str:
     except Blocked:
         return f"not of the open internet: KEYDECK_OUTBOUND_ALLOW={shown} lets it through"
     return ""
+
+
+def _oidc() -> Iterator[CheckMessage]:
+    if not settings.OIDC_URL:
+        return
+    if not settings.OIDC_CLIENT_ID:
+        yield Error(
+            "KEYDECK_OIDC_CLIENT_ID: missing; name the client that the sign-in server registered",
+            id="keydeck.E007",
+        )
+    if reason := _unusable(settings.OIDC_URL):
+        yield Error(f"KEYDECK_OIDC_URL: {reason}", id="keydeck.E008")
 
 
 def _secret_key() -> Iterator[CheckMessage]:

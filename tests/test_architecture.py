@@ -25,7 +25,9 @@ PURE = {"keys/states.py", "usage/events.py", "usage/periods.py", "usage/charts.p
 PURE |= {"usage/classify.py"}
 PURE_MODULES = {path.removesuffix(".py").replace("/", ".") for path in PURE}
 # Thin layers: they call the domain, which never imports them.
-THIN = re.compile(r"^(keys|usage)\.(views|tasks|api|forms|urls|management|templatetags)\b")
+THIN = re.compile(
+    r"^(keys|usage)\.(views|tasks|api|forms|urls|account_urls|management|templatetags)\b"
+)
 # Where config may import the apps: the places that put the parts together.
 ASSEMBLY = {"config/urls.py", "config/asgi.py", "config/api.py", "config/health.py"}
 SHAPELESS = {"utils", "helpers", "common", "services", "misc", "base_utils", "tools"}
@@ -59,6 +61,7 @@ SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's ot
     "config/probe.py": "the health check of this machine's own listener",
     "config/supervisor.py": "waits for its own listener",
     "keys/management/commands/sandbox.py": "asks the sandbox that runs here",
+    "keys/single_sign_on.py": "gives allauth a session over keys.outbound.PinnedAdapter",
     "usage/client.py": "subclasses requests.Session over usage.sending",
     "usage/sending.py": "subclasses keys.outbound.PinnedAdapter",
     "usage/recorded.py": "wraps the body of its answer",

@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
 
 from keys.models import AppKey, Application, Provider, ProviderKey, ToRotate, User
 from keys.states import Role
@@ -54,6 +55,7 @@ ACCOUNT = {  # allauth's, whose own tests hold what they do
     "password/reset/": both(PUBLIC), "password/reset/done/": {"GET": PUBLIC},
     "password/reset/key/done/": {"GET": PUBLIC},
     RESET: both(PUBLIC),
+    "sso/": {"GET": PUBLIC}, "sso/again/": {"GET": PUBLIC}, "sso/callback/": {"GET": PUBLIC},
     "2fa/": {"GET": SIGNED_IN}, "2fa/authenticate/": both(SIGNED_IN),
     "2fa/reauthenticate/": both(SIGNED_IN), "2fa/totp/activate/": both(SIGNED_IN),
     "2fa/totp/deactivate/": both(NOBODY), "2fa/recovery-codes/": {"GET": NOBODY},
@@ -304,6 +306,12 @@ def wrong(
                     wish = "let through" if right is None else f"one of {sorted(right)}"
                     found.append(f"{method} {path} as {role}, {whose}: {status}, not {wish}")
     return found
+
+
+@pytest.fixture(autouse=True)
+def _a_sign_in_server(settings: Settings) -> None:
+    """Or single sign-on isn't there. It may not be asked, and so is away."""
+    settings.OIDC_URL = "https://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("path", [path for path in TABLE if TABLE[path]])

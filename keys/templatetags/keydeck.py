@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.forms import BoundField
@@ -69,6 +70,12 @@ def icon(name: str, classes: str = "") -> SafeString:
         classes,
         mark_safe(_drawing(name)),  # noqa: S308 - our own static file
     )
+
+
+@register.simple_tag
+def single_sign_on() -> str:
+    """The sign-in server's name for people; empty where there is none."""
+    return settings.OIDC_NAME if settings.OIDC_URL else ""
 
 
 @register.simple_tag

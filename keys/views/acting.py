@@ -4,13 +4,10 @@ A form's first sight asks for the step-up, so that nothing typed is lost to it; 
 form checks it again.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account.internal.flows.login import get_authentication_records
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -20,6 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.lifecycle import Conflict, Invalid, LifecycleError, VaultError, unopened
 from keys.models import User
+from keys.signins import is_fresh
 
 STALE = (
     "Your sign-in is older than five minutes. Confirm it’s you in a new tab, then send this again."
@@ -33,21 +31,13 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
-def is_fresh(request: HttpRequest) -> bool:
-    """Whether this session proved who it is within the step-up's five minutes."""
-    # A sign-in counts as well as a repeated one; allauth's own check wants the repeated one.
-    records = get_authentication_records(request, person(request))
-    last = max((float(record["at"]) for record in records), default=0.0)
-    return time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-
-
 def step_up_url(back: str) -> str:
     return f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
 
 
 def step_up(request: HttpRequest) -> HttpResponse | None:
     """Where to go first, when a form that needs a fresh sign-in is opened without one."""
-    if request.method != "GET" or is_fresh(request):
+    if request.method != "GET" or is_fresh(request, person(request)):
         return None
     return _go(request, step_up_url(request.get_full_path()))
 
@@ -67,7 +57,7 @@ def carry_out(
     """The answer of `act`, or None when the form has to be shown (again, with its errors)."""
     if request.method != "POST" or not form.is_valid():
         return None
-    if fresh and not is_fresh(request):
+    if fresh and not is_fresh(request, person(request)):
         form.add_error(None, forms.ValidationError(STALE, code="stale"))
         return None
     try:

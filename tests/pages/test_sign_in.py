@@ -1,16 +1,22 @@
 """Signing in: which pages there are, and how often one may try."""
 
+import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from allauth import urls as allauth_urls
+from django.contrib.auth.password_validation import validate_password
 from django.core import mail
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import NoReverseMatch, URLResolver, reverse
 from pytest_django import Settings
 
 from keys import account_urls
+from keys.accounts import finish_mail
 from keys.models import CacheEntry, User
 from tests.factories import PASSWORD
 
@@ -20,6 +26,7 @@ USED = {
     *("account_login", "account_logout", "account_inactive", "account_reauthenticate"),
     *("account_change_password", "account_reset_password", "account_reset_password_done"),
     *("account_reset_password_from_key", "account_reset_password_from_key_done"),
+    *("sso_login", "sso_again", "sso_callback"),
     *("mfa_index", "mfa_authenticate", "mfa_reauthenticate"),
     *("mfa_activate_totp", "mfa_deactivate_totp"),
     *("mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes"),
@@ -135,13 +142,14 @@ def test_a_reset_link_leads_to_the_public_address_whatever_host_was_asked(
     settings.PUBLIC_URL = "https://keys.example.com"
     settings.ALLOWED_HOSTS = [".example.com"]
     client.post(RESET, {"email": viewer.email}, HTTP_HOST="other.example.com:4444")
+    finish_mail()
     (sent,) = mail.outbox
     assert "https://keys.example.com/accounts/password/reset/key/" in sent.body
     assert "other" not in f"{sent.subject}{sent.body}"
 
 
 def test_a_mail_server_that_is_away_tells_nobody_who_has_an_account(
-    client: Client, viewer: User, settings: Settings
+    client: Client, viewer: User, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
@@ -150,3 +158,50 @@ def test_a_mail_server_that_is_away_tells_nobody_who_has_an_account(
     )
     assert known.status_code == unknown.status_code == 302
     assert known["Location"] == unknown["Location"]
+    finish_mail()
+    assert "a mail was not sent: ConnectionRefusedError" in caplog.text
+
+
+def test_a_mail_server_that_is_slow_keeps_nobody_waiting(
+    client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the time of the answer told who has an account."""
+    answered = threading.Event()
+    sent: list[bool] = []
+
+    def slow(message: EmailMessage) -> int:
+        sent.append(answered.wait(20))
+        return 1
+
+    monkeypatch.setattr(EmailMessage, "send", slow)
+    assert client.post(RESET, {"email": viewer.email}).status_code == 302
+    answered.set()
+    finish_mail()
+    assert sent == [True]
+
+
+def test_nobody_is_locked_out_for_ever(viewer: User) -> None:
+    """While others guess on, a link leads in, and from then on this browser is one's own."""
+    own = Client()
+    for n in range(9):
+        _try(Client(), viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}")
+    assert "Too many attempts" in _try(own, viewer, PASSWORD)
+    own.post(RESET, {"email": viewer.email})
+    finish_mail()
+    (link,) = re.findall(r"/accounts/password/reset/key/\S+", str(mail.outbox[0].body))
+    chosen = {"password1": "a new phrase of one's own", "password2": "a new phrase of one's own"}
+    form = own.get(link, follow=True)
+    assert own.post(form.redirect_chain[-1][0], chosen).status_code == 302
+    assert own.get("/settings/").status_code == 200
+    own.post("/accounts/logout/")
+    for n in range(9):
+        _try(Client(), viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}")
+    assert _try(own, viewer, chosen["password1"]) == "in"
+
+
+@pytest.mark.parametrize("password", ["keydeck-password", "MyK3yd3ck4Ever!", "welcome to acmecorp"])
+def test_a_password_does_not_name_what_it_opens(password: str, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://vault.acmecorp.com"
+    with pytest.raises(ValidationError, match="a word of this site"):
+        validate_password(password)
+    validate_password("four words that nobody says")

@@ -1,0 +1,192 @@
+"""Single sign-on by OpenID Connect: who comes in when the team's own sign-in server vouches.
+
+The protocol is allauth's. What is decided here: people are invited as ever, a verified e-mail
+address finds them once, from then on it is the server's own id of them (`sub`), so that an
+address given to somebody else there opens nothing here. A fresh sign-in over there counts as the
+step-up, by the time it names.
+"""
+
+import hashlib
+import time
+from functools import partial
+from typing import Any
+
+import requests
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.utils import get_next_redirect_url
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from keys import signins
+from keys.destinations import Blocked
+from keys.models import User
+from keys.outbound import PinnedAdapter
+
+TIMEOUT = 10  # seconds without a byte of the sign-in server
+
+
+# What a server that is away, or is none, makes of a sign-in: no answer, an address that may not be
+# asked, or a document without what OpenID Connect Discovery 1.0 says is in it.
+FAILURES = (requests.RequestException, Blocked, KeyError)
+
+
+def is_on() -> bool:
+    return bool(settings.OIDC_URL)
+
+
+def provider_id() -> str:
+    """One per server: the ids that one server gives say nothing of another's people."""
+    return "oidc-" + hashlib.sha256(settings.OIDC_URL.encode()).hexdigest()[:16]
+
+
+def has_signed_on(user: User) -> bool:
+    """Whether this person came by single sign-on before, and can be asked to again."""
+    return is_on() and _accounts(user).exists()
+
+
+def forget(user: User) -> None:
+    """The next who signs on with this person's address is looked at afresh."""
+    SocialAccount.objects.filter(user=user).delete()
+
+
+def failed(request: HttpRequest, reason: str, status: int) -> HttpResponse:
+    words = {"reason": reason, "name": settings.OIDC_NAME}
+    return render(request, "account/single_sign_on_failed.html", words, status=status)
+
+
+class Protocol(OpenIDConnectOAuth2Adapter):
+    """The authorization code flow, coming back to the one address that the server knows."""
+
+    def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
+        return settings.PUBLIC_URL + reverse("sso_callback")
+
+
+class Server(OpenIDConnectProvider):
+    """The server that the settings name. Of a link's query nothing but `next` is believed."""
+
+    oauth2_adapter_class = Protocol
+
+    def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        # A step-up asks for the password even of who is signed in over there, and max_age makes
+        # the server say when it asked.
+        is_step_up = request.path == reverse("sso_again")
+        again = {"prompt": "login", "max_age": "0"} if is_step_up else {}
+        return {
+            "process": AuthProcess.LOGIN,
+            "next_url": get_next_redirect_url(request),
+            "auth_params": again,
+        }
+
+
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):
+    def get_app(
+        self, request: HttpRequest, provider: str, client_id: str | None = None
+    ) -> SocialApp:
+        if not is_on() or provider != provider_id():
+            raise SocialApp.DoesNotExist
+        return SocialApp(
+            provider="openid_connect",
+            provider_id=provider,
+            name=settings.OIDC_NAME,
+            client_id=settings.OIDC_CLIENT_ID,
+            secret=settings.OIDC_CLIENT_SECRET,
+            settings={"server_url": settings.OIDC_URL, "oauth_pkce_enabled": True},
+        )
+
+    def get_provider(
+        self, request: HttpRequest, provider: str, client_id: str | None = None
+    ) -> Server:
+        return Server(request, app=self.get_app(request, provider))
+
+    def get_requests_session(self) -> requests.Session:
+        """By the door out: checked addresses, nothing of the environment, no redirects."""
+        session = requests.Session()
+        session.trust_env = False
+        session.max_redirects = 0
+        session.mount("https://", PinnedAdapter())
+        session.mount("http://", PinnedAdapter())
+        session.request = partial(session.request, timeout=TIMEOUT)  # type: ignore[method-assign]
+        return session
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Finds the invited person, or refuses; of who is signed in already, a step-up."""
+        user = sociallogin.user if sociallogin.is_existing else _find(request, sociallogin)
+        if not request.user.is_authenticated:
+            return
+        if request.user != user:
+            raise _refused(
+                request,
+                f"You are signed in here as {request.user.email}, and there as somebody else. "
+                "Sign out of one of them first.",
+            )
+        proved = signins.asked_at(sociallogin)
+        if time.time() - proved >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+            raise _refused(request, "It didn’t ask who you are again: sign out there first.")
+        record_authentication(request, user, "socialaccount", at=proved, reauthenticated=True)
+        raise ImmediateHttpResponse(redirect(sociallogin.get_redirect_url(request) or "overview"))
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Server,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        if error == AuthError.CANCELLED:
+            messages.info(request, f"{settings.OIDC_NAME}: you cancelled.")
+            raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login")))
+        if isinstance(exception, requests.RequestException):
+            raise ImmediateHttpResponse(
+                failed(request, "It doesn’t answer. Try again in a moment.", 502)
+            )
+        reason = "The sign-in didn’t fit what was begun in this browser. Begin again."
+        raise ImmediateHttpResponse(failed(request, reason, 400))
+
+
+def _find(request: HttpRequest, sociallogin: SocialLogin) -> User:
+    """The person with the address that the server vouches for, known by its id from now on."""
+    found = {
+        address.email.lower()
+        for address in sociallogin.email_addresses
+        if address.verified is True or settings.OIDC_TRUST_EMAIL
+    }
+    if not found:
+        raise _refused(request, "It doesn’t vouch for your e-mail address (email_verified).")
+    with transaction.atomic():
+        user = User.objects.select_for_update().filter(email__in=found).first()
+        if user is None:
+            raise _refused(
+                request,
+                f"Nobody invited {', '.join(sorted(found))}. Ask an owner of your application "
+                "or the site admin.",
+            )
+        if _accounts(user).exists():
+            raise _refused(
+                request,
+                f"{user.email} belonged to another account there. A site admin can deactivate "
+                "and reactivate the user here, which lets the new one in.",
+            )
+        account = sociallogin.account
+        account.user = sociallogin.user = user
+        account.save()
+        signins.signed_on_first(request, user)
+    return user
+
+
+def _accounts(user: User) -> Any:
+    return SocialAccount.objects.filter(user=user, provider=provider_id())
+
+
+def _refused(request: HttpRequest, reason: str) -> ImmediateHttpResponse:
+    return ImmediateHttpResponse(failed(request, reason, 403))
