@@ -24,6 +24,7 @@ from keys.api import (
     batches,
     errors,
     importing,
+    leavers,
     provider_keys,
     providers,
 )
@@ -156,6 +157,7 @@ api.add_decorator(_strict_query)
 api.add_router("/applications", applications.router)
 api.add_router("/applications", batches.router)
 api.add_router("/applications", importing.router)
+api.add_router("/applications", leavers.router)
 api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)
 api.add_router("/providers", providers.router)

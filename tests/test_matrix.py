@@ -115,6 +115,7 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{RA}/{RPK}/reveal": {"POST": OWNERS}, f"{RA}/{RPK}/check": {"POST": DEVELOPERS},
     **{f"{RA}/{RPK}/{act}": {"POST": OWNERS} for act in ACTS},
     f"{RA}/{RPK}/compromised": {"POST": OWNERS}, f"{RA}/{RAK}/compromised": {"POST": OWNERS},
+    f"{RA}/to-rotate": {"GET": OWNERS}, f"{RA}/to-rotate/<int:row_id>/dismiss": {"POST": OWNERS},
     f"{RA}/batches": {"POST": OWNERS}, f"{RA}/batches/<slug:batch_id>": {"GET": NOBODY},
     f"{RA}/batches/<slug:batch_id>/stop": {"POST": NOBODY},
     f"{RA}/app-keys": {"GET": MEMBERS, "POST": DEVELOPERS},
@@ -141,6 +142,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{RA}/{RPK}": {"note": "n"},
     f"{RA}/{RPK}/rotate": {"secret": "secret-0123456789"},
     f"{RA}/{RPK}/reveal": {"reason": "moving house"},
+    f"{RA}/to-rotate/<int:row_id>/dismiss": {"reason": "known"},
     f"{RA}/{RPK}/compromised": {"reason": "pasted"},
     f"{RA}/{RAK}/compromised": {"reason": "pasted"},
     f"{RA}/{RPK}/rotation/extend": {"overlap_seconds": 60},
@@ -204,7 +206,8 @@ class World:
         id = "1" if "sessions" in path else id
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", key), ("<slug:key_id>", key),
-            ("<int:id>", id), ("<slug:name>", "disable"), ("<email>", fill["email"]),
+            ("<int:id>", id), ("<int:row_id>", id),
+            ("<slug:name>", "disable"), ("<email>", fill["email"]),
             ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", "x"),
             ("<uuid:id>", "01999999-9999-7999-8999-999999999999"),
@@ -293,7 +296,7 @@ def wrong(
 ) -> list[str]:
     """What is answered otherwise than the table says, a line each."""
     found = []
-    keyed = any(part in path for part in ("<str:id>", "<slug:key_id>"))
+    keyed = any(part in path for part in ("<str:id>", "<slug:key_id>", "<int:row_id>"))
     inside = "<slug:slug>" in path
     there = ("own", "foreign", "mixed") if inside and keyed else ("own", "foreign")
     for whose in set(asked) & set(there if inside else ("own",)):
