@@ -1,6 +1,6 @@
 """What REST takes and gives when a secret got out."""
 
-from pydantic import SecretStr, StrictBool
+from pydantic import Field, SecretStr, StrictBool
 
 from keys.api.fields import Input
 from keys.api.schemas import AppKeyOut
@@ -11,6 +11,9 @@ class CompromisedProviderKey(Input):
 
     reason: str
     secret: SecretStr | None = None
+    everywhere: StrictBool = Field(
+        False, description="End the keys of your other applications with the same secret too."
+    )
 
 
 class CompromisedAppKey(Input):

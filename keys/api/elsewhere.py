@@ -7,7 +7,7 @@ from keys.models import ProviderKey
 
 
 class ElsewhereOut(BaseModel):
-    """One key of another application; `refused` says why it was not rotated, null if it was."""
+    """One key of another application; `refused` says why it was left as it is, or null."""
 
     application: str
     id: str
@@ -15,7 +15,7 @@ class ElsewhereOut(BaseModel):
     refused: str | None
 
 
-class ProviderKeyRotated(ProviderKeyOut):
+class ProviderKeyEverywhere(ProviderKeyOut):
     """`elsewhere`: what was tried with `everywhere`."""
 
     elsewhere: list[ElsewhereOut]

@@ -10,7 +10,7 @@ from keys.api.acts import add_acts
 from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.compromised import CompromisedProviderKey
 from keys.api.described import KeyQuery, details_of
-from keys.api.elsewhere import ProviderKeyRotated, elsewhere_of
+from keys.api.elsewhere import ProviderKeyEverywhere, elsewhere_of
 from keys.api.schemas import (
     CheckOut,
     EvidenceOut,
@@ -85,19 +85,17 @@ def change_provider_key(
 
 
 @router.post(
-    f"{ONE}/rotate", auth=SECRETS, response=ProviderKeyRotated, operation_id="rotate_provider_key"
+    f"{ONE}/rotate",
+    auth=SECRETS,
+    response=ProviderKeyEverywhere,
+    operation_id="rotate_provider_key",
 )
 def rotate_provider_key(
     request: HttpRequest, slug: str, key_id: str, body: RotateProviderKey
-) -> ProviderKeyRotated:
+) -> ProviderKeyEverywhere:
     """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-    others = lifecycle.same_secret(key) if body.everywhere else []
-    mine = [
-        other
-        for other in others
-        if permissions.may(request.user, other.application, Act.MANAGE_PROVIDER_KEYS)
-    ]
+    mine = _others(request, key) if body.everywhere else []
     _, refused = lifecycle.rotate_everywhere(
         Actor.of(request),
         key,
@@ -108,23 +106,27 @@ def rotate_provider_key(
         accept_untested=body.accept_untested,
     )
     shown = _fresh(key, slug).model_dump()
-    return ProviderKeyRotated(**shown, elsewhere=elsewhere_of(mine, refused))
+    return ProviderKeyEverywhere(**shown, elsewhere=elsewhere_of(mine, refused))
 
 
 @router.post(
     f"{ONE}/compromised",
     auth=SECRETS,
-    response=ProviderKeyOut,
+    response=ProviderKeyEverywhere,
     operation_id="report_provider_key_compromised",
 )
 def report_compromised(
     request: HttpRequest, slug: str, key_id: str, body: CompromisedProviderKey
-) -> ProviderKeyOut:
+) -> ProviderKeyEverywhere:
     """Ends every secret of the key here, now; watches them until the provider refuses them."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
+    mine = _others(request, key) if body.everywhere else []
     secret = body.secret.get_secret_value() if body.secret else ""
-    lifecycle.report_compromised(Actor.of(request), key, reason=body.reason, secret=secret)
-    return _fresh(key, slug)
+    refused = lifecycle.report_everywhere(
+        Actor.of(request), key, mine, reason=body.reason, secret=secret
+    )
+    shown = _fresh(key, slug).model_dump()
+    return ProviderKeyEverywhere(**shown, elsewhere=elsewhere_of(mine, refused))
 
 
 add_acts(
@@ -153,6 +155,15 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
     evidence = lifecycle.check_provider_key(Actor.of(request), key)
     return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
+
+
+def _others(request: HttpRequest, key: ProviderKey) -> list[ProviderKey]:
+    """The keys with the same secret in applications where this user may act on them too."""
+    return [
+        other
+        for other in lifecycle.same_secret(key)
+        if permissions.may(request.user, other.application, Act.MANAGE_PROVIDER_KEYS)
+    ]
 
 
 def _fresh(key: ProviderKey, slug: str) -> ProviderKeyOut:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from keys.models import AuditEvent, ProviderKey
+from keys.states import Role
+from tests.factories import ApplicationFactory, MembershipFactory, ProviderKeyFactory
 from tests.rest.conftest import SECRET
 
 pytestmark = pytest.mark.django_db
@@ -61,3 +64,65 @@ def test_an_app_key_is_revoked_or_handed_out_anew(rest, owner, app_path):
 def test_it_takes_the_scope_for_secrets(rest, owner, which, request):
     client = rest(owner, scopes=["read", "manage"])
     assert client.post(request.getfixturevalue(which), REASON).status == 403
+
+
+@pytest.fixture
+def twin(owner, provider_key):
+    """The same secret in another application of the owner's."""
+    other = ApplicationFactory(slug="blog", name="Blog")
+    MembershipFactory(application=other, user=owner, role=Role.OWNER)
+    return ProviderKeyFactory(application=other, name="Copy", secret=SECRET)
+
+
+def states(*keys):
+    return [ProviderKey.objects.get(pk=key.pk).state for key in keys]
+
+
+def test_everywhere_ends_it_in_the_other_applications_too(rest, owner, path, provider_key, twin):
+    answer = rest(owner).post(path, {**REASON, "everywhere": True})
+
+    assert answer.status == 200
+    shown = {"application": "blog", "id": twin.id, "name": "Copy", "refused": None}
+    assert answer.json["elsewhere"] == [shown]
+    assert states(provider_key, twin) == ["revoked", "revoked"]
+    events = AuditEvent.objects.filter(action="key.compromised")
+    assert {event.target for event in events} == {
+        f"provider_key:{provider_key.id}",
+        f"provider_key:{twin.id}",
+    }
+
+
+def test_everywhere_puts_the_new_secret_in_there_too(rest, owner, allow_upstream, path, twin):
+    allow_upstream.answer(200, GOOD)
+
+    answer = rest(owner).post(path, {**REASON, "secret": NEW, "everywhere": True})
+
+    assert answer.json["elsewhere"][0]["refused"] is None
+    assert twin.versions.get(stage="current").last4 == NEW[-4:]
+    assert NEW not in answer.text
+
+
+def test_unless_it_is_asked_for_the_others_stay(rest, owner, path, provider_key, twin):
+    assert rest(owner).post(path, REASON).json["elsewhere"] == []
+    assert states(provider_key, twin) == ["revoked", "active"]
+
+
+def test_everywhere_is_where_one_may_manage_provider_keys(rest, owner, path, provider_key, twin):
+    owner.memberships.filter(application=twin.application).update(role=Role.DEVELOPER)
+
+    answer = rest(owner).post(path, {**REASON, "everywhere": True})
+
+    assert answer.json["elsewhere"] == []
+    assert states(provider_key, twin) == ["revoked", "active"]
+
+
+def test_one_that_cannot_be_ended_is_said_and_the_key_itself_is(
+    rest, owner, allow_upstream, path, provider_key, twin
+):
+    allow_upstream.answer(200, GOOD)
+    ProviderKeyFactory(application=twin.application, name="Taken", secret=NEW)
+
+    answer = rest(owner).post(path, {**REASON, "secret": NEW, "everywhere": True})
+
+    assert "already here" in answer.json["elsewhere"][0]["refused"]
+    assert (answer.json["last4"], twin.versions.get().stage) == (NEW[-4:], "current")
