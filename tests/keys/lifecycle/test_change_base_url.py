@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from keys import lifecycle, validation
+from keys import attention, lifecycle, validation
 from keys.audit import Action, Actor
 from keys.lifecycle import Conflict, Invalid
 from keys.models import Application, AuditEvent, Provider, ProviderKey, User
@@ -91,3 +91,21 @@ def test_the_pages_ask_say_what_follows_and_where_to_go_on(
     assert client.post(url, {"base_url": f"{acme.upstream.url}/elsewhere"}).status_code == 302
     page = reverse("provider_key", args=["shop", key.pk])
     assert "has another base URL now" in client_of(owner).get(page).content.decode()
+
+
+def test_the_overview_names_each_key_that_waits_and_leads_to_it(
+    client_of: ClientOf, actor: Actor, owner: User, acme: Acme, key: ProviderKey
+) -> None:
+    ended = ProviderKeyFactory(application=key.application, provider="acme", name="Ended")
+    lifecycle.revoke(actor, ended)
+    client, page = client_of(owner), reverse("provider_key", args=["shop", key.pk])
+    assert "Nothing needs you" in client.get("/").content.decode()
+    move(actor, acme)
+    ProviderKey.objects.filter(pk=key.pk).update(verdict="dead")  # at the old address
+    (alert,) = attention.alerts([key.application])
+    assert (alert.level, alert.url) == ("warning", page)
+    shown = client.get("/").content.decode()
+    assert f"{key.name} waits for its secret" in shown
+    assert page in shown
+    lifecycle.rotate_provider_key(actor, key, secret=SECRET)
+    assert attention.alerts([key.application]) == []

@@ -1,0 +1,81 @@
+"""What needs a person: the alerts of the overview, the sealed vault of every page's banner,
+and the steps of a new installation."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils import timezone
+
+from keys import doctor
+from keys.attention.alert import Alert
+from keys.attention.rotations import left_behind, put_off, waiting_rotations
+from keys.attention.steps import Step, steps
+from keys.attention.verdicts import explain, key_alerts, remedy
+from keys.models import AppKey, Application
+from keys.providers import all_specs
+from keys.states import KeyState
+from keys.vault import is_sealed
+
+__all__ = ["Alert", "Step", "alerts", "explain", "remedy", "sealed", "steps"]
+
+EXPIRES_SOON = timedelta(days=7)
+
+
+def sealed() -> bool:
+    """Whether secrets can't be opened now because no master key fits."""
+    return is_sealed()
+
+
+def alerts(applications: Sequence[Application]) -> list[Alert]:
+    """Everything that needs a look in these applications, the worst first."""
+    specs = {spec.slug: spec for spec in all_specs()}
+    found = [
+        *key_alerts(applications, specs),
+        *_findings(applications),
+        *waiting_rotations(applications),
+        *put_off(applications),
+        *left_behind(applications),
+        *_expiring(applications),
+    ]
+    return sorted(found, key=lambda alert: ("danger", "warning", "info").index(alert.level))
+
+
+def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
+    """What the vault's doctor found, besides what a verdict tells already."""
+    examination = doctor.last_examination()
+    known = {application.pk: application for application in applications}
+    for found in examination.findings if examination else []:
+        application = known.get(found["application"])
+        kind, _, id = found["key"].partition(":")
+        if application is None or (kind, found["code"]) == ("provider_key", doctor.UNDECRYPTABLE):
+            continue
+        yield Alert(
+            "danger",
+            "shield-x",
+            f"{application.name} · {found['name']}: version {found['version']} "
+            f"{doctor.WORDS[found['code']]}",
+            "Found by the vault’s doctor. Somebody or something wrote past Keydeck.",
+            "Rotate the key, and find out who can write to the database.",
+            reverse(kind, args=[application.slug, id]),
+            application.pk,
+            examination.finished_at if examination else None,
+        )
+
+
+def _expiring(applications: Sequence[Application]) -> Iterable[Alert]:
+    soon = timezone.now() + EXPIRES_SOON
+    keys = AppKey.objects.filter(
+        application__in=applications, state=KeyState.ACTIVE, expires_at__lt=soon
+    ).select_related("application")
+    for key in keys.order_by("expires_at"):
+        yield Alert(
+            "info",
+            "hourglass",
+            f"{key.application.name} · {key.name} expires soon",
+            "Calls with this app key are refused from then on.",
+            "Create its successor and move the code over.",
+            reverse("app_key", args=[key.application.slug, key.pk]),
+            key.application_id,
+            key.expires_at,
+        )
