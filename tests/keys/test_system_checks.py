@@ -23,6 +23,7 @@ def fine(settings: Any) -> Any:
         "anthropic": "http://mirror",
         "modelslab": "https://[fd00::5]/",
     }
+    settings.OIDC_URL, settings.OIDC_CLIENT_ID = "https://login.example.com/team", "keydeck"
     return settings
 
 
@@ -56,6 +57,9 @@ def test_right_settings_are_let_through() -> None:
         ("PROVIDER_URLS", {"openai": "http://x.example"}, "KEYDECK_OUTBOUND_ALLOW=x.example:80"),
         ("PROVIDER_URLS", {"openai": "https://10.0.0.9"}, "KEYDECK_OUTBOUND_ALLOW=10.0.0.9:443"),
         ("PROVIDER_URLS", {"openai": "https://[::1]:9"}, "KEYDECK_OUTBOUND_ALLOW=[::1]:9"),
+        ("OIDC_CLIENT_ID", "", "E007 KEYDECK_OIDC_CLIENT_ID: missing"),
+        ("OIDC_URL", "login.example.com", "E008 KEYDECK_OIDC_URL: expected https://host/path"),
+        ("OIDC_URL", "https://10.0.0.9", "KEYDECK_OUTBOUND_ALLOW=10.0.0.9:443"),
         ("SECRET_KEY", "changeme", "E004 SECRET_KEY has 8 characters"),
         ("ALLOWED_HOSTS", ["*", "localhost"], "E005 ALLOWED_HOSTS: *"),
         ("DEBUG", True, "E006 DEBUG shows"),
