@@ -147,6 +147,13 @@ ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "keys.second_factor.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by whoever invites, never by oneself
 MFA_TOTP_ISSUER = "Keydeck"
+MFA_FORMS = {
+    "add_webauthn": "keys.forms.passkeys.AddForm",
+    "authenticate_webauthn": "keys.forms.passkeys.AuthenticateForm",
+    "reauthenticate_webauthn": "keys.forms.passkeys.ReauthenticateForm",
+}
+# A touch alone says that a device is there, not whose hand it is: a passkey confirms acts alone.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 # Single sign-on by OpenID Connect, for people who are invited: see keys/single_sign_on.py.
 OIDC_URL = env.str("KEYDECK_OIDC_URL", default="").rstrip("/")

@@ -8,6 +8,7 @@ from allauth.account import views
 from django.urls import include, path, re_path
 
 from keys.views import single_sign_on
+from keys.views.passkeys import PasskeyStepUp
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
@@ -30,5 +31,10 @@ urlpatterns = [
     path("sso/", single_sign_on.login, name="sso_login"),
     path("sso/again/", single_sign_on.login, name="sso_again"),
     path("sso/callback/", single_sign_on.callback, name="sso_callback"),
+    path(
+        "2fa/webauthn/reauthenticate/",
+        PasskeyStepUp.as_view(),
+        name="mfa_reauthenticate_webauthn",
+    ),
     path("2fa/", include("allauth.mfa.urls")),
 ]

@@ -70,7 +70,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     toggle(document);
     const asked = [...document.querySelectorAll(".kd-entrance input:not([type=hidden])")];
-    const first = document.querySelector("main .is-invalid") || asked.find((input) => !input.value);
+    const first = document.querySelector("main .is-invalid") || document.querySelector("main button[autofocus]")
+      || asked.find((input) => !input.value);
     if (first) first.focus();
   });
   document.addEventListener("htmx:load", (event) => toggle(event.detail.elt));
