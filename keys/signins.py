@@ -12,7 +12,7 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa import signals as mfa
-from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.conf import settings
 from django.contrib.auth import signals as auth
 from django.contrib.sessions.models import Session
@@ -74,6 +74,11 @@ def asked_at(sociallogin: SocialLogin) -> float:
     told = (sociallogin.account.extra_data.get("id_token") or {}).get("auth_time")
     now = time.time()
     return min(now, float(told)) if isinstance(told, int | float) else now
+
+
+def forget_single_sign_on(user: User) -> None:
+    """The next who signs on with this person's address is looked at afresh."""
+    SocialAccount.objects.filter(user=user).delete()
 
 
 def signed_on_first(request: HttpRequest, user: User) -> None:

@@ -54,11 +54,6 @@ def has_signed_on(user: User) -> bool:
     return is_on() and _accounts(user).exists()
 
 
-def forget(user: User) -> None:
-    """The next who signs on with this person's address is looked at afresh."""
-    SocialAccount.objects.filter(user=user).delete()
-
-
 def failed(request: HttpRequest, reason: str, status: int) -> HttpResponse:
     words = {"reason": reason, "name": settings.OIDC_NAME}
     return render(request, "account/single_sign_on_failed.html", words, status=status)

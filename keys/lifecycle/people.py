@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from keys import exposure, signins, single_sign_on
+from keys import exposure, signins
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note
@@ -31,7 +31,7 @@ def deactivate(actor: Actor, user: User) -> None:
             raise Conflict(f"{user.email} is deactivated already.")
         user.is_active = False
         note(actor, Action.DEACTIVATED, f"user:{user.pk}", email=user.email)
-        single_sign_on.forget(user)
+        signins.forget_single_sign_on(user)
         signins.end(actor, user, SignedIn.objects.filter(user=user))
         for application in left:
             queue_seen(actor, user, application)
