@@ -69,11 +69,11 @@ def is_fresh(request: HttpRequest, user: User) -> bool:
 def asked_at(sociallogin: SocialLogin) -> float:
     """When a sign-in server last asked who this is (`auth_time`; seconds of the epoch).
 
-    Now, where it doesn't say.
+    Never, where it doesn't say: what makes it say travels through a browser that could leave it
+    out, and an old session over there would count as somebody who was asked just now.
     """
     told = (sociallogin.account.extra_data.get("id_token") or {}).get("auth_time")
-    now = time.time()
-    return min(now, float(told)) if isinstance(told, int | float) else now
+    return min(time.time(), float(told)) if isinstance(told, int | float) else 0.0
 
 
 def forget_single_sign_on(user: User) -> None:

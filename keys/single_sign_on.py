@@ -126,7 +126,11 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
             )
         proved = signins.asked_at(sociallogin)
         if time.time() - proved >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
-            raise _refused(request, "It didn’t ask who you are again: sign out there first.")
+            raise _refused(
+                request,
+                "It doesn’t say that it asked who you are again (auth_time): sign out there "
+                "first, or confirm with a passkey or a code.",
+            )
         record_authentication(request, user, "socialaccount", at=proved, reauthenticated=True)
         raise ImmediateHttpResponse(redirect(sociallogin.get_redirect_url(request) or "overview"))
 
@@ -159,7 +163,7 @@ def _find(request: HttpRequest, sociallogin: SocialLogin) -> User:
     if not found:
         raise _refused(request, "It doesn’t vouch for your e-mail address (email_verified).")
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(email__in=found).first()
+        user = User.objects.select_for_update().filter(email__in=found, is_active=True).first()
         if user is None:
             raise _refused(
                 request,

@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
+from keys import signins
 from keys.audit import Action, Actor
 from keys.lifecycle import people
 from keys.models import AuditEvent, User
@@ -169,6 +170,7 @@ def test_who_is_deactivated_stays_out(
     people.deactivate(Actor.person(admin), viewer)
     _sign_on(client, server, "viewer")
     assert not _is_in(client)
+    assert not SocialAccount.objects.exists()
 
 
 def test_a_second_factor_is_asked_for_as_after_a_password(
@@ -213,6 +215,14 @@ def test_a_sign_in_that_is_long_ago_over_there_is_no_step_up(
     again = _sign_on(client, server, "owner", f"again/?next={act}")
     assert again.status_code == 403
     server.knows("owner", email=owner.email, email_verified=True)
+
+
+def test_a_server_that_does_not_say_when_it_asked_confirms_nothing() -> None:
+    claims = {"id_token": {"sub": "owner"}}
+    told = SocialLogin(account=SocialAccount(extra_data=claims))
+    assert signins.asked_at(told) == 0.0
+    claims["id_token"]["auth_time"] = 12  # type: ignore[assignment]
+    assert signins.asked_at(told) == 12.0
 
 
 def test_a_step_up_as_somebody_else_is_refused(
