@@ -130,10 +130,13 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "keys.passwords.GuessableValidator"},
     {"NAME": "keys.passwords.ContextValidator"},
 ]
 ACCOUNT_ADAPTER = "keys.accounts.InvitedOnlyAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_RATE_LIMITS = {"single_sign_on": "30/m/ip"}  # beside allauth's own
+ACCOUNT_FORMS = {"change_password": "keys.forms.passwords.ChangeForm"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -176,6 +179,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "keydeck_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "keydeck_csrf"
 CSRF_COOKIE_HTTPONLY = True
+BROWSER_COOKIE_NAME = "__Host-browser" if HTTPS else "keydeck_browser"  # see keys/accounts.py
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_SSL_REDIRECT = False  # the proxy in front owns port 80

@@ -7,7 +7,7 @@ here, and only whoever invites gives one.
 from allauth.account import views
 from django.urls import include, path, re_path
 
-from keys.views import single_sign_on
+from keys.views import passwords, single_sign_on
 from keys.views.passkeys import PasskeyStepUp
 
 urlpatterns = [
@@ -15,7 +15,7 @@ urlpatterns = [
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
-    path("password/change/", views.password_change, name="account_change_password"),
+    path("password/change/", passwords.password_change, name="account_change_password"),
     path("password/reset/", views.password_reset, name="account_reset_password"),
     path("password/reset/done/", views.password_reset_done, name="account_reset_password_done"),
     path(

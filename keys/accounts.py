@@ -26,7 +26,7 @@ from keys.addresses import request_address
 from keys.models import User
 
 logger = logging.getLogger(__name__)
-KNOWN_BROWSER = "keydeck_browser"
+KNOWN_BROWSER = "keydeck_browser"  # what its cookie is signed for
 _YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -81,8 +81,8 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
         answer: HttpResponse = super().post_login(request, user, **options)
         if isinstance(user, User):
             answer.set_signed_cookie(
-                KNOWN_BROWSER,
-                f"{get_random_string(16)}:{user.email}",
+                settings.BROWSER_COOKIE_NAME,
+                f"{get_random_string(16)}:{_password_of(user)}:{user.email}",
                 salt=KNOWN_BROWSER,
                 max_age=_YEAR,
                 secure=settings.HTTPS,
@@ -121,7 +121,15 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
         # allauth's counts per Host header too, which callers choose.
         email = str(credentials.get("email", "")).lower()
         known = request.get_signed_cookie(
-            KNOWN_BROWSER, default="", salt=KNOWN_BROWSER, max_age=_YEAR
+            settings.BROWSER_COOKIE_NAME, default="", salt=KNOWN_BROWSER, max_age=_YEAR
         )
-        browser, _, owner = (known or "").partition(":")
-        return f"{email}:{browser}" if owner == email else email
+        browser, password, owner = [*(known or "").split(":", 2), "", ""][:3]
+        if owner != email:
+            return email
+        user = User.objects.filter(email=email).first()
+        return f"{email}:{browser}" if user and _password_of(user) == password else email
+
+
+def _password_of(user: User) -> str:
+    """Tells that the password is the same still: with another one, no browser is known."""
+    return user.get_session_auth_hash()[:16]

@@ -7,21 +7,22 @@ from datetime import datetime
 from django.db.models import Q
 
 from keys.audit import Action, times, told
-from keys.lifecycle.journal import Key, target_of
 from keys.models import (
     AppKeyVersion,
     Application,
     AuditEvent,
+    Key,
     ProviderKeyVersion,
     ToRotate,
     User,
 )
-from keys.states import Stage
+from keys.states import WORKING
 
 SHOWN = frozenset({Action.PROVIDER_KEY_REVEALED, Action.APP_KEY_COPIED})
-# An app key's text is handed to whoever makes it; a provider key's is brought along.
-HANDED_OVER = frozenset({Action.APP_KEY_CREATED, Action.ROTATION_STARTED})
-IN_USE = (Stage.CURRENT, Stage.PREVIOUS)
+# An app key's text is handed to whoever makes it; a provider key's is brought along by them.
+HANDED_OVER = frozenset(
+    {Action.APP_KEY_CREATED, Action.PROVIDER_KEY_ADDED, Action.ROTATION_STARTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class Viewer:
 
 def seen_by(key: Key) -> list[Viewer]:
     """Who has seen a secret of this key that works still, the latest first."""
-    target = target_of(key)
+    target = key.target
     events = AuditEvent.objects.filter(
         Q(target=target, action__in=SHOWN | HANDED_OVER)
         | Q(application_id=key.application_id, action=Action.AUDIT_CARRIED)
     )
-    numbers = set(key.versions.filter(stage__in=IN_USE).values_list("number", flat=True))
+    numbers = set(key.versions.filter(stage__in=WORKING).values_list("number", flat=True))
     found: dict[str, Viewer] = {}
     for event in told(events):
         if event.target != target or event.actor_id is None or not _exposes(event):
@@ -88,7 +89,7 @@ def to_rotate(applications: Sequence[Application]) -> list[Left]:
     rows = list(ToRotate.objects.filter(application__in=applications).order_by("at", "id"))
     places = {(row.target, number) for row in rows for number in row.numbers}
     working = {
-        (target_of(key), number): key
+        (key.target, number): key
         for key, numbers in (_working(applications, places) if places else {}).items()
         for number in numbers
     }
@@ -114,8 +115,7 @@ def where(user: User) -> list[Application]:
 
 
 def _exposes(event: AuditEvent) -> bool:
-    handed_over = event.action in HANDED_OVER and event.target.startswith("app_key:")
-    return event.action in SHOWN or handed_over
+    return event.action in SHOWN | HANDED_OVER and not event.detail.get("unseen")
 
 
 def _working(
@@ -131,9 +131,9 @@ def _working(
         rows = model._default_manager.filter(
             key__application__in=applications,
             key__state__in=("active", "disabled"),
-            stage__in=IN_USE,
+            stage__in=WORKING,
         )
         for version in rows.select_related("key__application").order_by("key__name", "number"):
-            if (target_of(version.key), version.number) in places:
+            if (version.key.target, version.number) in places:
                 found.setdefault(version.key, []).append(version.number)
     return found

@@ -144,6 +144,13 @@ def replacement(read: Dotenv, made: Mapping[str, str], specs: Mapping[str, Provi
     return "".join(written)
 
 
+def lines_with(text: str, secrets: Iterable[str]) -> tuple[int, ...]:
+    """The lines, from 1, in which one of the secrets stands."""
+    wanted = list(secrets)
+    lines = enumerate(text.splitlines(), start=1)
+    return tuple(n for n, line in lines if any(secret in line for secret in wanted))
+
+
 def _provider_of(name: str, value: str, specs: Iterable[ProviderSpec]) -> ProviderSpec | None:
     tests: tuple[Callable[[ProviderSpec], bool], ...] = (
         lambda spec: bool(spec.key_shape and re.fullmatch(spec.key_shape, value)),

@@ -12,6 +12,7 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.conf import settings
 from django.contrib.auth import signals as auth
@@ -76,9 +77,18 @@ def asked_at(sociallogin: SocialLogin) -> float:
     return min(time.time(), float(told)) if isinstance(told, int | float) else 0.0
 
 
-def forget_single_sign_on(user: User) -> None:
-    """The next who signs on with this person's address is looked at afresh."""
+def forget_credentials(user: User) -> None:
+    """The next who comes with this person's address is looked at afresh: no second factor and
+    no account of single sign-on is known any more."""
+    Authenticator.objects.filter(user=user).delete()
     SocialAccount.objects.filter(user=user).delete()
+
+
+def sign_on_refused(request: HttpRequest, user: User, why: str) -> None:
+    """Somebody came by single sign-on as this person and wasn't let in."""
+    with transaction.atomic():
+        told = {"how": "single sign-on", "why": why}
+        _note(_actor(request, user), Action.SIGN_IN_FAILED, user, **told)
 
 
 def signed_on_first(request: HttpRequest, user: User) -> None:

@@ -59,8 +59,28 @@ def failed(request: HttpRequest, reason: str, status: int) -> HttpResponse:
     return render(request, "account/single_sign_on_failed.html", words, status=status)
 
 
+_said: dict[str, tuple[dict[str, Any], float]] = {}
+KEPT = 300  # seconds
+
+
+def forget() -> None:
+    """Ask the server anew what it is."""
+    _said.clear()
+
+
 class Protocol(OpenIDConnectOAuth2Adapter):
     """The authorization code flow, coming back to the one address that the server knows."""
+
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        """What the server says of itself, asked once in a while: anybody can begin a sign-in."""
+        url, now = settings.OIDC_URL, time.monotonic()
+        said, at = _said.get(url, ({}, 0.0))
+        if not said or now - at > KEPT:
+            said = super().openid_config
+            if "token_endpoint" in said:
+                _said[url] = said, now
+        return said
 
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
         return settings.PUBLIC_URL + reverse("sso_callback")
@@ -70,6 +90,16 @@ class Server(OpenIDConnectProvider):
     """The server that the settings name. Of a link's query nothing but `next` is believed."""
 
     oauth2_adapter_class = Protocol
+
+    def sociallogin_from_response(self, request: HttpRequest, response: Any) -> SocialLogin:
+        # Read before allauth makes it small: letters outside ASCII may then become those of
+        # somebody else's address.
+        for claims in response.values():
+            email = claims.get("email") if isinstance(claims, dict) else None
+            if not isinstance(email, str) or not email.isascii():
+                claims.pop("email", None)
+        found: SocialLogin = super().sociallogin_from_response(request, response)
+        return found
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
         # A step-up asks for the password even of who is signed in over there, and max_age makes
@@ -119,15 +149,12 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         if not request.user.is_authenticated:
             return
         if request.user != user:
-            raise _refused(
-                request,
-                f"You are signed in here as {request.user.email}, and there as somebody else. "
-                "Sign out of one of them first.",
-            )
+            raise _signed_in_as_another(request)
         proved = signins.asked_at(sociallogin)
         if time.time() - proved >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
             raise _refused(
                 request,
+                user,
                 "It doesn’t say that it asked who you are again (auth_time): sign out there "
                 "first, or confirm with a passkey or a code.",
             )
@@ -161,25 +188,33 @@ def _find(request: HttpRequest, sociallogin: SocialLogin) -> User:
         if address.verified is True or settings.OIDC_TRUST_EMAIL
     }
     if not found:
-        raise _refused(request, "It doesn’t vouch for your e-mail address (email_verified).")
+        raise _refused(request, None, "It doesn’t vouch for your e-mail address (email_verified).")
+    named = User.objects.filter(email__in=found).first()
+    if named is None or not named.is_active:
+        raise _refused(
+            request,
+            named,
+            f"Nobody invited {', '.join(sorted(found))}. Ask an owner of your application "
+            "or the site admin.",
+        )
+    if request.user.is_authenticated and request.user != named:
+        raise _signed_in_as_another(request)
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(email__in=found, is_active=True).first()
-        if user is None:
-            raise _refused(
-                request,
-                f"Nobody invited {', '.join(sorted(found))}. Ask an owner of your application "
-                "or the site admin.",
-            )
-        if _accounts(user).exists():
-            raise _refused(
-                request,
-                f"{user.email} belonged to another account there. A site admin can deactivate "
-                "and reactivate the user here, which lets the new one in.",
-            )
-        account = sociallogin.account
-        account.user = sociallogin.user = user
-        account.save()
-        signins.signed_on_first(request, user)
+        user = User.objects.select_for_update().get(pk=named.pk)
+        known = _accounts(user).first()
+        if known is None and user.is_active:
+            known = sociallogin.account
+            known.user = user
+            known.save()
+            signins.signed_on_first(request, user)
+    if known is None or known.uid != sociallogin.account.uid:
+        raise _refused(
+            request,
+            user,
+            f"{user.email} belonged to another account there. A site admin can deactivate "
+            "and reactivate the user here, which lets the new one in.",
+        )
+    sociallogin.account, sociallogin.user = known, user
     return user
 
 
@@ -187,5 +222,17 @@ def _accounts(user: User) -> Any:
     return SocialAccount.objects.filter(user=user, provider=provider_id())
 
 
-def _refused(request: HttpRequest, reason: str) -> ImmediateHttpResponse:
+def _signed_in_as_another(request: HttpRequest) -> ImmediateHttpResponse:
+    user = request.user if isinstance(request.user, User) else None
+    return _refused(
+        request,
+        user,
+        f"You are signed in here as {user}, and there as somebody else. "
+        "Sign out of one of them first.",
+    )
+
+
+def _refused(request: HttpRequest, user: User | None, reason: str) -> ImmediateHttpResponse:
+    if user is not None:
+        signins.sign_on_refused(request, user, reason)
     return ImmediateHttpResponse(failed(request, reason, 403))

@@ -66,6 +66,9 @@ STAGES: dict[Stage, frozenset[Stage]] = {
     Stage.PREVIOUS: frozenset({Stage.CURRENT, Stage.RETIRED}),
 }
 
+OPEN = tuple(STAGES)  # in use, or about to be
+WORKING = (Stage.CURRENT, Stage.PREVIOUS)  # calls are made with them
+
 # A pool uses these verdicts; `exhausted` only when nothing else is left.
 USABLE = frozenset({Verdict.LIVE, Verdict.LIMITED, Verdict.UNKNOWN, Verdict.UNCHECKED})
 LAST_RESORT = frozenset({Verdict.EXHAUSTED})

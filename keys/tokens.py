@@ -18,6 +18,11 @@ _CRC_LENGTH = 6  # 62^6 > 2^32
 _BODY = rf"([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{{SECRET_LENGTH + _CRC_LENGTH}}}"
 _APP_KEY = re.compile(rf"kd_(live|test)_{_BODY}", re.ASCII)
 _API_TOKEN = re.compile(rf"kdt_{_BODY}", re.ASCII)
+_SECRETLIKE = re.compile(
+    r"\b(?:sk|pk|rk|kdt|kd_live|kd_test|ghp|xox[abp])[-_][A-Za-z0-9_-]{16,}"
+    r"|\b(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}\b",
+    re.ASCII,
+)
 _LOOKALIKE = re.compile(_APP_KEY.pattern.encode() + rb"(?![0-9A-Za-z_])")
 _MOST_LOOKALIKES = 100
 
@@ -52,6 +57,12 @@ def app_keys_in(content: bytes) -> set[str]:
     """
     hits = islice(_LOOKALIKE.finditer(content), _MOST_LOOKALIKES)
     return {text for text in {hit[0].decode() for hit in hits} if _checksum_fits(text)}
+
+
+def looks_secret(text: str) -> bool:
+    """Whether something in a text for people looks like a key: a known beginning, or 32 and more
+    letters and digits in one piece."""
+    return _SECRETLIKE.search(text) is not None
 
 
 def new_api_token(token_id: str) -> str:

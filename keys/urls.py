@@ -84,6 +84,7 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<slug:form>", audit.audit_export, name="audit_export"),
     path("audit/verify/", audit.audit_verify, name="audit_verify"),
+    path("audit/anchor/", audit.audit_anchor, name="audit_anchor"),
     path("settings/", settings.settings, name="settings"),
     path("settings/tokens/new/", settings.token_create, name="token_create"),
     path("settings/tokens/<str:id>/revoke/", settings.token_revoke, name="token_revoke"),

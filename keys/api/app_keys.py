@@ -114,8 +114,8 @@ add_acts(
     ONE,
     "app_key",
     permissions.get_app_key,
-    finish_rotation="Ends the overlap now: the old secret stops working.",
-    cancel_rotation="Brings the previous secret back: the new one stops working.",
+    finish="Ends the overlap now: the old secret stops working.",
+    cancel="Brings the previous secret back: the new one stops working.",
     revoke="Refused everywhere within a second. Can't be undone.",
 )
 

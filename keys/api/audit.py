@@ -1,13 +1,17 @@
 """REST for the audit trail: site admins see all, owners their applications, others own acts."""
 
+from dataclasses import asdict
+
 from django.http import HttpRequest
 from ninja import Query, Router
+from pydantic import BaseModel
 
 from keys import audit, permissions
 from keys.api import paging
 from keys.api.auth import READ
-from keys.api.fields import Slug
+from keys.api.fields import Input, Slug
 from keys.api.schemas import AuditEventOut, AuditEvents, VerificationOut
+from keys.lifecycle import Conflict, Invalid
 from keys.models import Application, AuditEvent
 from keys.permissions import Act
 
@@ -31,11 +35,53 @@ def list_audit_events(request: HttpRequest, query: Query[AuditQuery]) -> AuditEv
     return AuditEvents(items=[_out(row, slugs) for row in rows], next=following)
 
 
+class AnchorIn(Input):
+    """What `GET /audit/anchor` answered, kept elsewhere since."""
+
+    events: int
+    digest: str
+    at: str
+    seal: str
+
+
+class AnchorOut(BaseModel):
+    """How far the chain has come; `seal` says that it was made here."""
+
+    events: int
+    digest: str
+    at: str
+    seal: str
+
+
 @router.get("/verify", auth=READ, response=VerificationOut, operation_id="verify_audit")
 def verify_audit(request: HttpRequest) -> VerificationOut:
     """Walks the chain: false, and where, if a row was changed, removed or added behind our back."""
     permissions.require_site_admin(request.user)
-    found = audit.verify()
+    return _found(audit.verify())
+
+
+@router.post("/verify", auth=READ, response=VerificationOut, operation_id="verify_audit_anchor")
+def verify_audit_anchor(request: HttpRequest, body: AnchorIn) -> VerificationOut:
+    """Walks the chain and holds it against an anchor: a database put back is found as well."""
+    permissions.require_site_admin(request.user)
+    try:
+        anchored = audit.read_anchor(body.model_dump_json())
+    except ValueError as error:
+        raise Invalid("seal", str(error)) from error
+    return _found(audit.verify(anchored))
+
+
+@router.get("/anchor", auth=READ, response=AnchorOut, operation_id="get_audit_anchor")
+def get_audit_anchor(request: HttpRequest) -> AnchorOut:
+    """How far the chain has come, to be kept away from the database."""
+    permissions.require_site_admin(request.user)
+    try:
+        return AnchorOut(**asdict(audit.anchor()))
+    except ValueError as error:
+        raise Conflict(str(error)) from error
+
+
+def _found(found: audit.Verification) -> VerificationOut:
     return VerificationOut(ok=found.ok, events=found.events, broken_at=found.broken_at)
 
 

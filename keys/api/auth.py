@@ -6,7 +6,6 @@ for changes, `secrets` for what a page would ask the password again for.
 
 from datetime import timedelta
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
@@ -52,13 +51,7 @@ def require_scope(request: HttpRequest, scope: str) -> None:
 def _find(text: str) -> ApiToken | None:
     if parse_api_token(text) is None:
         return None
-    now = timezone.now()
-    return (
-        ApiToken.objects.select_related("user")
-        .filter(digest=token_digest(text), revoked_at=None, user__is_active=True)
-        .filter(Q(expires_at=None) | Q(expires_at__gt=now))
-        .first()
-    )
+    return ApiToken.working().filter(digest=token_digest(text)).select_related("user").first()
 
 
 def _touch(token: ApiToken) -> None:

@@ -53,7 +53,7 @@ class BatchOut(BaseModel):
 def start_batch(request: HttpRequest, slug: str, body: BatchIn) -> Status[BatchOut]:
     """Asks for an act on at most 10,000 keys; GET tells how far it is."""
     right = lifecycle.right_for(body.kind, body.act)
-    if lifecycle.BATCH_ACTS[body.act].step_up:
+    if lifecycle.BATCH_ACTS[body.act].of.step_up:
         require_scope(request, SECRETS.scope)
     application = permissions.get_application(request.user, slug, right)
     batch = lifecycle.start_batch(

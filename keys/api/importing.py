@@ -28,11 +28,13 @@ class ImportedKey(BaseModel):
 
 
 class ImportOut(BaseModel):
-    """`dotenv`: the file handed back with app keys in it. `left`: variables left as they were."""
+    """`dotenv`: the file handed back with app keys in it. `left`: variables left as they were.
+    `still`: the lines of `dotenv` in which an imported secret stands all the same."""
 
     provider_keys: list[ImportedKey]
     app_keys: list[ImportedKey]
     left: list[str]
+    still: list[int]
     dotenv: str | None
 
 
@@ -54,5 +56,11 @@ def import_provider_keys(request: HttpRequest, slug: str, body: ImportIn) -> Sta
         for key in made.app_keys
     ]
     dotenv = made.dotenv.reveal() if made.dotenv else None
-    shown = ImportOut(provider_keys=keys, app_keys=app_keys, left=list(made.left), dotenv=dotenv)
+    shown = ImportOut(
+        provider_keys=keys,
+        app_keys=app_keys,
+        left=list(made.left),
+        still=list(made.still),
+        dotenv=dotenv,
+    )
     return Status(200 if body.try_only else 201, shown)

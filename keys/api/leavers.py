@@ -16,7 +16,7 @@ from keys.api.schemas import ListOut
 from keys.audit import Actor
 from keys.exposure import Left
 from keys.lifecycle import Invalid
-from keys.models import Application, ProviderKey
+from keys.models import Application
 from keys.permissions import Act
 
 router = Router(tags=["to rotate"])
@@ -88,7 +88,7 @@ def _after(cursor: str | None) -> int:
 def _out(left: Left) -> ToRotateOut:
     return ToRotateOut(
         id=left.row.pk,
-        kind="provider_key" if isinstance(left.key, ProviderKey) else "app_key",
+        kind=left.key.kind,
         key_id=left.key.pk,
         name=left.key.name,
         versions=left.row.numbers,

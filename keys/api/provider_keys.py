@@ -1,5 +1,7 @@
 """REST for provider keys: never answers with a secret, but for `reveal`."""
 
+from collections.abc import Collection
+
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
@@ -27,6 +29,7 @@ from keys.api.versions import last4_of, versions_of
 from keys.audit import Actor
 from keys.models import ProviderKey
 from keys.permissions import Act
+from keys.states import OPEN, Stage
 
 router = Router(tags=["provider keys"])
 ONE = "/{slug:slug}/provider-keys/{slug:key_id}"
@@ -95,7 +98,7 @@ def rotate_provider_key(
 ) -> ProviderKeyEverywhere:
     """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-    mine = _others(request, key) if body.everywhere else []
+    mine = _others(request, key, [Stage.CURRENT]) if body.everywhere else []
     _, refused = lifecycle.rotate_everywhere(
         Actor.of(request),
         key,
@@ -134,9 +137,8 @@ add_acts(
     ONE,
     "provider_key",
     permissions.get_provider_key,
-    act=Act.MANAGE_PROVIDER_KEYS,
-    finish_rotation="Ends the overlap now, or promotes a pending version on purpose.",
-    cancel_rotation="Drops the pending version, or brings the previous one back.",
+    finish="Ends the overlap now, or promotes a pending version on purpose.",
+    cancel="Drops the pending version, or brings the previous one back.",
     revoke="Can't be undone, and doesn't revoke the secret at the provider.",
 )
 
@@ -157,11 +159,13 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
 
 
-def _others(request: HttpRequest, key: ProviderKey) -> list[ProviderKey]:
+def _others(
+    request: HttpRequest, key: ProviderKey, stages: Collection[Stage] = OPEN
+) -> list[ProviderKey]:
     """The keys with the same secret in applications where this user may act on them too."""
     return [
         other
-        for other in lifecycle.same_secret(key)
+        for other in lifecycle.same_secret(key, stages)
         if permissions.may(request.user, other.application, Act.MANAGE_PROVIDER_KEYS)
     ]
 

@@ -6,7 +6,6 @@ from django.urls import reverse
 
 from keys import exposure
 from keys.attention.alert import Alert
-from keys.lifecycle.journal import target_of
 from keys.models import AppKeyVersion, Application, ProviderKeyVersion
 from keys.states import Stage
 
@@ -31,11 +30,11 @@ def waiting_rotations(applications: Sequence[Application]) -> Iterable[Alert]:
 
 def put_off(applications: Sequence[Application]) -> Iterable[Alert]:
     """Overlaps that go on because somebody still uses the old secret."""
-    kinds: tuple[tuple[str, type[ProviderKeyVersion] | type[AppKeyVersion]], ...] = (
-        ("provider_key", ProviderKeyVersion),
-        ("app_key", AppKeyVersion),
+    models: tuple[type[ProviderKeyVersion] | type[AppKeyVersion], ...] = (
+        ProviderKeyVersion,
+        AppKeyVersion,
     )
-    for page, model in kinds:
+    for model in models:
         rows = model._default_manager.filter(
             key__application__in=applications, stage=Stage.PREVIOUS, extensions__gt=0
         )
@@ -47,7 +46,7 @@ def put_off(applications: Sequence[Application]) -> Iterable[Alert]:
                 f"{key.application.name} · {key.name}: the old secret is still used",
                 "Its end was put off. The key’s page names who uses it.",
                 "Move them over, or end the overlap.",
-                reverse(page, args=[key.application.slug, key.pk]),
+                reverse(key.kind, args=[key.application.slug, key.pk]),
                 key.application_id,
                 version.last_used_at,
             )
@@ -63,7 +62,7 @@ def left_behind(applications: Sequence[Application]) -> Iterable[Alert]:
             f"{key.application.name} · {key.name} is to be rotated",
             "Somebody who is no longer a member has its secret.",
             "Rotate it, or dismiss it on the application’s page.",
-            reverse(target_of(key).partition(":")[0], args=[key.application.slug, key.pk]),
+            reverse(key.kind, args=[key.application.slug, key.pk]),
             key.application_id,
             left.row.at,
         )

@@ -21,6 +21,13 @@ RELIED_ON = (
     Action.ROTATION_STARTED,
     Action.ROTATION_PROMOTED,
     Action.ROTATION_CANCELLED,
+    Action.ROTATION_FINISHED,
+    Action.OVERLAP_ENDED,
+    Action.KEY_DISABLED,
+    Action.KEY_ENABLED,
+    Action.KEY_EXPIRED,
+    Action.KEY_REVOKED,
+    Action.KEY_COMPROMISED,
     Action.DATA_KEY_ROTATED,
 )
 MOST = 500  # facts of one event
@@ -45,7 +52,8 @@ def carry(actor: Actor, old: QuerySet[AuditEvent]) -> None:
     last: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     for event in told(relied_on.filter(application_id__in=here)):
         facts, fact = last.setdefault(event.application_id, {}), _fact(event)
-        of = (event.target, event.action, event.actor_id, event.detail.get("version"))
+        which = event.detail.get("version", str(event.detail.get("versions")))
+        of = (event.target, event.action, event.actor_id, which)
         if before := facts.pop(of, None):  # what is told twice keeps its last place
             fact["detail"]["times"] = times(before["detail"]) + times(event.detail)
         facts[of] = fact

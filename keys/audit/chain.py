@@ -46,7 +46,7 @@ def anchor() -> Anchor:
     """The chain's present end. Raises ValueError where its head is not as it was written."""
     head = AuditHead.objects.filter(pk=1).first() or AuditHead()
     if head.seal and not is_sealed(head):
-        raise ValueError("the chain's head was changed past Keydeck: manage.py audit verify")
+        raise ValueError("The chain’s head was changed past Keydeck: verify the chain.")
     at = timezone.now().astimezone(UTC).isoformat(timespec="seconds")
     return Anchor(head.events, head.digest, at, seal(head.events, head.digest))
 
@@ -58,9 +58,9 @@ def read_anchor(text: str) -> Anchor:
         fits = hmac.compare_digest(found.seal, seal(found.events, found.digest))
         datetime.fromisoformat(found.at)
     except (TypeError, ValueError) as error:
-        raise ValueError("this is no anchor") from error
+        raise ValueError("This is no anchor.") from error
     if not fits:
-        raise ValueError("this anchor was not made with this installation's SECRET_KEY")
+        raise ValueError("This anchor was not made with this installation’s SECRET_KEY.")
     return found
 
 

@@ -91,20 +91,25 @@ class Actor:
     name: str
     address: str = ""
     token: str = ""  # name of the API token, where one was used
+    token_id: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> "Actor":
         used = getattr(request, "auth", None)  # set by REST
-        token = used.name if isinstance(used, ApiToken) else ""
-        return cls.person(request.user, request_address(request.META), token)
+        with_token = (used.name, used.pk) if isinstance(used, ApiToken) else ()
+        return cls.person(request.user, request_address(request.META), *with_token)
 
     @classmethod
     def person(
-        cls, user: AbstractBaseUser | AnonymousUser, address: str = "", token: str = ""
+        cls,
+        user: AbstractBaseUser | AnonymousUser,
+        address: str = "",
+        token: str = "",
+        token_id: str = "",
     ) -> "Actor":
         if not isinstance(user, User):
             raise TypeError("nobody is signed in")
-        return cls(user, user.email, address, token)
+        return cls(user, user.email, address, token, token_id)
 
     @classmethod
     def system(cls, name: str) -> "Actor":

@@ -8,6 +8,7 @@ from django import forms
 from keys.forms.fields import SecretField
 from keys.forms.keys import TypedForm
 from keys.models import AppKey, ProviderKey
+from keys.states import KeyState
 
 
 class CompromisedForm(TypedForm):
@@ -52,11 +53,12 @@ class CompromisedForm(TypedForm):
         self.fields["elsewhere"].choices = choices  # type: ignore[attr-defined]
         self.fields["elsewhere"].initial = list(self.others)
         provider = isinstance(key, ProviderKey)
+        over = key.state not in (KeyState.ACTIVE, KeyState.DISABLED)
         unasked = {
             "typed": not typed,
-            "secret": not provider,
+            "secret": not provider or over,
             "elsewhere": not choices,
-            "replace": provider,
+            "replace": provider or over,
         }
         for name, left_out in unasked.items():
             if left_out:

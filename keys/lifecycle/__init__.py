@@ -9,6 +9,7 @@ audit head → change counter. An act on a key takes its application's row first
 bumps the counter last; nobody waits for a key while holding the head or the counter.
 """
 
+from keys.lifecycle.acts import KEY_ACTS, KeyAct
 from keys.lifecycle.app_keys import (
     DEFAULT_OVERLAP,
     copy_app_key,
@@ -64,11 +65,13 @@ from keys.vault import VaultError
 __all__ = [
     "BATCH_ACTS",
     "DEFAULT_OVERLAP",
+    "KEY_ACTS",
     "MOST_KEYS",
     "Conflict",
     "ImportRefused",
     "Imported",
     "Invalid",
+    "KeyAct",
     "LifecycleError",
     "VaultError",
     "add_master_key",

@@ -115,8 +115,12 @@ def rotate_app_key(
     *,
     overlap_seconds: int = DEFAULT_OVERLAP,
     silent_seconds: int | None = None,
+    shown: bool = True,
 ) -> Secret:
-    """A new text for the key; the old one works until the overlap ends (see `end_overlaps`)."""
+    """A new text for the key; the old one works until the overlap ends (see `end_overlaps`).
+
+    `shown`: whether the actor is shown it, which counts as having seen it.
+    """
     overlap = inputs.clean_overlap(overlap_seconds)
     silent = inputs.clean_silence(silent_seconds, overlap)
     with transaction.atomic():
@@ -132,6 +136,7 @@ def rotate_app_key(
             key,
             overlap_seconds=overlap_seconds,
             silent_seconds=silent,
+            **({} if shown else {"unseen": True}),
             **versions.named(key, number, secret),
         )
     return secret
@@ -147,7 +152,7 @@ def issue(key: AppKey, number: int) -> Secret:
         key=key,
         number=number,
         stage=Stage.CURRENT,
-        lookup=vault.lookup_hash(secret.reveal()),
+        lookup=vault.lookup_of(secret),
         sealed=vault.seal(slot, secret) if keep else "",
         last4=secret.last4,
         promoted_at=timezone.now(),

@@ -16,35 +16,30 @@ from django.utils import timezone
 from keys import permissions
 from keys.audit import Action, Actor
 from keys.lifecycle import inputs
+from keys.lifecycle.acts import KEY_ACTS, KeyAct
 from keys.lifecycle.app_keys import rotate_app_key
 from keys.lifecycle.details import describe
-from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
-from keys.lifecycle.journal import Key, note
+from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, why_not
+from keys.lifecycle.journal import note
 from keys.lifecycle.locks import hold_application
-from keys.lifecycle.transitions import disable, enable, revoke
-from keys.models import AppKey, Application, Batch, BatchItem, ProviderKey, User
+from keys.models import KEYS, ApiToken, AppKey, Application, Batch, BatchItem, Key, User
 from keys.permissions import Act
 from keys.vault import Sealed, Undecryptable
 
 MOST_KEYS = 10_000
+SHOWN_ONCE = "This application shows its app keys once: rotate them one by one."
 PART = 25  # keys between two looks whether the batch was stopped
 KEPT = timedelta(days=30)  # that a batch which ended can be looked at
 LEASE = timedelta(seconds=60)  # a part takes about a second
-MODELS: dict[str, type[ProviderKey] | type[AppKey]] = {
-    "provider_key": ProviderKey,
-    "app_key": AppKey,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class BatchAct:
-    """What one act does to a key, and who may on app keys (provider keys are the owner's)."""
+    """An act that is offered on many keys; `clean` is of those with an argument, such as a tag."""
 
-    run: Callable[[Actor, Key, str], object]
-    app_key_act: Act | None
-    clean: Callable[[str], str] = lambda argument: ""
-    provider_keys: bool = True
-    step_up: bool = False  # as it is for one key
+    of: KeyAct
+    clean: Callable[[str], str] | None = None
+    kinds: tuple[str, ...] = tuple(KEYS)
 
 
 def _tag(actor: Actor, key: Key, tag: str) -> None:
@@ -55,10 +50,10 @@ def _untag(actor: Actor, key: Key, tag: str) -> None:
     describe(actor, key, tags=" ".join(word for word in key.tag_list if word != tag))
 
 
-def _rotate(actor: Actor, key: Key, overlap: str) -> None:
-    if not isinstance(key, AppKey):
-        raise Conflict("A provider key is rotated with a new secret, one by one.")
-    rotate_app_key(actor, key, overlap_seconds=int(overlap))
+def _rotate(actor: Actor, key: AppKey, overlap: str) -> None:
+    if key.application.show_app_keys_once:
+        raise Conflict(SHOWN_ONCE)
+    rotate_app_key(actor, key, overlap_seconds=int(overlap), shown=False)
 
 
 def _clean_tag(argument: str) -> str:
@@ -74,28 +69,24 @@ def _clean_overlap(argument: str) -> str:
     return str(int(inputs.clean_overlap(int(argument)).total_seconds()))
 
 
+_TAG = Act.CREATE_APP_KEY
 BATCH_ACTS: dict[str, BatchAct] = {
-    "disable": BatchAct(lambda actor, key, _: disable(actor, key), Act.REVOKE_APP_KEY),
-    "enable": BatchAct(lambda actor, key, _: enable(actor, key), Act.REVOKE_APP_KEY),
-    "revoke": BatchAct(lambda actor, key, _: revoke(actor, key), Act.REVOKE_APP_KEY, step_up=True),
-    "rotate": BatchAct(_rotate, Act.ROTATE_APP_KEY, _clean_overlap, False, True),
-    "tag": BatchAct(_tag, Act.CREATE_APP_KEY, _clean_tag),
-    "untag": BatchAct(_untag, Act.CREATE_APP_KEY, _clean_tag),
+    **{name: BatchAct(KEY_ACTS[name]) for name in ("disable", "enable", "revoke")},
+    "rotate": BatchAct(KeyAct(_rotate, Act.ROTATE_APP_KEY), _clean_overlap, (AppKey.kind,)),
+    "tag": BatchAct(KeyAct(_tag, _TAG, step_up=False), _clean_tag),
+    "untag": BatchAct(KeyAct(_untag, _TAG, step_up=False), _clean_tag),
 }
 
 
 def right_for(kind: str, act: str) -> Act:
     """What a role must allow for this act on this kind of key. Raises Invalid."""
-    if kind not in MODELS:
-        raise Invalid("kind", f"A kind is one of {', '.join(MODELS)}.")
+    if kind not in KEYS:
+        raise Invalid("kind", f"A kind is one of {', '.join(KEYS)}.")
     found = BATCH_ACTS.get(act)
-    if found is None or (kind == "provider_key" and not found.provider_keys):
-        known = [name for name, one in BATCH_ACTS.items() if kind == "app_key" or one.provider_keys]
+    if found is None or kind not in found.kinds:
+        known = [name for name, one in BATCH_ACTS.items() if kind in one.kinds]
         raise Invalid("act", f"An act on many of these keys is one of {', '.join(known)}.")
-    return found.app_key_act if kind == "app_key" and found.app_key_act else MANAGE
-
-
-MANAGE = Act.MANAGE_PROVIDER_KEYS
+    return found.of.right(kind)
 
 
 def start_batch(
@@ -111,7 +102,8 @@ def start_batch(
     `argument` is the tag of tag and untag, and the seconds of overlap of rotate.
     """
     right_for(kind, act)
-    argument = BATCH_ACTS[act].clean(argument)
+    clean = BATCH_ACTS[act].clean
+    argument = clean(argument) if clean else ""
     wanted = dict.fromkeys(ids)
     if not wanted:
         raise Invalid("keys", "No key is chosen.")
@@ -120,9 +112,9 @@ def start_batch(
     with transaction.atomic():
         held = hold_application(application.pk)
         if act == "rotate" and held.show_app_keys_once:
-            raise Conflict("This application shows its app keys once: rotate them one by one.")
+            raise Conflict(SHOWN_ONCE)
         here = set(
-            MODELS[kind]._default_manager.filter(application=held).values_list("pk", flat=True)
+            KEYS[kind]._default_manager.filter(application=held).values_list("pk", flat=True)
         )
         if lost := next((id for id in wanted if id not in here), None):
             raise Invalid("keys", f"There is no key {lost[:20]!r} here.")
@@ -134,6 +126,7 @@ def start_batch(
             created_by=actor.user,
             address=actor.address,
             token=actor.token,
+            token_id=actor.token_id,
             total=len(wanted),
         )
         items = (BatchItem(batch=batch, key_id=id) for id in wanted)
@@ -189,33 +182,47 @@ def _run_part(batch: Batch) -> int:
     if not items:
         _end(batch)
         return 0
-    user = batch.created_by and User.objects.filter(pk=batch.created_by.pk).first()
-    allowed = user and permissions.may(user, batch.application, right_for(batch.kind, batch.act))
+    actor = _asked_by(batch)
     for item in items:
-        if user and allowed:
-            _run_item(batch, Actor(user, user.email, batch.address, batch.token), item)
+        if actor is not None:
+            _run_item(batch, actor, item)
         else:
             _refuse(batch, item, "Whoever asked for it may not do this any more.")
     return len(items)
 
 
+def _asked_by(batch: Batch) -> Actor | None:
+    """Whose act it is; None when they may not do it any more, or their API token is over."""
+    user = batch.created_by and User.objects.filter(pk=batch.created_by.pk).first()
+    if not user or not permissions.may(user, batch.application, right_for(batch.kind, batch.act)):
+        return None
+    if batch.token_id and not ApiToken.working().filter(pk=batch.token_id).exists():
+        return None
+    return Actor(user, user.email, batch.address, batch.token, batch.token_id)
+
+
 def _run_item(batch: Batch, actor: Actor, item: BatchItem) -> None:
-    model = MODELS[batch.kind]
+    model = KEYS[batch.kind]
     key = model._default_manager.select_related("application").filter(pk=item.key_id).first()
     if key is None:
         _refuse(batch, item, "This key is gone.")
         return
     try:
         with transaction.atomic():
-            hold_application(batch.application_id)
+            key.application = hold_application(batch.application_id)
             if not _settle(item, "done"):
                 return  # another worker took it, whose lease this one had outlived
-            BATCH_ACTS[batch.act].run(actor, key, batch.argument)
+            _carry_out(actor, key, BATCH_ACTS[batch.act], batch.argument)
             Batch.objects.filter(pk=batch.pk).update(done=F("done") + 1)
-    except LifecycleError as error:
-        _refuse(batch, item, error.message)
-    except Undecryptable as error:
-        _refuse(batch, item, unopened(error))
+    except (LifecycleError, Undecryptable) as error:
+        _refuse(batch, item, why_not(error))
+
+
+def _carry_out(actor: Actor, key: Key, act: BatchAct, argument: str) -> None:
+    if act.clean:
+        act.of.run(actor, key, argument)
+    else:
+        act.of.run(actor, key)
 
 
 def _refuse(batch: Batch, item: BatchItem, why: str) -> None:

@@ -4,6 +4,7 @@ Nothing waits for the provider: a new secret is in use before it was asked about
 one must not come back whatever it says.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -13,7 +14,8 @@ from keys import health, watching
 from keys.audit import Action, Actor
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.app_keys import issue
-from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.errors import Conflict
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
 from keys.lifecycle.provider_keys import (
     add_version,
@@ -22,8 +24,8 @@ from keys.lifecycle.provider_keys import (
     take_first_verdict,
 )
 from keys.lifecycle.transitions import revoke
-from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
-from keys.states import Stage
+from keys.models import AppKey, AppKeyVersion, Key, ProviderKey, ProviderKeyVersion
+from keys.states import KeyState, Stage
 from keys.vault import Secret
 
 OUT = (Stage.CURRENT, Stage.PREVIOUS, Stage.RETIRED)  # what may still be taken somewhere
@@ -35,7 +37,8 @@ def report_compromised(
     """End every secret of the key now, without overlap.
 
     The key is revoked, unless a provider key's new `secret` is given or an app key is to be
-    replaced: then it goes on with that alone. Returns an app key's new text.
+    replaced: then it goes on with that alone. Returns an app key's new text. Of a key that was
+    revoked before it is written down, and a provider's secret watched.
     """
     reason = inputs.clean_reason(reason)
     given = inputs.clean_secret(secret)[0] if secret else None
@@ -49,8 +52,10 @@ def report_compromised(
             told["replaced_by"] = _put_in(actor, key, given, now)
         elif isinstance(key, AppKey) and replace:
             told["replaced_by"], new = _issue_anew(actor, key, now)
-        else:
+        elif key.state != KeyState.REVOKED:
             revoke(actor, key)
+        elif not lost:
+            raise Conflict("This key was reported compromised already.")
         note_key(actor, Action.KEY_COMPROMISED, key, reason=reason, versions=lost, **told)
     if isinstance(key, ProviderKey) and given is not None:
         number = versions.current(key).number
@@ -58,17 +63,45 @@ def report_compromised(
     return new
 
 
+def report_secrets(
+    actor: Actor, key: ProviderKey, fingerprints: Collection[str], *, reason: str
+) -> None:
+    """End those of the key's secrets that got out and are not its current one: the previous
+    one and one that waits. The current one serves on."""
+    with transaction.atomic():
+        hold_key(key)
+        now = timezone.now()
+        lost = []
+        for version in key.versions.filter(fingerprint__in=fingerprints).order_by("number"):
+            if version.stage == Stage.PREVIOUS:
+                versions.retire(version, now)
+            elif version.stage in (Stage.PENDING, Stage.TESTED):
+                versions.move(version, Stage.FAILED)
+            else:
+                continue
+            lost.append(version.number)
+        if not lost:
+            raise Conflict("Somebody else ended this secret there already.")
+        key.versions.filter(number__in=lost).update(compromised_at=now)
+        watching.watch(key, lost, now)
+        note_key(actor, Action.KEY_COMPROMISED, key, reason=reason, versions=lost)
+
+
 def _mark(key: Key, now: datetime) -> list[int]:
-    """Write on the versions that they got out; a provider's are watched until it refuses them."""
+    """Write on the versions that they got out; a provider's are watched until it refuses them.
+
+    Returns their numbers, without those of which it was known.
+    """
     if isinstance(key, ProviderKey):
-        rows = ProviderKeyVersion.objects.filter(key=key, stage__in=OUT)
+        rows = ProviderKeyVersion.objects.filter(key=key, stage__in=OUT, compromised_at=None)
         numbers = list(rows.order_by("number").values_list("number", flat=True))
         rows.update(compromised_at=now)
         watching.watch(key, numbers, now)
         return numbers
-    mine = AppKeyVersion.objects.filter(key=key, stage__in=OUT)
+    mine = AppKeyVersion.objects.filter(key=key, stage__in=OUT, compromised_at=None)
+    numbers = list(mine.order_by("number").values_list("number", flat=True))
     mine.update(compromised_at=now, sealed="")
-    return list(mine.order_by("number").values_list("number", flat=True))
+    return numbers
 
 
 def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:

@@ -7,9 +7,9 @@ from django.db import transaction
 from keys.audit import Action, Actor
 from keys.lifecycle import inputs
 from keys.lifecycle.errors import Invalid
-from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
-from keys.models import AppKey, Application, ProviderKey, User
+from keys.models import AppKey, Application, Key, ProviderKey, User
 
 
 def describe(actor: Actor, key: Key, **details: str) -> None:

@@ -30,6 +30,11 @@ class Invalid(LifecycleError):
         self.field = field
 
 
+def why_not(error: LifecycleError | VaultError) -> str:
+    """Why an act on one of many keys was refused, in a sentence."""
+    return unopened(error) if isinstance(error, VaultError) else error.message
+
+
 def unopened(error: VaultError) -> str:
     """What to tell people about a vault that doesn't open; nothing has changed."""
     if isinstance(error, Sealed):

@@ -51,6 +51,7 @@ class Imported:
     keys: list[ProviderKey]
     app_keys: list[AppKey] = field(default_factory=list)
     left: tuple[str, ...] = ()
+    still: tuple[int, ...] = ()  # lines of `dotenv` in which an imported secret stands all the same
     dotenv: Secret | None = None
 
 
@@ -97,7 +98,8 @@ def _import_dotenv(
     }
     held = {row.name: texts[row.secret.reveal().strip()] for row in read.found}
     written = pasted.replacement(read, held, specs)
-    return Imported(keys, made, read.left, None if try_only else Secret(written))
+    still = pasted.lines_with(written, texts)
+    return Imported(keys, made, read.left, still, None if try_only else Secret(written))
 
 
 @contextmanager
@@ -161,7 +163,7 @@ def _insert(
     key = ProviderKey(
         name=name,
         provider=row.provider,
-        note=inputs.clean_note(row.note),
+        note=inputs.clean_note(inputs.for_people(row.note, "note")),
         tags=inputs.clean_tags(row.tags),
         environment=inputs.clean_environment(row.environment),
         next_check_at=timezone.now(),

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys.lifecycle.errors import Invalid
 from keys.states import Role
-from keys.tokens import ENVIRONMENTS
+from keys.tokens import ENVIRONMENTS, looks_secret
 from keys.vault import Secret
 
 LONGEST_NAME = 100
@@ -35,7 +35,14 @@ def clean_name(text: str, field: str = "name") -> str:
         raise Invalid(field, f"A name has at most {LONGEST_NAME} characters.")
     if not name.isprintable():
         raise Invalid(field, "A name has no control characters.")
-    return name
+    return for_people(name, field)
+
+
+def for_people(text: str, field: str) -> str:
+    """What everybody may read, and the audit trail keeps for good: no place for a secret."""
+    if looks_secret(text):
+        raise Invalid(field, "This looks like a secret. Put it where the secret goes.")
+    return text
 
 
 def clean_slug(text: str, reserved: Iterable[str] = ()) -> str:
@@ -83,6 +90,7 @@ def clean_note(text: str) -> str:
 
 def clean_tags(text: str) -> str:
     """Tags parted by spaces or commas, as they are stored: sorted, each between spaces."""
+    for_people(text, "tags")
     words = sorted(set(text.lower().replace(",", " ").split()))
     if len(words) > MOST_TAGS:
         raise Invalid("tags", f"A key has at most {MOST_TAGS} tags.")

@@ -2,15 +2,7 @@
 
 from keys import audit, changes
 from keys.audit import Action, Actor
-from keys.models import AppKey, Application, ProviderKey
-
-Key = ProviderKey | AppKey
-
-
-def target_of(key: Key) -> str:
-    """`provider_key:<id>` or `app_key:<id>`."""
-    kind = "provider_key" if isinstance(key, ProviderKey) else "app_key"
-    return f"{kind}:{key.pk}"
+from keys.models import Application, Key
 
 
 def note(
@@ -26,4 +18,4 @@ def note(
 
 
 def note_key(actor: Actor, action: Action, key: Key, **detail: object) -> None:
-    note(actor, action, target_of(key), key.application, name=key.name, **detail)
+    note(actor, action, key.target, key.application, name=key.name, **detail)

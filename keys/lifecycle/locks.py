@@ -1,8 +1,7 @@
 """The rows an act holds, in the one order that never deadlocks (see the package's docstring)."""
 
 from keys.lifecycle.errors import Conflict
-from keys.lifecycle.journal import Key
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import AppKey, Application, Key, ProviderKey
 
 
 def hold_application(application_id: str) -> Application:

@@ -4,11 +4,12 @@ from django.db import IntegrityError, transaction
 
 from keys import exposure
 from keys.audit import Action, Actor
+from keys.lifecycle.elsewhere import same_versions
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.inputs import clean_email, clean_reason, clean_role
-from keys.lifecycle.journal import note, note_key, target_of
+from keys.lifecycle.journal import note, note_key
 from keys.lifecycle.locks import hold_application
-from keys.models import Application, Membership, ToRotate, User
+from keys.models import Application, Key, Membership, ProviderKey, ToRotate, User
 from keys.states import Role
 
 
@@ -56,15 +57,23 @@ def remove_member(actor: Actor, membership: Membership) -> list[str]:
 def queue_seen(actor: Actor, user: User, application: Application) -> list[str]:
     """Queue what this person has seen here and works still to be rotated; returns the keys' names.
 
-    In the caller's transaction, which holds the application.
+    A secret that other applications have too is queued there as well. In the caller's
+    transaction, which holds the application.
     """
     seen = exposure.seen(user, application)
     for key, numbers in seen.items():
-        ToRotate.objects.create(
-            application=application, target=target_of(key), numbers=numbers, who=user.email
-        )
-        note_key(actor, Action.ROTATION_QUEUED, key, seen_by=user.email, versions=numbers)
+        _queue(actor, user, key, numbers)
+        if isinstance(key, ProviderKey):
+            for twin, same in same_versions(key, numbers).items():
+                _queue(actor, user, twin, same)
     return [key.name for key in seen]
+
+
+def _queue(actor: Actor, user: User, key: Key, numbers: list[int]) -> None:
+    ToRotate.objects.create(
+        application=key.application, target=key.target, numbers=numbers, who=user.email
+    )
+    note_key(actor, Action.ROTATION_QUEUED, key, seen_by=user.email, versions=numbers)
 
 
 def dismiss_rotation(actor: Actor, left: exposure.Left, *, reason: str) -> None:

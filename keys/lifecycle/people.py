@@ -8,14 +8,16 @@ from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note
 from keys.lifecycle.locks import hold_application
 from keys.lifecycle.members import queue_seen
-from keys.models import SignedIn, User
+from keys.lifecycle.tokens import revoke_token
+from keys.models import ApiToken, SignedIn, User
 
 
 def deactivate(actor: Actor, user: User) -> None:
-    """Nobody signs in as this person any more; sessions and API tokens end at once.
+    """Nobody signs in as this person any more, now or with what they had when let in again.
 
-    Memberships stay, so that letting them in again gives back what they had. All they have seen
-    that works still is queued to be rotated.
+    Sessions, API tokens, the password and second factors end at once; whoever has the address
+    then begins with a link. Memberships stay. All they have seen that works still is queued to
+    be rotated.
     """
     with transaction.atomic():
         left = exposure.where(user)
@@ -30,8 +32,12 @@ def deactivate(actor: Actor, user: User) -> None:
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False) != 1:
             raise Conflict(f"{user.email} is deactivated already.")
         user.is_active = False
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
         note(actor, Action.DEACTIVATED, f"user:{user.pk}", email=user.email)
-        signins.forget_single_sign_on(user)
+        signins.forget_credentials(user)
+        for token in ApiToken.objects.filter(user=user, revoked_at=None):
+            revoke_token(actor, token)
         signins.end(actor, user, SignedIn.objects.filter(user=user))
         for application in left:
             queue_seen(actor, user, application)

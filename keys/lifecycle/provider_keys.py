@@ -12,18 +12,17 @@ from keys.audit import Action, Actor
 from keys.health import Evidence
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.errors import Conflict, Invalid
-from keys.lifecycle.journal import note_key, target_of
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_application, hold_key
 from keys.lifecycle.names import one_of_a_name
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec, UnknownProvider
-from keys.states import KeyState, Stage, Verdict
+from keys.states import OPEN, KeyState, Stage, Verdict
 from keys.vault import Secret
 
 PROBE_TIMEOUT = 10.0  # seconds somebody waits for the first verdict
 # The queue of checks leaves a key alone while its first probe is under way.
 GRACE = timedelta(seconds=PROBE_TIMEOUT + 5)
-IN_USE = (Stage.PENDING, Stage.TESTED, Stage.CURRENT, Stage.PREVIOUS)
 
 
 def add_provider_key(
@@ -99,7 +98,7 @@ def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
         audit.record(
             actor,
             Action.PROVIDER_KEY_CHECKED,
-            target_of(key),
+            key.target,
             key.application,
             name=key.name,
             meaning=evidence.meaning,
@@ -135,13 +134,14 @@ def require_new_secret(application: Application, provider: str, secret: Secret) 
     Invalid when it was reported compromised, wherever that was.
     """
     bound_to = known_provider(provider).bound_to
-    same = ProviderKeyVersion.objects.filter(fingerprint=vault.fingerprint(secret))
-    if same.filter(compromised_at__isnull=False).exists():
+    fingerprint = vault.fingerprint(secret)
+    if versions.got_out(fingerprint):
         raise Invalid(
             "secret", "This secret was reported compromised: make a new one at the provider."
         )
     found = (
-        same.filter(key__application=application, stage__in=IN_USE)
+        ProviderKeyVersion.objects.filter(fingerprint=fingerprint)
+        .filter(key__application=application, stage__in=OPEN)
         .exclude(~Q(entered_for=bound_to), key__provider=provider)
         .exclude(key__state=KeyState.REVOKED)
         .select_related("key")

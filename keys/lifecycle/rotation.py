@@ -1,5 +1,6 @@
 """A provider key's new secret: pending, tested, current; the old one serves on as previous."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import transaction
@@ -20,6 +21,7 @@ from keys.lifecycle.provider_keys import (
     require_new_secret,
 )
 from keys.models import ProviderKey, ProviderKeyVersion
+from keys.providers import ProviderSpec
 from keys.states import Stage, Verdict
 from keys.vault import Secret
 
@@ -37,29 +39,36 @@ def rotate_provider_key(
     overlap_seconds: int = DEFAULT_OVERLAP,
     silent_seconds: int | None = None,
     accept_untested: bool = False,
+    test: Callable[[ProviderSpec, Secret], Evidence | None] | None = None,
 ) -> ProviderKeyVersion:
     """Bring in a new secret; it becomes current when the provider takes it.
 
     Invalid when the provider refuses it (the old secret stays current); a version whose test
     came to nothing stays pending, to be finished or cancelled, unless that is accepted before.
+    `test` says what the provider thinks of the secret, where it isn't asked anew.
     """
     spec = known_provider(key.provider)
     cleaned, _ = inputs.clean_secret(secret)
     overlap = inputs.clean_overlap(overlap_seconds)
     silent = inputs.clean_silence(silent_seconds, overlap)
     version = _begin(actor, key, cleaned, int(overlap.total_seconds()), silent)
-    if spec.probe is None:
-        return _settle(actor, key, version, None)
-    evidence = validation.probe(spec, cleaned, timeout=PROBE_TIMEOUT)
-    evidence = replace(evidence, version=version.number)
+    evidence = (test or ask)(spec, cleaned)
+    if evidence is not None:
+        evidence = replace(evidence, version=version.number)
     version = _settle(actor, key, version, evidence, accept_untested)
     if version.stage == Stage.FAILED:
         raise Invalid("secret", "Rejected by the provider: the key it had stays in use.")
     return version
 
 
+def ask(spec: ProviderSpec, secret: Secret) -> Evidence | None:
+    """What the provider says of a secret; None: it has no free request to ask with."""
+    return validation.probe(spec, secret, timeout=PROBE_TIMEOUT) if spec.probe else None
+
+
 def promote(actor: Actor, key: ProviderKey, version: ProviderKeyVersion, **detail: object) -> None:
     """Make a tested version current, in the caller's transaction; the key's row is locked."""
+    versions.require_not_out(version)
     now = timezone.now()
     overlap = inputs.clean_overlap(version.overlap_seconds)
     versions.step_down(versions.current(key), now + overlap, now, version.silent_seconds)
@@ -101,7 +110,7 @@ def _settle(
         if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")
         kept = evidence.as_json() if evidence else UNTESTED
-        unclear = bool(evidence and evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED))
+        unclear = evidence is None or evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED)
         if evidence and evidence.meaning is Verdict.DEAD:
             versions.move(version, Stage.FAILED, evidence=kept)
             note_key(
@@ -112,8 +121,8 @@ def _settle(
             version.save(update_fields=["evidence"])
         else:
             versions.move(version, Stage.TESTED, evidence=kept)
-            tested = evidence is not None and not unclear
-            promote(actor, key, version, tested=tested, **({"on_purpose": True} if unclear else {}))
+            on_purpose = {"on_purpose": True} if unclear else {}
+            promote(actor, key, version, tested=not unclear, **on_purpose)
             health.forget(key, timezone.now())
             if evidence:
                 health.record(key.pk, evidence)

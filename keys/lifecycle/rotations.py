@@ -11,10 +11,10 @@ from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_overlap
-from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
 from keys.lifecycle.rotation import promote
-from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
+from keys.models import AppKeyVersion, Key, KeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import Stage
 
 AHEAD = timedelta(seconds=60)  # how long before its end an overlap in use is extended
@@ -51,6 +51,7 @@ def cancel_rotation(actor: Actor, key: Key) -> None:
             versions.move(waiting, Stage.FAILED)
             note_key(actor, Action.ROTATION_CANCELLED, key, dropped=waiting.number)
         elif previous is not None:
+            versions.require_not_out(previous)
             dropped = versions.current(key)
             versions.retire(dropped, now)
             versions.move(previous, Stage.CURRENT, retires_at=None, promoted_at=now)
@@ -96,16 +97,13 @@ def end_overlaps(now: datetime) -> int:
     )
 
 
-Version = ProviderKeyVersion | AppKeyVersion
-
-
-def _due(model: type[Version], now: datetime) -> list[Version]:
+def _due(model: type[KeyVersion], now: datetime) -> list[KeyVersion]:
     previous = model._default_manager.filter(stage=Stage.PREVIOUS)
     over = Q(retires_at__lte=now) | Q(silent_seconds__isnull=False)
     return list(previous.filter(over).select_related("key__application"))
 
 
-def _settle(version: Version, now: datetime) -> bool:
+def _settle(version: KeyVersion, now: datetime) -> bool:
     """Whether the version is retired now."""
     if version.silent_seconds is None:
         return _end(version, now)
@@ -117,13 +115,13 @@ def _settle(version: Version, now: datetime) -> bool:
     return False
 
 
-def _last_heard(version: Version) -> datetime:
+def _last_heard(version: KeyVersion) -> datetime:
     """The last use of a previous version, or when it became one."""
     since = versions.current(version.key).promoted_at or version.created_at
     return max(since, version.last_used_at or since)
 
 
-def _end(version: Version, now: datetime, **why: object) -> bool:
+def _end(version: KeyVersion, now: datetime, **why: object) -> bool:
     try:
         with transaction.atomic():
             hold_key(version.key)
@@ -135,7 +133,7 @@ def _end(version: Version, now: datetime, **why: object) -> bool:
     return True
 
 
-def _put_off(version: Version, until: datetime) -> None:
+def _put_off(version: KeyVersion, until: datetime) -> None:
     try:
         with transaction.atomic():
             hold_key(version.key)

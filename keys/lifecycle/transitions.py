@@ -10,10 +10,10 @@ from keys import watching
 from keys.audit import Action, Actor
 from keys.lifecycle import versions
 from keys.lifecycle.errors import Conflict
-from keys.lifecycle.journal import Key, note_key
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
-from keys.models import AppKey, AppKeyVersion, ProviderKey
-from keys.states import TRANSITIONS, KeyState, Stage
+from keys.models import AppKey, AppKeyVersion, Key, ProviderKey
+from keys.states import TRANSITIONS, WORKING, KeyState, Stage
 
 
 def disable(actor: Actor, key: Key) -> None:
@@ -44,7 +44,7 @@ def revoke(actor: Actor, key: Key) -> None:
         now = timezone.now()
         if isinstance(key, ProviderKey):
             _move(key, "revoke", next_check_at=None, lease_until=None)
-            held = key.versions.filter(stage__in=(Stage.CURRENT, Stage.PREVIOUS))
+            held = key.versions.filter(stage__in=WORKING)
             watching.watch(key, list(held.values_list("number", flat=True)), now)
         else:
             _move(key, "revoke")

@@ -7,13 +7,11 @@ from django.db.models import QuerySet
 
 from keys import vault
 from keys.lifecycle.errors import Conflict
-from keys.lifecycle.journal import Key
 from keys.lifecycle.locks import hold_key
-from keys.models import AppKeyVersion, ProviderKey, ProviderKeyVersion
+from keys.models import AppKeyVersion, Key, KeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import STAGES, KeyState, Stage
 from keys.vault import Secret, Slot
 
-Version = ProviderKeyVersion | AppKeyVersion
 CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})
 
 
@@ -25,8 +23,12 @@ def slot_of(key: Key, number: int) -> Slot:
 
 
 def named(key: Key, number: int, secret: Secret) -> dict[str, object]:
-    """A new version as the audit trail tells of it: another secret put in its place is seen."""
-    digest = vault.digest(slot_of(key, number), secret)
+    """A new version as the audit trail tells of it: another secret put in its place is seen.
+
+    An app key is told of by the hash it is found by, since its text may not be kept.
+    """
+    told = secret if isinstance(key, ProviderKey) else Secret(vault.lookup_of(secret))
+    digest = vault.digest(slot_of(key, number), told)
     return {"version": number, "digest": digest, "last4": secret.last4}
 
 
@@ -37,12 +39,12 @@ def lock_for_change(key: Key) -> None:
         raise Conflict(f"This key is {key.state}: it can't be changed any more.")
 
 
-def at_stage(key: Key, *stages: Stage) -> Version | None:
+def at_stage(key: Key, *stages: Stage) -> KeyVersion | None:
     """The key's version at one of these stages; of each there is at most one."""
     return _versions(key).filter(stage__in=stages).first()
 
 
-def current(key: Key) -> Version:
+def current(key: Key) -> KeyVersion:
     version = at_stage(key, Stage.CURRENT)
     if version is None:
         raise Conflict("This key has no current version.")
@@ -54,7 +56,23 @@ def next_number(key: Key) -> int:
     return (newest or 0) + 1
 
 
-def move(version: Version, to: Stage, **fields: Any) -> None:
+def got_out(fingerprint: str) -> bool:
+    """Whether this provider's secret was reported compromised, in whichever key."""
+    same = ProviderKeyVersion.objects.filter(fingerprint=fingerprint)
+    return same.filter(compromised_at__isnull=False).exists()
+
+
+def require_not_out(version: KeyVersion) -> None:
+    """Conflict for a version whose secret got out: it must not come into use (again)."""
+    if isinstance(version, ProviderKeyVersion):
+        out = got_out(version.fingerprint)
+    else:
+        out = version.compromised_at is not None
+    if out:
+        raise Conflict("This secret was reported compromised: it can't come into use.")
+
+
+def move(version: KeyVersion, to: Stage, **fields: Any) -> None:
     """Move one version's stage; Conflict if somebody else moved it first."""
     was = Stage(version.stage)
     if to not in STAGES.get(was, frozenset()):
@@ -67,12 +85,12 @@ def move(version: Version, to: Stage, **fields: Any) -> None:
         setattr(version, name, value)
 
 
-def retire(version: Version, now: datetime) -> None:
+def retire(version: KeyVersion, now: datetime) -> None:
     move(version, Stage.RETIRED, retires_at=None, retired_at=now)
 
 
 def step_down(
-    version: Version, retires_at: datetime, now: datetime, silent_seconds: int | None = None
+    version: KeyVersion, retires_at: datetime, now: datetime, silent_seconds: int | None = None
 ) -> None:
     """The current version serves on as the previous one until `retires_at`, if that is to come.
 
@@ -85,7 +103,7 @@ def step_down(
         move(version, Stage.PREVIOUS, **fields)
 
 
-def put_off(version: Version, retires_at: datetime, **fields: Any) -> None:
+def put_off(version: KeyVersion, retires_at: datetime, **fields: Any) -> None:
     """A previous version goes on until then; Conflict if it isn't one any more."""
     rows = type(version)._default_manager.filter(pk=version.pk, stage=Stage.PREVIOUS)
     if rows.update(retires_at=retires_at, **fields) != 1:

@@ -13,7 +13,14 @@ from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
 from keys.models.providers import Provider
 from keys.models.sealed import DataKey, SystemSecret, VaultExamination
 
+Key = ProviderKey | AppKey
+KeyVersion = ProviderKeyVersion | AppKeyVersion
+KEYS: dict[str, type[ProviderKey] | type[AppKey]] = {
+    model.kind: model for model in (ProviderKey, AppKey)
+}
+
 __all__ = [
+    "KEYS",
     "ApiToken",
     "AppKey",
     "AppKeyVersion",
@@ -26,6 +33,8 @@ __all__ = [
     "ChangeCounter",
     "Check",
     "DataKey",
+    "Key",
+    "KeyVersion",
     "Membership",
     "Provider",
     "ProviderKey",

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
+from django.utils import timezone
 
 from keys.models.ids import new_id
 
@@ -64,3 +65,9 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user_id}"
+
+    @classmethod
+    def working(cls) -> models.QuerySet["ApiToken"]:
+        """Those that open something now."""
+        in_time = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return cls.objects.filter(in_time, revoked_at=None, user__is_active=True)

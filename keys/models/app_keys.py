@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class AppKey(Described):
     """A key of ours with its policy. An empty policy field means no limit of that kind."""
 
+    kind = "app_key"
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     application = models.ForeignKey(Application, models.CASCADE, related_name="app_keys")
     name = models.CharField(max_length=100)

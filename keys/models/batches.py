@@ -21,7 +21,9 @@ class Batch(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     address = models.CharField(max_length=45, blank=True)
-    token = models.CharField(max_length=100, blank=True)  # name of the API token used
+    # The API token that it was asked for with, if any: its name, and its id.
+    token = models.CharField(max_length=100, blank=True)
+    token_id = models.CharField(max_length=12, blank=True)
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)

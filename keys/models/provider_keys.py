@@ -13,6 +13,7 @@ from keys.states import KeyState, Stage, Standing, Verdict
 class ProviderKey(Described):
     """An upstream secret vaulted for one application. `provider` is a provider's slug."""
 
+    kind = "provider_key"
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     application = models.ForeignKey(Application, models.CASCADE, related_name="provider_keys")
     name = models.CharField(max_length=100)

@@ -24,7 +24,7 @@ from keys.vault.rewrapping import (
 from keys.vault.sealing import data_key_version, seal, sealed_under, unseal
 from keys.vault.secret import Secret
 from keys.vault.slots import Slot, app_key_slot, provider_key_slot
-from keys.vault.system import digest, ensure_system_secrets, fingerprint, lookup_hash
+from keys.vault.system import digest, ensure_system_secrets, fingerprint, lookup_hash, lookup_of
 
 __all__ = [
     "Sealed",
@@ -44,6 +44,7 @@ __all__ = [
     "is_sealed",
     "loaded_masters",
     "lookup_hash",
+    "lookup_of",
     "newest_version",
     "provider_key_slot",
     "recheck",

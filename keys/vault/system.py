@@ -28,6 +28,11 @@ def lookup_hash(text: str) -> str:
     return hmac.digest(_system_secret(_PEPPER), text.encode(), hashlib.sha256).hex()
 
 
+def lookup_of(secret: Secret) -> str:
+    """The lookup hash of an app key's text that is at hand as a secret."""
+    return lookup_hash(secret.reveal())
+
+
 def fingerprint(secret: Secret) -> str:
     """The same hex text for the same secret everywhere, useless without the fingerprint key."""
     key = _system_secret(_FINGERPRINT)

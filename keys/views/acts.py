@@ -1,6 +1,5 @@
 """Acts on a key that only need a yes: disable, enable, revoke, finish and cancel a rotation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,48 +12,30 @@ from keys import lifecycle, permissions, providers
 from keys.audit import Actor
 from keys.forms.fields import ExtendForm
 from keys.forms.keys import ConfirmForm, TypedForm
-from keys.models import AppKey, ProviderKey
+from keys.models import AppKey, Key, ProviderKey
 from keys.permissions import Act
 from keys.states import KeyState
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 
-Key = ProviderKey | AppKey
-IN_USE = timedelta(days=7)  # a key used since then is one that somebody would miss
+MISSED_SINCE = timedelta(days=7)  # a key used since then is one that somebody would miss
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """One act: what carries it out, who may, and its words."""
+class Words:
+    """How a page asks for an act and tells of it."""
 
-    run: Callable[[Actor, Key], object]
-    app_key_act: Act
     title: str
     button: str
     done: str
     danger: bool = False
-    fresh: bool = True
 
 
-PLAIN: dict[str, Plain] = {
-    "disable": Plain(
-        lifecycle.disable, Act.REVOKE_APP_KEY, "Disable", "Disable", "is disabled", fresh=False
-    ),
-    "enable": Plain(
-        lifecycle.enable, Act.REVOKE_APP_KEY, "Enable", "Enable", "is in use again", fresh=False
-    ),
-    "revoke": Plain(
-        lifecycle.revoke, Act.REVOKE_APP_KEY, "Revoke", "Revoke for good", "is revoked", danger=True
-    ),
-    "finish": Plain(
-        lifecycle.finish_rotation,
-        Act.ROTATE_APP_KEY,
-        "Finish the rotation of",
-        "Finish now",
-        "uses the new secret alone",
-    ),
-    "cancel": Plain(
-        lifecycle.cancel_rotation,
-        Act.ROTATE_APP_KEY,
+WORDS: dict[str, Words] = {
+    "disable": Words("Disable", "Disable", "is disabled"),
+    "enable": Words("Enable", "Enable", "is in use again"),
+    "revoke": Words("Revoke", "Revoke for good", "is revoked", danger=True),
+    "finish": Words("Finish the rotation of", "Finish now", "uses the new secret alone"),
+    "cancel": Words(
         "Cancel the rotation of",
         "Cancel the rotation",
         "uses the secret from before",
@@ -65,37 +46,37 @@ PLAIN: dict[str, Plain] = {
 
 @require_http_methods(["GET", "POST"])
 def provider_key_act(request: HttpRequest, slug: str, id: str, name: str) -> HttpResponse:
-    _plain(name)
-    user = person(request)
-    key = permissions.get_provider_key(user, slug, id, Act.MANAGE_PROVIDER_KEYS)
+    right = _act_of(name).right(ProviderKey.kind)
+    key = permissions.get_provider_key(person(request), slug, id, right)
     return _act(request, key, name, reverse("provider_key", args=[slug, id]))
 
 
 @require_http_methods(["GET", "POST"])
 def app_key_act(request: HttpRequest, slug: str, id: str, name: str) -> HttpResponse:
-    key = permissions.get_app_key(person(request), slug, id, _plain(name).app_key_act)
+    right = _act_of(name).right(AppKey.kind)
+    key = permissions.get_app_key(person(request), slug, id, right)
     return _act(request, key, name, reverse("app_key", args=[slug, id]))
 
 
-def _plain(name: str) -> Plain:
-    if name not in PLAIN:
+def _act_of(name: str) -> lifecycle.KeyAct:
+    if name not in WORDS:
         raise Http404("No such act")
-    return PLAIN[name]
+    return lifecycle.KEY_ACTS[name]
 
 
 def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
-    plain = _plain(name)
-    if plain.fresh and (answer := step_up(request)):
+    plain, words = _act_of(name), WORDS[name]
+    if plain.step_up and (answer := step_up(request)):
         return answer
     form = _question(request, key, name)
 
     def act() -> HttpResponse:
         plain.run(Actor.of(request), key)
-        return done(request, page, f"{key.name} {plain.done}.")
+        return done(request, page, f"{key.name} {words.done}.")
 
     spec = provider_of(key) if isinstance(key, ProviderKey) else None
-    return carry_out(request, form, act, fresh=plain.fresh) or ask(
-        request, "keys/act.html", form, back=page, key=key, name=name, plain=plain, spec=spec
+    return carry_out(request, form, act, fresh=plain.step_up) or ask(
+        request, "keys/act.html", form, back=page, key=key, name=name, plain=words, spec=spec
     )
 
 
@@ -135,7 +116,7 @@ def _question(request: HttpRequest, key: Key, name: str) -> ConfirmForm | TypedF
 
 def in_use(key: Key) -> bool:
     """Whether somebody would miss it."""
-    used = key.last_used_at is not None and key.last_used_at > timezone.now() - IN_USE
+    used = key.last_used_at is not None and key.last_used_at > timezone.now() - MISSED_SINCE
     return used and key.state == KeyState.ACTIVE
 
 

@@ -19,7 +19,7 @@ from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.acts import rotation_urls
 from keys.views.details import details_url
 from keys.views.provider_keys import events_of
-from keys.views.rows import app_key_rows, lost, rights
+from keys.views.rows import app_key_rows, lost, reportable, rights
 
 # What the copy menu offers -> its text, of the key and the provider whose example is shown.
 LINES: dict[str, Callable[[ProviderSpec, str], str]] = {
@@ -76,12 +76,13 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "previous": next((v for v in versions if v.stage == Stage.PREVIOUS), None),
         "usable": usable,
         "rejected": rejected_keys(key, usable),
-        "events": events_of(request, key.application, f"app_key:{key.pk}"),
+        "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
         "details_url": details_url("app_key", key, can["create_app_key"]),
         **rotation_urls("app_key_act", key, can["rotate_app_key"]),
         "revocable": key.state != KeyState.REVOKED,
+        "reportable": reportable(key, lost(versions)),
         **(copy_menu(key, row.last4, chosen) if chosen else {}),
     }
     return render(request, "keys/app_key.html", context)

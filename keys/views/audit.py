@@ -7,13 +7,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from keys import permissions
-from keys.audit import FORMATS, Action, export, verify
+from keys.audit import FORMATS, Action, anchor, export, verify
+from keys.forms.audit import VerifyForm
+from keys.lifecycle import Conflict
 from keys.models import Application, AuditEvent, User
 from keys.permissions import Act
-from keys.views.acting import done, person
+from keys.views.acting import ask, carry_out, done, person, posted, refused
 
 PAGE = 50
 MOST = 50_000  # events of one file; `manage.py audit export` writes them all
@@ -56,18 +58,41 @@ def audit_export(request: HttpRequest, form: str) -> HttpResponse:
     return answer
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def audit_verify(request: HttpRequest) -> HttpResponse:
-    """Walk the whole chain, and say on the audit page what was found."""
+    """Walk the whole chain, hold it against an anchor, and say on the audit page what was found."""
     permissions.require_site_admin(person(request))
-    found = verify()
-    if found.ok:
-        messages.success(request, f"The chain is whole: all {found.events:,} events fit.")
-    else:
-        where = f"event {found.broken_at}" if found.broken_at else "its end"
-        text = f"The chain is broken at {where}: an event was changed, removed or added."
-        messages.error(request, text)
-    return done(request, reverse("audit"))
+    form = VerifyForm(posted(request))
+
+    def act() -> HttpResponse:
+        anchored = form.cleaned_data["anchor"]
+        found = verify(anchored)
+        held = f", and it holds the anchor of {anchored.at}" if anchored else ""
+        if found.ok:
+            messages.success(request, f"The chain is whole: all {found.events:,} events fit{held}.")
+        else:
+            where = f"event {found.broken_at}" if found.broken_at else "its end or its anchor"
+            text = f"The chain is broken at {where}: an event was changed, removed or added."
+            messages.error(request, text)
+        return done(request, reverse("audit"))
+
+    return carry_out(request, form, act) or ask(
+        request, "keys/audit_verify.html", form, back=reverse("audit")
+    )
+
+
+@require_safe
+def audit_anchor(request: HttpRequest) -> HttpResponse:
+    """How far the chain has come, as a file to keep away from the database."""
+    permissions.require_site_admin(person(request))
+    try:
+        text = anchor().as_json()
+    except ValueError as error:
+        return refused(request, reverse("audit"), Conflict(str(error)))
+    answer = HttpResponse(f"{text}\n", content_type="application/json")
+    answer["Content-Disposition"] = "attachment; filename=keydeck-audit-anchor.json"
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def _sees_others(user: User) -> bool:

@@ -14,10 +14,10 @@ from keys.audit import Actor
 from keys.finding import Filter
 from keys.forms.batches import BatchForm
 from keys.lifecycle import Invalid, LifecycleError
-from keys.models import AppKey, Application, Batch, ProviderKey
+from keys.models import KEYS, Application, Batch
 from keys.permissions import Act
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
-from keys.views.acts import IN_USE
+from keys.views.acts import MISSED_SINCE
 
 SHOWN = 100  # refused keys that are listed one by one
 WORDS = {
@@ -42,9 +42,9 @@ def acts_offered(can: dict[str, bool]) -> dict[str, list[tuple[str, str]]]:
         kind: [
             (act, WORDS[act])
             for act, one in lifecycle.BATCH_ACTS.items()
-            if (kind == "app_key" or one.provider_keys) and can[lifecycle.right_for(kind, act)]
+            if kind in one.kinds and can[one.of.right(kind)]
         ]
-        for kind in ("provider_key", "app_key")
+        for kind in KEYS
     }
 
 
@@ -56,7 +56,7 @@ def batch_start(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     except Invalid:
         raise Http404("No such act") from None
     application = permissions.get_application(person(request), slug, right)
-    fresh = lifecycle.BATCH_ACTS[act_name].step_up
+    fresh = lifecycle.BATCH_ACTS[act_name].of.step_up
     if fresh and (answer := step_up(request)):
         return answer
     ids, used = _chosen(request, application, kind)
@@ -86,15 +86,13 @@ def batch_start(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 
 def _chosen(request: HttpRequest, application: Application, kind: str) -> tuple[list[str], int]:
     """The ids of the keys chosen, and how many of them were used in the last week."""
-    rows: QuerySet[Any] = (
-        application.provider_keys.all() if kind == "provider_key" else application.app_keys.all()
-    )
+    rows: QuerySet[Any] = KEYS[kind]._default_manager.filter(application=application)
     if request.GET.get("all"):
         rows = filter_of(request).over(rows)
     pairs = rows.order_by("name").values_list("pk", "last_used_at")
     named = set(request.GET.getlist("key"))
     chosen = [pair for pair in pairs if request.GET.get("all") or pair[0] in named]
-    since = timezone.now() - IN_USE
+    since = timezone.now() - MISSED_SINCE
     return [pk for pk, _ in chosen], sum(at is not None and at > since for _, at in chosen)
 
 
@@ -118,10 +116,7 @@ def batch(request: HttpRequest, slug: str, id: str) -> HttpResponse:
 
 
 def _names(found: Batch, ids: list[str]) -> dict[str, str]:
-    model: type[ProviderKey] | type[AppKey] = (
-        ProviderKey if found.kind == "provider_key" else AppKey
-    )
-    return dict(model._default_manager.filter(pk__in=ids).values_list("pk", "name"))
+    return dict(KEYS[found.kind]._default_manager.filter(pk__in=ids).values_list("pk", "name"))
 
 
 def _right(found: Batch) -> Act:

@@ -16,7 +16,7 @@ from keys.states import KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import provider_of, rotation_urls
 from keys.views.details import details_url
-from keys.views.rows import lost, provider_key_rows, rights, waiting_app_key
+from keys.views.rows import lost, provider_key_rows, reportable, rights, waiting_app_key
 
 CHECKS_SHOWN = 25
 AUDIT_SHOWN = 10
@@ -66,9 +66,10 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
         "previous": open_stages.get(Stage.PREVIOUS),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
-        "events": events_of(request, key.application, f"provider_key:{key.pk}"),
+        "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        "reportable": reportable(key, lost(versions)),
         "details_url": details_url("provider_key", key, can["manage_provider_keys"]),
         **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),
     }
@@ -83,7 +84,8 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     # A secret that is refused is of no use beside the new one.
     was_dead = key.verdict == Verdict.DEAD
     start = {"overlap": "0"} if was_dead else {}
-    others = [other for other in lifecycle.same_secret(key) if may_rotate(request, other)]
+    twins = lifecycle.same_secret(key, [Stage.CURRENT])
+    others = [other for other in twins if may_rotate(request, other)]
     form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
     def act() -> HttpResponse:
@@ -104,10 +106,13 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
                 message = f"{key.name} works now. Copy the app key or a snippet."
                 return done(request, reverse("app_key", args=[slug, app_key.pk]), message)
             return done(request, page_of(key), f"{key.name} uses the new secret now{more}.")
+        spec = provider_of(key)
+        can_ask = spec is not None and spec.probe is not None
+        why = "gave no clear answer about" if can_ask else "can’t be asked for free about"
         messages.warning(
             request,
-            "The provider gave no clear answer about the new secret, so the old one stays in use. "
-            "Finish the rotation on purpose, or cancel it.",
+            f"{spec.name if spec else 'The provider'} {why} the new secret, so the old one stays "
+            "in use. Finish the rotation on purpose, or cancel it.",
         )
         return done(request, page_of(key))
 

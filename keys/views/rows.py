@@ -3,7 +3,7 @@
 The number of queries doesn't depend on the number of keys.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -30,12 +30,11 @@ from keys.models import (
 )
 from keys.permissions import Act
 from keys.providers import ProviderSpec
-from keys.states import KeyState, Stage
+from keys.states import OPEN, KeyState, Stage
 
 Key = TypeVar("Key", ProviderKey, AppKey)
 PER_PAGE = 50
 REMEMBERED = timedelta(days=30)  # how long a page tells of a secret that got out
-IN_USE = (Stage.CURRENT, Stage.PREVIOUS, Stage.PENDING, Stage.TESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class AppKeyRow:
 def provider_key_rows(
     keys: Iterable[ProviderKey], specs: Mapping[str, ProviderSpec]
 ) -> list[ProviderKeyRow]:
-    versions = ProviderKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
+    versions = ProviderKeyVersion.objects.filter(stage__in=OPEN).defer("sealed")
     found = list(keys)
     prefetch_related_objects(found, "application", "owner", Prefetch("versions", versions))
     rows = []
@@ -116,7 +115,7 @@ def provider_key_rows(
 
 
 def app_key_rows(keys: Iterable[AppKey], specs: Mapping[str, ProviderSpec]) -> list[AppKeyRow]:
-    versions = AppKeyVersion.objects.filter(stage__in=IN_USE).defer("sealed")
+    versions = AppKeyVersion.objects.filter(stage__in=OPEN).defer("sealed")
     found = list(keys)
     prefetch_related_objects(found, "application", "owner", Prefetch("versions", versions))
     rows = []
@@ -153,6 +152,11 @@ def lost(
         if version.compromised_at
         and (version.compromised_at > since or getattr(version, "live_at_provider", False))
     ]
+
+
+def reportable(key: AppKey | ProviderKey, got_out: Collection[object]) -> bool:
+    """Whether there is anything left to report compromised: a revoked key was, or wasn't."""
+    return key.state != KeyState.REVOKED or not got_out
 
 
 def rights(user: User, application: Application) -> dict[str, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from allauth.core.ratelimit import consume_or_429
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,6 +28,8 @@ def callback(request: HttpRequest) -> HttpResponse:
 def _through(view: Callable[[single_sign_on.Protocol], View], request: HttpRequest) -> HttpResponse:
     if not single_sign_on.is_on():
         raise Http404
+    if refused := consume_or_429(request, action="single_sign_on", limit_get=True):
+        return refused
     protocol = single_sign_on.Protocol(request, single_sign_on.provider_id())
     try:
         answer: HttpResponse = view(protocol)(request)

@@ -71,6 +71,17 @@ def test_unknown_revoked_and_expired_keys_read_alike(
     }
 
 
+def test_a_key_whose_hash_was_written_into_another_keys_row_opens_nothing(
+    gateway: Server, application: Application, provider: Upstream, provider_key: ProviderKey
+) -> None:
+    mine = AppKeyFactory()  # of another application, whose provider key it must not use
+    theirs = AppKeyFactory(application=application)
+    mine.versions.all().delete()
+    theirs.versions.update(lookup=vault.lookup_hash(mine.plaintext))
+    assert_refused(ask(gateway, mine.plaintext), 401, "invalid_key", "Invalid API key")
+    assert provider.requests == []
+
+
 def test_strangers_are_counted_and_not_recorded(gateway: Server) -> None:
     for _ in range(3):
         ask(gateway, "nonsense")

@@ -54,18 +54,19 @@ def test_who_has_seen_a_secret_is_known_after_any_number_of_archives(
 ) -> None:
     before = viewers(provider_key), viewers(app_key)
     assert [(viewer.name, viewer.times, viewer.reason) for viewer in before[0]] == [
-        (admin.email, 2, "again")
+        (admin.email, 2, "again"),
+        (owner.email, 1, ""),
     ]
     for _ in range(3):
         archive(tmp_path)
         assert (viewers(provider_key), viewers(app_key)) == before
         assert list(exposure.seen(admin, provider_key.application)) == [provider_key]
-        assert list(exposure.seen(owner, provider_key.application)) == [app_key]
+        assert list(exposure.seen(owner, provider_key.application)) == [provider_key, app_key]
         assert exposure.everywhere(admin) == [provider_key]
 
     lifecycle.reveal_provider_key(Actor.person(admin), provider_key, reason="once more")
     archive(tmp_path)
-    (viewer,) = viewers(provider_key)
+    viewer = viewers(provider_key)[0]
     assert (viewer.times, viewer.reason) == (3, "once more")
 
 
@@ -131,3 +132,27 @@ def test_the_demo_is_not_made_anew(application: Application, tmp_path: Path) -> 
     assert demo_state.find() == (True, application)
     application.delete()
     assert demo_state.find() == (True, None)
+
+
+def test_what_is_carried_is_all_that_anybody_reads() -> None:
+    read = {*doctor.TELLING, *exposure.SHOWN, *exposure.HANDED_OVER}
+    assert set(carrying.RELIED_ON) == read
+
+
+def test_a_key_that_was_ended_and_works_again_is_found_after_any_number_of_archives(
+    provider_key: ProviderKey, app_key: AppKey, actor: Actor, acme: Acme, tmp_path: Path
+) -> None:
+    for n in ("second", "third"):
+        secret = acme.knows(f"{n}-secret-of-acme")
+        lifecycle.report_compromised(actor, provider_key, reason="leaked", secret=secret)
+        archive(tmp_path)
+    lifecycle.revoke(actor, app_key)
+    for _ in range(2):
+        archive(tmp_path)
+        assert doctor.examine().findings == []
+    AppKey.objects.update(state="active")
+    for number in (1, 2):
+        provider_key.versions.filter(number=number).update(stage=Stage.PREVIOUS)
+        found = {(one.name, one.version, one.code) for one in doctor.examine().findings}
+        assert found == {("Main", number, doctor.CAME_BACK), ("Web", 1, doctor.WRONG_STATE)}
+        provider_key.versions.filter(number=number).update(stage=Stage.RETIRED)

@@ -82,7 +82,7 @@ def test_a_broken_chain_is_said_with_its_place(chain: None) -> None:
 def test_what_is_no_anchor_is_said(chain: None, tmp_path: Path, text: str) -> None:
     file = tmp_path / "file"
     file.write_text(text)
-    with pytest.raises(CommandError, match="this is no anchor"):
+    with pytest.raises(CommandError, match="This is no anchor"):
         run("verify", "--anchor", str(file))
 
 
@@ -91,7 +91,7 @@ def test_an_anchor_of_another_installation_or_an_edited_one_is_refused(
 ) -> None:
     edited = {**json.loads(anchor.read_text()), "events": 3}
     (anchor.parent / "edited").write_text(json.dumps(edited))
-    with pytest.raises(CommandError, match="not made with this installation's SECRET_KEY"):
+    with pytest.raises(CommandError, match="not made with this installation’s SECRET_KEY"):
         run("verify", "--anchor", str(anchor.parent / "edited"))
 
 
@@ -102,7 +102,7 @@ def test_a_missing_file_is_said(chain: None, tmp_path: Path) -> None:
 
 def test_no_anchor_is_made_of_a_head_that_was_changed(chain: None) -> None:
     AuditHead.objects.update(events=3)
-    with pytest.raises(CommandError, match="the chain's head was changed"):
+    with pytest.raises(CommandError, match="The chain’s head was changed"):
         run("anchor")
 
 

@@ -178,3 +178,89 @@ def test_looking_costs_the_same_number_of_queries_for_many_keys(
         lifecycle.create_app_key(actor, application, name=f"Key {n}")
     with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
         doctor.examine()
+
+
+def test_a_hash_of_another_secret_is_found(
+    provider_key: ProviderKey, app_key: AppKey, actor: Actor, application: Application
+) -> None:
+    provider_key.versions.update(fingerprint=vault.fingerprint(vault.Secret("another")))
+    other = lifecycle.create_app_key(actor, application, name="Other")[0]
+    application.show_app_keys_once = True
+    application.save()
+    once = lifecycle.create_app_key(actor, application, name="Shown once")[0]
+    assert once.versions.get().sealed == ""
+    for key, text in ((app_key, "one"), (other, "two"), (once, "three")):
+        key.versions.update(lookup=vault.lookup_hash(text))
+    assert sorted(codes()) == [
+        ("Main", 1, "wrong_hash"),
+        ("Other", 1, "wrong_hash"),
+        ("Shown once", 1, "wrong_hash"),
+        ("Web", 1, "wrong_hash"),
+    ]
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_key_that_was_ended_and_works_again_is_found(
+    actor: Actor, application: Application, acme: Acme, once: bool
+) -> None:
+    application.show_app_keys_once = once
+    application.save()
+    for act in (lifecycle.revoke, lifecycle.disable):
+        app_key = lifecycle.create_app_key(actor, application, name=f"Web {act.__name__}")[0]
+        secret = acme.knows(f"secret-of-{act.__name__}")
+        provider_key = lifecycle.add_provider_key(
+            actor, application, name=f"Acme {act.__name__}", provider="acme", secret=secret
+        )
+        act(actor, app_key)
+        act(actor, provider_key)
+    assert codes() == []
+    AppKey.objects.update(state="active")
+    ProviderKey.objects.update(state="active")
+    assert {(name, code) for name, _, code in codes()} == {
+        ("Web revoke", "wrong_state"),
+        ("Web disable", "wrong_state"),
+        ("Acme revoke", "wrong_state"),
+        ("Acme disable", "wrong_state"),
+    }
+
+
+def test_an_old_secret_that_was_ended_and_works_again_is_found(
+    provider_key: ProviderKey, app_key: AppKey, acme: Acme, actor: Actor
+) -> None:
+    """By the end of an overlap, by a rotation without one, and because it got out."""
+    later = timezone.now() + timedelta(days=1)
+    lifecycle.rotate_app_key(actor, app_key)
+    lifecycle.end_overlaps(timezone.now() + timedelta(days=2))
+    new = acme.knows("second-secret-of-acme")
+    lifecycle.rotate_provider_key(actor, provider_key, secret=new, overlap_seconds=0)
+    assert codes() == []
+    for key in (app_key, provider_key):
+        key.versions.filter(number=1).update(stage=Stage.PREVIOUS, retires_at=later)
+    assert codes() == [("Main", 1, "came_back"), ("Web", 1, "came_back")]
+    for key in (app_key, provider_key):
+        key.versions.filter(number=1).update(stage=Stage.RETIRED)
+
+    third = acme.knows("third-secret-of-acme")
+    lifecycle.report_compromised(actor, provider_key, reason="leaked", secret=third)
+    assert codes() == []
+    provider_key.versions.filter(number=3).delete()
+    provider_key.versions.filter(number=2).update(stage=Stage.CURRENT)
+    assert codes() == [("Main", 2, "wrong_stage")]
+
+
+def test_overlaps_that_are_open_extended_or_finished_are_no_finding(
+    provider_key: ProviderKey, app_key: AppKey, acme: Acme, actor: Actor
+) -> None:
+    new = acme.knows("second-secret-of-acme")
+    lifecycle.rotate_provider_key(actor, provider_key, secret=new)
+    lifecycle.rotate_app_key(actor, app_key)
+    for act in (
+        lambda key: lifecycle.extend_overlap(actor, key, overlap_seconds=7200),
+        lambda key: lifecycle.disable(actor, key),
+        lambda key: lifecycle.enable(actor, key),
+        lambda key: lifecycle.finish_rotation(actor, key),
+        lambda key: lifecycle.revoke(actor, key),
+    ):
+        for key in (provider_key, app_key):
+            act(key)
+        assert codes() == []

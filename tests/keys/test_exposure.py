@@ -32,15 +32,15 @@ def names(key: ProviderKey | AppKey) -> list[str]:
     return [viewer.name for viewer in exposure.seen_by(key)]
 
 
-def test_a_provider_key_is_seen_by_whom_it_was_revealed_to(
+def test_a_provider_key_is_seen_by_who_brought_it_and_whom_it_was_revealed_to(
     provider_key: ProviderKey, owner: User, admin: User
 ) -> None:
-    assert names(provider_key) == []  # who brings a secret along doesn't see it here
+    assert names(provider_key) == [owner.email]
     for _ in range(2):
         lifecycle.reveal_provider_key(Actor.person(admin), provider_key, reason="moving house")
     lifecycle.reveal_provider_key(Actor.person(owner), provider_key, reason="debugging")
     first, second = exposure.seen_by(provider_key)
-    assert (first.name, first.times, first.reason) == (owner.email, 1, "debugging")
+    assert (first.name, first.times, first.reason) == (owner.email, 2, "debugging")
     assert (second.name, second.times, second.reason) == (admin.email, 2, "moving house")
 
 
@@ -60,11 +60,11 @@ def test_a_rotation_leaves_those_behind_who_saw_the_old_secret(
     lifecycle.rotate_app_key(boss, app_key)
     lifecycle.rotate_provider_key(boss, provider_key, secret=acme.knows("second-secret-of-acme"))
     assert developer.email in names(app_key)  # the overlap is open: theirs still works
-    assert names(provider_key) == [developer.email]
+    assert names(provider_key) == [owner.email, developer.email]
     lifecycle.finish_rotation(boss, app_key)
     lifecycle.finish_rotation(boss, provider_key)
     assert names(app_key) == [owner.email]
-    assert names(provider_key) == []
+    assert names(provider_key) == [owner.email]
     assert exposure.seen(developer, app_key.application) == {}
 
 
@@ -111,3 +111,13 @@ def test_the_number_of_queries_does_not_grow(
         exposure.seen_by(app_key)
     with django_assert_max_num_queries(3):  # type: ignore[attr-defined]
         exposure.seen(developer, application)
+
+
+def test_who_starts_a_batch_of_rotations_sees_none_of_the_texts(
+    app_key: AppKey, application: Application, owner: User, developer: User
+) -> None:
+    boss = Actor.person(developer)
+    lifecycle.start_batch(boss, application, "app_key", "rotate", [app_key.pk], "0")
+    lifecycle.run_batches(60)
+    assert app_key.versions.count() == 2
+    assert names(app_key) == []

@@ -11,6 +11,7 @@ from keys.audit import Action, Actor
 from keys.lifecycle import Conflict, Invalid
 from keys.models import AppKey, Application, AuditEvent, ProviderKey, User
 from tests.factories import AppKeyFactory, ApplicationFactory, ProviderKeyFactory
+from tests.keys.conftest import Acme
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., Client]
@@ -106,3 +107,18 @@ def test_removing_on_the_page_leads_to_the_list(
     page = client_of(owner).post(url, follow=True).content.decode()
     assert "Rotate the key they have seen" in page
     assert 'id="to-rotate"' in page
+
+
+def test_a_secret_that_another_application_has_too_is_queued_there_as_well(
+    actor: Actor, developer: User, application: Application, acme: Acme
+) -> None:
+    secret = acme.knows("one-secret-for-two")
+    other = ApplicationFactory()
+    for place, name in ((application, "Main"), (other, "Copy")):
+        lifecycle.add_provider_key(
+            Actor.system("test"), place, name=name, provider="acme", secret=secret
+        )
+    mine = Actor.person(developer)
+    lifecycle.reveal_provider_key(mine, application.provider_keys.get(), reason="debugging")
+    lifecycle.remove_member(actor, developer.memberships.get())
+    assert (queued(application), queued(other)) == ({"Main"}, {"Copy"})

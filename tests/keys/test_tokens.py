@@ -71,3 +71,19 @@ def test_app_keys_in_a_text_are_found_without_reading_it() -> None:
     content = f'{{"key": "{one}", "prompt": "{two}, {mistyped}, {one}x and kd_live_"}}'
     assert tokens.app_keys_in(content.encode()) == {one, two}
     assert tokens.app_keys_in((mistyped + " ").encode() * 100 + one.encode()) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Main account", False),
+        ("prod-web-eu-west-1-blue-green-2026", False),
+        ("3f2b8c1e-2d4a-4c6f-9b1d-0e5a7c9d8f10", False),
+        ("INC-20261127 and its follow-up", False),
+        ("sk-proj-abcdefghijklmnopqrst", True),
+        ("was kd_live_A1b2C3d4E5f6_0123456789", True),
+        ("a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6", True),
+    ],
+)
+def test_what_looks_like_a_secret_is_told_from_words(text: str, secret: bool) -> None:
+    assert tokens.looks_secret(text) is secret

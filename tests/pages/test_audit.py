@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from keys import audit
 from keys.audit import Action, Actor
-from keys.models import Application, AuditEvent, User
+from keys.models import Application, AuditEvent, AuditHead, User
 from keys.templatetags.trail import breakable
 from tests.factories import AppKeyFactory, ApplicationFactory
 from tests.pages.conftest import page_of
@@ -116,3 +116,21 @@ def test_nobody_else_verifies_it(client_of: ClientOf, owner: User) -> None:
     client = client_of(owner)
     assert "Verify the chain" not in client.get("/audit/").content.decode()
     assert client.post(reverse("audit_verify")).status_code == 403
+
+
+def test_a_site_admin_downloads_an_anchor_and_verifies_by_it(
+    client_of: ClientOf, admin: User
+) -> None:
+    client = client_of(admin)
+    kept = client.get(reverse("audit_anchor")).content.decode()
+    dialog = client.get(reverse("audit_verify")).content.decode()
+    assert reverse("audit_anchor") in dialog
+    page = client.post(reverse("audit_verify"), {"anchor": kept}, follow=True).content.decode()
+    assert "it holds the anchor of" in page
+    AuditEvent.objects.all().delete()
+    AuditHead.objects.all().delete()
+    page = client.post(reverse("audit_verify"), {"anchor": kept}, follow=True).content.decode()
+    assert "The chain is broken" in page
+    page = client.post(reverse("audit_verify"), {"anchor": "{}"})
+    assert page.status_code == 422
+    assert "This is no anchor" in page.content.decode()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -16,8 +17,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from keys import signins
-from keys.audit import Action
+from keys import invitations, signins
+from keys.audit import Action, Actor
 from keys.models import ApiToken, AuditEvent, SignedIn, ToRotate, User
 from keys.sessions import row_name
 from tests.factories import PASSWORD, ApiTokenFactory, ProviderKeyFactory
@@ -184,9 +185,6 @@ def test_who_is_deactivated_is_out_at_once(
     assert Client().get("/api/v1/applications", headers=headers).status_code == 401
     assert AuditEvent.objects.filter(action=Action.DEACTIVATED, actor=admin).count() == 1
 
-    admins.post(reverse("user_reactivate", args=[owner.pk]))
-    assert sign_in(owner).get("/").status_code == 200
-
 
 @pytest.fixture
 def rest_token(owner: User) -> str:
@@ -218,3 +216,23 @@ def test_what_a_leaver_has_seen_is_listed_before_and_queued(
 
     admins.post(address, {"typed": owner.email})
     assert ToRotate.objects.get().target == f"provider_key:{key.pk}"
+
+
+def test_who_is_let_in_again_has_their_memberships_and_none_of_their_old_credentials(
+    owner: User, admin: User, client_of: ClientOf, rest_token: str
+) -> None:
+    """The address may be somebody else's by then."""
+    TOTP.activate(owner, generate_totp_secret())
+    admins = client_of(admin)
+    admins.post(reverse("user_deactivate", args=[owner.pk]), {"typed": owner.email})
+    admins.post(reverse("user_reactivate", args=[owner.pk]))
+
+    assert sign_in(owner).get("/").status_code == 302
+    headers = {"Authorization": f"Bearer {rest_token}"}
+    assert Client().get("/api/v1/applications", headers=headers).status_code == 401
+    assert AuditEvent.objects.filter(action=Action.TOKEN_REVOKED, actor=admin).count() == 1
+    owner.refresh_from_db()
+    assert not Authenticator.objects.filter(user=owner).exists()
+    assert owner.memberships.count() == 1
+    link = invitations.link(Actor.person(admin), owner)
+    assert Client().get(urlsplit(link).path, follow=True).status_code == 200

@@ -14,10 +14,12 @@ from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import NoReverseMatch, URLResolver, reverse
 from pytest_django import Settings
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from keys import account_urls
 from keys.accounts import finish_mail
-from keys.models import CacheEntry, User
+from keys.audit import Action
+from keys.models import AuditEvent, CacheEntry, User
 from tests.factories import PASSWORD
 
 ClientOf = Callable[..., Client]
@@ -205,3 +207,87 @@ def test_a_password_does_not_name_what_it_opens(password: str, settings: Setting
     with pytest.raises(ValidationError, match="a word of this site"):
         validate_password(password)
     validate_password("four words that nobody says")
+
+
+CHANGE = "/accounts/password/change/"
+
+
+def test_guesses_of_the_present_password_count_and_are_audited_as_at_a_step_up(
+    client_of: ClientOf, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds a session open gets no more tries here than anywhere."""
+    looked_at: list[str] = []
+    check = User.check_password
+    monkeypatch.setattr(
+        User, "check_password", lambda user, text: looked_at.append(text) or check(user, text)
+    )
+    client = client_of(viewer)
+    new = {"password1": "four words that nobody says", "password2": "four words that nobody says"}
+    for n in range(9):
+        place = f"203.0.113.{n}"
+        client.post(CHANGE, {"oldpassword": f"guess {n}", **new}, REMOTE_ADDR=place)
+    assert len(looked_at) == 5
+    refused = AuditEvent.objects.filter(action=Action.SIGN_IN_FAILED, actor=viewer)
+    assert refused.count() == 5
+    page = client.post(CHANGE, {"oldpassword": PASSWORD, **new}, REMOTE_ADDR="203.0.113.99")
+    assert page.status_code in (200, 429)
+    viewer.refresh_from_db()
+    assert check(viewer, PASSWORD)
+
+
+def test_the_password_is_changed_by_who_knows_it(client_of: ClientOf, viewer: User) -> None:
+    new = {"password1": "four words that nobody says", "password2": "four words that nobody says"}
+    answer = client_of(viewer).post(CHANGE, {"oldpassword": PASSWORD, **new})
+    assert answer.status_code == 302
+    viewer.refresh_from_db()
+    assert viewer.check_password(new["password1"])
+
+
+def test_who_has_no_password_is_told_how_to_get_one(client_of: ClientOf, viewer: User) -> None:
+    viewer.set_unusable_password()
+    viewer.save()
+    page = client_of(viewer).get(CHANGE, follow=True)
+    assert page.redirect_chain == [("/settings/", 302)]
+    assert "This account has no password" in page.content.decode()
+
+
+def test_a_browser_is_known_by_the_password_that_it_signed_in_with(viewer: User) -> None:
+    """Who knew an old one is a stranger once it is changed."""
+    own = Client()
+    assert _try(own, viewer, PASSWORD) == "in"
+    viewer.set_password("four words that nobody says")
+    viewer.save()
+    for n in range(9):
+        _try(Client(), viewer, "wrong", REMOTE_ADDR=f"203.0.113.{n}")
+    assert "Too many attempts" in _try(own, viewer, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password123456",
+        "Password1234!",
+        "qwertyuiop123",
+        "aaaaaaaaaaaaaa",
+        "abcdefghijklmn",
+        "iloveyou20262026",
+        "viewer@example.com",
+    ],
+)
+def test_a_password_that_is_guessed_soon_is_refused(password: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_password(password, User(email="viewer@example.com"))
+
+
+def test_none_of_the_3000_commonest_passwords_is_accepted_made_long_enough() -> None:
+    """ASVS asks for the commonest 3,000 that have the length that is asked for."""
+    commonest = FREQUENCY_LISTS["passwords"][:3000]
+    accepted = []
+    for word in commonest:
+        long = word * 2 if len(word) >= 6 else word * 3
+        try:
+            validate_password(long.ljust(12, "1"))
+        except ValidationError:
+            continue
+        accepted.append(long)
+    assert accepted == []

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from keys import signins
+from keys import signins, single_sign_on
 from keys.audit import Action, Actor
 from keys.lifecycle import people
 from keys.models import AuditEvent, User
@@ -70,6 +70,7 @@ def server(running: SignInServer, settings: Settings) -> SignInServer:
     settings.OIDC_URL, settings.OIDC_NAME = running.url, "Team sign-in"
     settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = "keydeck", "client-secret"
     settings.OUTBOUND_ALLOW = [urlsplit(running.url).netloc]
+    single_sign_on.forget()
     return running
 
 
@@ -127,6 +128,53 @@ def test_others_are_told_why_not(
     assert not _is_in(client)
     assert not SocialAccount.objects.exists()
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("email", ["\N{KELVIN SIGN}eeper@example.com", 12, None])
+def test_an_address_that_only_reads_like_one_finds_nobody(
+    client: Client, server: SignInServer, email: object
+) -> None:
+    UserFactory(email="keeper@example.com")
+    server.knows("odd", email=email, email_verified=True)
+    answer = _sign_on(client, server, "odd")
+    assert answer.status_code == 403
+    assert not _is_in(client)
+
+
+def test_what_is_refused_to_somebody_known_is_audited(
+    client: Client, server: SignInServer, viewer: User, admin: User
+) -> None:
+    _sign_on(Client(), server, "viewer")
+    _sign_on(client, server, "moved")
+    _sign_on(client, server, "stranger")  # nobody's event: anybody could write as many
+    people.deactivate(Actor.person(admin), viewer)
+    _sign_on(client, server, "viewer")
+    failed = AuditEvent.objects.filter(action=Action.SIGN_IN_FAILED).order_by("pk")
+    assert [(one.actor, one.detail["how"]) for one in failed] == [(viewer, "single sign-on")] * 2
+    assert "another account" in failed[0].detail["why"]
+    assert "Nobody invited" in failed[1].detail["why"]
+
+
+def test_who_comes_back_as_somebody_else_binds_nothing(
+    client_of: ClientOf, server: SignInServer, owner: User, viewer: User
+) -> None:
+    assert _sign_on(client_of(owner), server, "viewer").status_code == 403
+    assert not SocialAccount.objects.exists()
+
+
+def test_beginning_over_and_over_asks_the_server_once_and_is_stopped(
+    client: Client, server: SignInServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single_sign_on.forget()
+    asked: list[str] = []
+    get = requests.Session.get
+    monkeypatch.setattr(
+        requests.Session,
+        "get",
+        lambda session, url, **more: asked.append(url) or get(session, url, **more),
+    )
+    answers = [client.get("/accounts/sso/").status_code for _ in range(32)]
+    assert (len(asked), answers.count(302), answers[-1]) == (1, 30, 429)
 
 
 def test_an_address_given_to_somebody_else_there_opens_nothing_here(

@@ -1,10 +1,11 @@
 """The audit over REST: who sees which events, and the chain's check."""
 
 import pytest
+from django.db import transaction
 
-from keys import lifecycle
-from keys.audit import Actor
-from keys.models import AuditEvent
+from keys import audit, lifecycle
+from keys.audit import Action, Actor, writing
+from keys.models import AuditEvent, AuditHead
 
 pytestmark = pytest.mark.django_db
 
@@ -104,3 +105,23 @@ def test_the_token_that_was_used_is_named(rest, owner, app_key):
     event = rest(owner).get("/audit").json["items"][0]
     assert event["actor"] == owner.email
     assert event["detail"]["api_token"] == "ci"
+
+
+def test_a_database_put_back_is_found_by_an_anchor_kept_elsewhere(rest, admin, application):
+    client = rest(admin)
+    with transaction.atomic():
+        audit.record(Actor.person(admin), Action.KEY_REVOKED, "app_key:x", application)
+    kept = client.get("/audit/anchor").json
+    assert client.post("/audit/verify", kept).json["ok"] is True
+    head = AuditHead.objects.get()
+    last = AuditEvent.objects.last()
+    before = AuditEvent.objects.filter(pk__lt=last.pk).last()
+    last.delete()
+    head.events, head.digest = head.events - 1, before.digest if before else ""
+    writing.seal_head(head)  # as it was sealed then
+    head.save()
+
+    assert client.get("/audit/verify").json["ok"] is True
+    assert client.post("/audit/verify", kept).json["ok"] is False
+    forged = client.post("/audit/verify", kept | {"events": 1, "digest": "0"})
+    assert (forged.status, "SECRET_KEY" in forged.json["message"]) == (422, True)

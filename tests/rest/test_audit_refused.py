@@ -40,17 +40,28 @@ def refusing_sink() -> Iterator[None]:
             cursor.execute("DROP FUNCTION refuse")
 
 
+OTHER = "another-secret-of-modelslab"
 REST = {
     "/provider-keys/{provider}/reveal": {"reason": "moving house"},
     "/app-keys/{app}/reveal": None,
     "/app-keys": {"name": "New", "providers": None},
     "/app-keys/{app}/rotate": {"overlap_seconds": 60},
+    "/app-keys/{app}/compromised": {"reason": "leaked", "replace": True},
+    "/provider-keys": {"name": "New", "provider": "modelslab", "secret": OTHER},
+    "/provider-keys/{provider}/rotate": {"secret": OTHER, "overlap_seconds": 60},
+    "/provider-keys/{provider}/compromised": {"reason": "leaked", "secret": OTHER},
+    "/provider-keys/import": {"text": f"MODELSLAB_API_KEY={OTHER}"},
 }
 PAGES = {
     "provider-keys/{provider}/reveal/": {"reason": "moving house"},
     "app-keys/{app}/copy/": {"form": "value"},
     "app-keys/{app}/copy/ ": {"form": "export", "provider": "modelslab"},
     "app-keys/{app}/rotate/": {"overlap": "3600"},
+    "app-keys/{app}/compromised/": {"reason": "leaked", "replace": "on"},
+    "app-keys/new/": {"name": "New", "environment": "live", "expiry": ""},
+    "provider-keys/{provider}/compromised/": {"reason": "leaked", "secret": OTHER},
+    "import/": {"text": f"MODELSLAB_API_KEY={OTHER}"},
+    "/connect/": {"application": "shop", "provider": "modelslab", "secret": OTHER},
 }
 
 
@@ -72,7 +83,8 @@ def test_no_page_gives_a_secret_out(client_of, owner, provider_key, app_key, ref
     client: Client = client_of(owner)
     client.raise_request_exception = False
     place = path.strip().format(provider=provider_key.pk, app=app_key.pk)
-    answer = client.post(f"/applications/shop/{place}", PAGES[path])
+    url = place if place.startswith("/") else f"/applications/shop/{place}"
+    answer = client.post(url, PAGES[path])
     assert answer.status_code >= 500
     assert SECRET not in answer.content.decode()
     assert app_key.plaintext not in answer.content.decode()

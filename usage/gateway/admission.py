@@ -12,7 +12,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from keys import vault
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
-from keys.tokens import app_keys_in
+from keys.tokens import app_keys_in, parse_app_key
 from usage import ingest
 from usage.gateway import core, desk, errors, lookup
 from usage.gateway.aside import aside
@@ -177,7 +177,9 @@ class Admission:
         if not known:
             self._throttle(formed=True)
         record = await lookup.find(directory, directory.app_keys, name)
-        if record is None:
+        # A key names itself: one whose hash was written into another key's row opens nothing.
+        named = parse_app_key(text)
+        if record is None or named is None or named.id != record.id:
             ingest.count_stranger(self._asked.address, "invalid_key")
             raise denial("invalid_key")
         if not known:

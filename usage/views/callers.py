@@ -26,8 +26,7 @@ def usage_cutover(request: HttpRequest) -> HttpResponse:
     if previous is None:
         return HttpResponse()
     now = timezone.now()
-    kind = "app_key" if isinstance(key, AppKey) else "provider_key"
-    found = stats.cutover(scope.window(now), kind, previous.number, now)
+    found = stats.cutover(scope.window(now), key.kind, previous.number, now)
     context = {"cutover": found, "previous": previous, "rects": _rects(found)}
     return render(request, "usage/_cutover.html", context)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keys import audit, lifecycle, vault
+from keys import audit, doctor, lifecycle, vault
 from keys.audit import Actor
-from keys.lifecycle import Conflict, Invalid
-from keys.models import AppKey, Application, ProviderKey
+from keys.lifecycle import Conflict, Invalid, versions
+from keys.models import AppKey, Application, ProviderKey, User
+from keys.states import OPEN, Stage
+from tests.factories import ApplicationFactory
 from tests.keys.conftest import Acme
 
 FINAL = ("revoked", "expired")
@@ -28,10 +31,11 @@ ANSWERS = st.sampled_from([200, 200, 401, 402, 503])
 
 
 class Histories(RuleBasedStateMachine):
-    """One provider key and one app key; `secrets` is what each should open to."""
+    """One provider key, one app key, and the provider key's secret in another application."""
 
     acme: Acme
     application: Application
+    boss: User
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +52,9 @@ class Histories(RuleBasedStateMachine):
             self.actor, self.application, name="A", expires_at=self.now + timedelta(days=300)
         )
         self.old_text = self.text
+        self.twin = lifecycle.add_provider_key(
+            self.actor, ApplicationFactory(), name="T", provider="acme", secret=self.current
+        )
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -62,25 +69,85 @@ class Histories(RuleBasedStateMachine):
     def keys(self) -> Iterator[Any]:
         yield ProviderKey.objects.get(pk=self.provider_key.pk)
         yield AppKey.objects.get(pk=self.app_key.pk)
+        yield ProviderKey.objects.get(pk=self.twin.pk)
 
-    @rule(which=st.integers(0, 1), act=st.sampled_from([lifecycle.disable, lifecycle.enable]))
+    @rule(which=st.integers(0, 2), act=st.sampled_from([lifecycle.disable, lifecycle.enable]))
     def switch(self, which: int, act: Any) -> None:
         key = list(self.keys)[which]
         allowed = key.state == ("active" if act is lifecycle.disable else "disabled")
         self._try(act, key, allowed=allowed)
 
-    @rule(status=ANSWERS, overlap=st.sampled_from([0, 100]))
-    def rotate_provider_key(self, status: int, overlap: int) -> None:
+    @rule(
+        status=ANSWERS,
+        overlap=st.sampled_from([0, 100]),
+        silent=st.sampled_from([None, 60]),
+        untested=st.booleans(),
+        everywhere=st.booleans(),
+    )
+    def rotate_provider_key(
+        self, status: int, overlap: int, silent: int | None, untested: bool, everywhere: bool
+    ) -> None:
         key = next(self.keys)
+        twins = lifecycle.same_secret(key, [Stage.CURRENT]) if everywhere else []
         try:
-            lifecycle.rotate_provider_key(
-                self.actor, key, secret=self._secret(status), overlap_seconds=overlap
+            version, _ = lifecycle.rotate_everywhere(
+                self.actor,
+                key,
+                twins,
+                secret=self._secret(status),
+                overlap_seconds=overlap,
+                silent_seconds=silent,
+                accept_untested=untested,
             )
         except Invalid:
             assert status == 401
         except Conflict:
             return
+        else:
+            assert (version.stage == Stage.CURRENT) == (status != 503 or untested)
         assert key.state not in FINAL
+
+    @rule(which=st.integers(0, 2))
+    def extend(self, which: int) -> None:
+        key = list(self.keys)[which]
+        is_open = key.versions.filter(stage=Stage.PREVIOUS).exists() and key.state not in FINAL
+        extend = partial(lifecycle.extend_overlap, overlap_seconds=200)
+        self._try(extend, key, allowed=is_open)
+
+    @precondition(lambda self: self.number > 3)
+    @rule(replace=st.booleans(), everywhere=st.booleans())
+    def provider_key_got_out(self, replace: bool, everywhere: bool) -> None:
+        key = next(self.keys)
+        twins = lifecycle.same_secret(key) if everywhere else []
+        new = self._secret(200) if replace else ""
+        try:
+            lifecycle.report_everywhere(self.actor, key, twins, reason="test", secret=new)
+        except Conflict:
+            assert key.state in FINAL
+        assert not set(twins) & set(lifecycle.same_secret(key)) or replace
+
+    @precondition(lambda self: self.number > 3)
+    @rule(replace=st.booleans())
+    def app_key_got_out(self, replace: bool) -> None:
+        key = list(self.keys)[1]
+        try:
+            text = lifecycle.report_compromised(self.actor, key, reason="test", replace=replace)
+        except Conflict:
+            assert key.state in FINAL
+        else:
+            assert (text is not None) == replace
+            self.text = text or self.text
+
+    @rule(which=st.integers(0, 1), act=st.sampled_from(["disable", "enable", "tag"]))
+    def many_at_once(self, which: int, act: str) -> None:
+        key = list(self.keys)[which]
+        boss = Actor.person(self.boss)
+        lifecycle.start_batch(boss, key.application, key.kind, act, [key.pk], "eu")
+        lifecycle.run_batches(60)
+
+    @rule()
+    def the_doctor_finds_nothing(self) -> None:
+        assert doctor.examine().findings == []
 
     @rule(overlap=st.sampled_from([0, 100]))
     def rotate_app_key(self, overlap: int) -> None:
@@ -92,15 +159,25 @@ class Histories(RuleBasedStateMachine):
         assert key.state not in FINAL
         self.old_text, self.text = self.text, text
 
-    @rule(which=st.integers(0, 1), finish=st.booleans())
+    @rule(which=st.integers(0, 2), finish=st.booleans())
     def end_rotation(self, which: int, finish: bool) -> None:
         key = list(self.keys)[which]
         stages = set(key.versions.values_list("stage", flat=True))
         is_open = bool(stages & {"pending", "tested", "previous"}) and key.state not in FINAL
         act = lifecycle.finish_rotation if finish else lifecycle.cancel_rotation
-        self._try(act, key, allowed=is_open)
-        if is_open and not finish and which == 1:
+        done = self._try(act, key, allowed=is_open and not self._got_out(key, finish))
+        if done and not finish and which == 1:
             self.text = self.old_text
+
+    def _got_out(self, key: Any, finish: bool) -> bool:
+        """Whether what would come into use was reported compromised elsewhere."""
+        stages = [Stage.PENDING, Stage.TESTED]
+        waiting = key.versions.filter(stage__in=stages).first()
+        previous = key.versions.filter(stage=Stage.PREVIOUS).first()
+        if isinstance(key, AppKey) or (waiting is None) == finish:
+            return False
+        coming = waiting or previous
+        return coming is not None and versions.got_out(coming.fingerprint)
 
     @rule()
     def overlaps_end(self) -> None:
@@ -117,13 +194,14 @@ class Histories(RuleBasedStateMachine):
     def expire(self) -> None:
         lifecycle.expire_app_keys(self.now + timedelta(days=301))
 
-    def _try(self, act: Any, key: Any, *, allowed: bool) -> None:
+    def _try(self, act: Any, key: Any, *, allowed: bool) -> bool:
         try:
             act(self.actor, key)
         except Conflict:
             assert not allowed
         else:
             assert allowed
+        return allowed
 
     @invariant()
     def one_version_of_each_stage_and_the_current_one_opens(self) -> None:
@@ -148,11 +226,18 @@ class Histories(RuleBasedStateMachine):
             assert self.acme.answers[secret.reveal()] != 401
 
     @invariant()
+    def what_got_out_where_it_was_reported_works_no_more(self) -> None:
+        for key in self.keys:
+            if key.state in ("active", "disabled"):
+                out = key.versions.filter(compromised_at__isnull=False)
+                assert not out.filter(stage__in=OPEN).exists()
+
+    @invariant()
     def the_audit_chain_is_whole(self) -> None:
         assert audit.verify().ok
 
 
-def run(application: Application, acme: Acme, examples: int, steps: int) -> int:
+def run(application: Application, acme: Acme, boss: User, examples: int, steps: int) -> int:
     """Runs that many histories of at most so many acts; returns the acts done."""
 
     class Here(Histories):
@@ -162,7 +247,7 @@ def run(application: Application, acme: Acme, examples: int, steps: int) -> int:
         def counted(self) -> None:
             Here.done += 1
 
-    Here.acme, Here.application = acme, application
+    Here.acme, Here.application, Here.boss = acme, application, boss
     run_state_machine_as_test(
         Here,
         settings=settings(
@@ -176,14 +261,18 @@ def run(application: Application, acme: Acme, examples: int, steps: int) -> int:
 
 
 @pytest.mark.django_db
-def test_any_history_keeps_the_invariants(application: Application, acme: Acme) -> None:
-    assert run(application, acme, examples=12, steps=15) > 60
+def test_any_history_keeps_the_invariants(
+    application: Application, acme: Acme, owner: User
+) -> None:
+    assert run(application, acme, owner, examples=6, steps=12) > 30
 
 
 @pytest.mark.django_db
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-def test_fifty_thousand_steps_of_any_history(application: Application, acme: Acme) -> None:
-    done = run(application, acme, examples=1300, steps=50)
+def test_fifty_thousand_steps_of_any_history(
+    application: Application, acme: Acme, owner: User
+) -> None:
+    done = run(application, acme, owner, examples=1300, steps=50)
     print(f"{done} steps, 0 violations")
     assert done >= 50_000

@@ -8,8 +8,8 @@ from django.utils import timezone
 from keys import lifecycle, vault
 from keys.audit import Action, Actor
 from keys.lifecycle import Conflict, Invalid, batches
-from keys.models import AppKey, AuditEvent, Batch, Membership, ProviderKey
-from tests.factories import AppKeyFactory, ApplicationFactory, ProviderKeyFactory
+from keys.models import ApiToken, AppKey, AuditEvent, Batch, Membership, ProviderKey
+from tests.factories import ApiTokenFactory, AppKeyFactory, ApplicationFactory, ProviderKeyFactory
 
 SECONDS = 60
 
@@ -194,3 +194,29 @@ def test_a_batch_that_ended_long_ago_is_forgotten(actor, application, keys):
     lifecycle.run_batches(SECONDS)
 
     assert not Batch.objects.filter(pk=old.pk).exists()
+
+
+@pytest.mark.parametrize("spoil", [{"revoked_at": timezone.now()}, {"expires_at": timezone.now()}])
+def test_with_the_token_it_was_asked_for_it_ends(actor, application, keys, spoil):
+    token = ApiTokenFactory(user=actor.user)
+    mine = Actor.person(actor.user, "", token.name, token.pk)
+    batch = lifecycle.start_batch(mine, application, "app_key", "disable", ids(keys))
+    assert batches._claim(batch)
+    batches._run_part(batch)
+    Batch.objects.update(lease_until=None)
+    ApiToken.objects.update(**spoil)
+    lifecycle.run_batches(SECONDS)
+    batch.refresh_from_db()
+
+    assert (batch.done, batch.refused) == (batches.PART, 60 - batches.PART)
+
+
+def test_where_keys_are_shown_once_by_then_a_rotation_loses_no_text(actor, application, keys):
+    batch = lifecycle.start_batch(actor, application, "app_key", "rotate", ids(keys[:2]), "60")
+    application.show_app_keys_once = True
+    application.save()
+    lifecycle.run_batches(SECONDS)
+    batch.refresh_from_db()
+
+    assert (batch.done, batch.refused) == (0, 2)
+    assert "one by one" in batch.items.first().why

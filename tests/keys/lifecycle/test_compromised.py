@@ -150,11 +150,77 @@ def test_an_app_key_goes_on_with_a_new_text_alone(actor: Actor, app_key: AppKey)
 
 
 @pytest.mark.parametrize("kind", ["key", "app_key"])
-def test_what_is_over_is_a_conflict(actor: Actor, kind: str, request: Any) -> None:
+def test_of_a_revoked_key_it_is_written_down_once(actor: Actor, kind: str, request: Any) -> None:
     key = request.getfixturevalue(kind)
     lifecycle.revoke(actor, key)
-    with pytest.raises(Conflict):
+    lifecycle.report_compromised(actor, key, reason=REASON)
+    out = key.versions.exclude(compromised_at=None)
+    assert out.count() == key.versions.count()
+    first = out.first().compromised_at
+    with pytest.raises(Conflict, match="already"):
         lifecycle.report_compromised(actor, key, reason=REASON)
+    assert out.first().compromised_at == first
+    new = {"secret": NEW} if kind == "key" else {"replace": True}
+    with pytest.raises(Conflict, match="revoked"):
+        lifecycle.report_compromised(actor, key, reason=REASON, **new)
+
+
+def twin_of(key: ProviderKey) -> ProviderKey:
+    twin: ProviderKey = ProviderKeyFactory(
+        application=ApplicationFactory(), provider=key.provider, secret="their-own-secret"
+    )
+    return twin
+
+
+@pytest.mark.parametrize(
+    ("stage", "then"), [("previous", "retired"), ("pending", "failed"), ("tested", "failed")]
+)
+def test_elsewhere_it_is_ended_in_a_rotation_too_and_what_is_in_use_there_serves_on(
+    actor: Actor, key: ProviderKey, stage: str, then: str
+) -> None:
+    twin = twin_of(key)
+    add_version(twin, OLD, number=2, stage=stage, retires_at=timezone.now() + timedelta(days=1))
+    assert lifecycle.same_secret(key) == [twin]
+    assert lifecycle.report_everywhere(actor, key, [twin], reason=REASON) == {}
+    assert stages(twin) == {1: "current", 2: then}
+    lost = twin.versions.get(number=2)
+    assert (lost.compromised_at is not None, lost.watch_at is not None) == (True, True)
+    assert lifecycle.same_secret(key) == []
+
+
+@pytest.mark.parametrize("act", [lifecycle.finish_rotation, lifecycle.cancel_rotation])
+def test_where_it_was_not_ended_it_can_not_come_into_use(
+    actor: Actor, key: ProviderKey, act: Any
+) -> None:
+    """Neither a secret that waits to be promoted, nor the previous one brought back."""
+    twin = twin_of(key)
+    waits = act is lifecycle.finish_rotation
+    add_version(twin, OLD, number=2, stage="pending" if waits else "previous")
+    lifecycle.report_compromised(actor, key, reason=REASON)
+    with pytest.raises(Conflict, match="compromised"):
+        act(actor, twin)
+    assert stages(twin)[1] == "current"
+
+
+def test_what_does_not_open_in_one_key_stops_none_of_the_others(
+    actor: Actor, key: ProviderKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        ProviderKeyFactory(application=ApplicationFactory(), provider="acme", secret=OLD)
+        for _ in range(2)
+    )
+    seal = vault.seal
+
+    def refuses(slot: Any, secret: vault.Secret) -> str:
+        if slot.application_id == first.application_id:
+            raise vault.Undecryptable("its data key is gone")
+        return seal(slot, secret)
+
+    monkeypatch.setattr(vault, "seal", refuses)
+    refused = lifecycle.report_everywhere(actor, key, [first, second], reason=REASON, secret=NEW)
+    assert "can’t be opened" in refused[first]
+    assert list(refused) == [first]
+    assert stages(second) == {1: "retired", 2: "current"}
 
 
 def test_with_the_vault_sealed_it_still_ends(actor: Actor, key: ProviderKey, settings: Any) -> None:

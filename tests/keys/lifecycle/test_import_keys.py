@@ -123,3 +123,30 @@ def test_a_secret_in_the_wrong_column_is_not_repeated(actor, application, acme):
         lifecycle.import_keys(actor, application, "sk-live-abcdef12345,prod,acme")
 
     assert "sk-live" not in str(refused.value.faults)
+
+
+@pytest.mark.parametrize("column", ["name", "note", "tags"])
+def test_a_secret_in_a_column_for_people_is_refused_and_written_nowhere(
+    actor, application, acme, column
+):
+    secret = "a1" * 20
+    row = {"provider": "acme", "name": "Main", "secret": "Main", column: secret}
+    text = f"{','.join(row)}\n{','.join(row.values())}"
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, text)
+
+    assert [fault.field for fault in refused.value.faults] == [column]
+    assert "looks like a secret" in refused.value.faults[0].message
+    assert secret not in str(refused.value.faults)
+    assert not AuditEvent.objects.filter(application_id=application.pk).exists()
+
+
+def test_where_an_imported_secret_still_stands_in_the_file_handed_back_is_said(
+    actor, application, acme
+):
+    text = "# was sk-acme-0001\nACME_API_KEY=sk-acme-0001\nURL=https://u:sk-acme-0001@acme.test\n"
+    made = lifecycle.import_keys(actor, application, text)
+
+    lines = made.dotenv.reveal().splitlines()
+    assert [lines[n - 1].count("sk-acme-0001") for n in made.still] == [1, 1]
+    assert sum("sk-acme-0001" in line for line in lines) == 2

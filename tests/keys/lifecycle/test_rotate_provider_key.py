@@ -9,6 +9,7 @@ from keys import lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
 from keys.models import Application, AuditEvent, Provider, ProviderKey
+from tests.factories import ApplicationFactory, ProviderKeyFactory
 from tests.keys.conftest import Acme
 
 OLD, NEW, NEWER = "sk-acme-live-0001", "sk-acme-live-0002", "sk-acme-live-0003"
@@ -144,16 +145,37 @@ def test_an_overlap_that_is_over_does_not_block_the_next_rotation(
     assert stages(key) == {1: "retired", 2: "previous", 3: "current"}
 
 
-def test_without_a_probe_the_new_secret_is_promoted_untested_and_it_says_so(
-    actor: Actor, application: Application, blind: Provider
+@pytest.mark.parametrize("accepted", [False, True])
+def test_without_a_probe_the_new_secret_waits_to_be_used_on_purpose(
+    actor: Actor, application: Application, blind: Provider, accepted: bool
 ) -> None:
     key = lifecycle.add_provider_key(
         actor, application, name="B", provider="blind", secret="sk-blind-0001"
     )
-    version = lifecycle.rotate_provider_key(actor, key, secret="sk-blind-0002")
-    assert version.stage == "current"
+    version = lifecycle.rotate_provider_key(
+        actor, key, secret="sk-blind-0002", accept_untested=accepted
+    )
     assert "no free request" in version.evidence["message"]
+    if not accepted:
+        assert version.stage == "pending"
+        lifecycle.finish_rotation(actor, key)
+        version.refresh_from_db()
+    assert version.stage == "current"
     assert key.verdict == "unchecked"
+    promoted = AuditEvent.objects.get(action="rotation.promoted")
+    assert promoted.detail["on_purpose"] is True
+
+
+def test_everywhere_the_provider_is_asked_once(actor: Actor, key: ProviderKey, acme: Acme) -> None:
+    twins = [
+        ProviderKeyFactory(application=ApplicationFactory(), provider="acme", secret=OLD)
+        for _ in range(3)
+    ]
+    before = len(acme.upstream.requests)
+    version, refused = lifecycle.rotate_everywhere(actor, key, twins, secret=acme.knows(NEW))
+    assert (version.stage, refused) == ("current", {})
+    assert [stages(twin) for twin in twins] == [{1: "previous", 2: "current"}] * 3
+    assert len(acme.upstream.requests) - before == 1
 
 
 def test_a_dead_key_lives_again_with_a_new_secret(

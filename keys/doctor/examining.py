@@ -1,8 +1,9 @@
 """The vault's doctor: opens every secret, and holds it against what the audit trail tells of it.
 
 A secret that doesn't open gives its key the verdict `undecryptable`. One that opens but is not
-the one the trail names was put there past Keydeck: an older row, an older sealed text. Nothing
-that is opened leaves this module.
+the one the trail names was put there past Keydeck: an older row, an older sealed text, another
+row's. So was a key that works although the trail says that it was ended. Nothing that is opened
+leaves this module.
 """
 
 from collections.abc import Iterator
@@ -14,42 +15,39 @@ from django.db.models import Count
 from django.utils import timezone
 
 from keys import health, vault
-from keys.audit import Action, told
+from keys.doctor.trail import Told, Trail, read_trail
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
-from keys.lifecycle.journal import Key, target_of
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.versions import slot_of
+from keys.lifecycle.versions import CHANGEABLE, slot_of
 from keys.models import (
     AppKeyVersion,
-    AuditEvent,
     DataKey,
+    KeyVersion,
     ProviderKeyVersion,
     VaultExamination,
 )
-from keys.states import Stage, Verdict
-from keys.vault import Sealed, Undecryptable
+from keys.states import WORKING, Stage, Verdict
+from keys.vault import Sealed, Secret, Undecryptable
 
 EVERY = timedelta(days=1)
 LEASE = timedelta(minutes=30)  # after which an examination that died is taken up by another
 UNDECRYPTABLE = "undecryptable"
 NOT_THE_ONE = "not_the_one"  # opens, but the trail names another
 WRONG_STAGE = "wrong_stage"  # the trail says that another version is current
+WRONG_HASH = "wrong_hash"  # the hash by which it is found is another secret's
+WRONG_STATE = "wrong_state"  # the trail says that the key is revoked, expired or disabled
+CAME_BACK = "came_back"  # works, though the trail says that it was ended
 OLD_DATA_KEY = "old_data_key"  # sealed under a data key that was rotated away
 WORDS = {
     UNDECRYPTABLE: "does not open with the keys of this vault",
     NOT_THE_ONE: "is not the secret that the audit trail names",
     WRONG_STAGE: "is not the version that the audit trail calls current",
+    WRONG_HASH: "is stored with the hash of another secret",
+    WRONG_STATE: "is of a key whose state is not the one that the audit trail tells",
+    CAME_BACK: "works, though the audit trail says that it was ended or has got out",
     OLD_DATA_KEY: "is sealed under a data key that was rotated away",
 }
-_TELLING = (
-    Action.PROVIDER_KEY_ADDED,
-    Action.APP_KEY_CREATED,
-    Action.ROTATION_STARTED,
-    Action.ROTATION_PROMOTED,
-    Action.ROTATION_CANCELLED,
-    Action.DATA_KEY_ROTATED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +69,21 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Trail:
-    """What the audit trail tells: of keys their versions' digests and the current one, of
-    applications the data key that was rotated to."""
-
-    digests: dict[tuple[str, int], str] = field(default_factory=dict)
-    current: dict[str, int] = field(default_factory=dict)
-    data_keys: dict[str, int] = field(default_factory=dict)
-
-    def read(self, target: str, action: str, detail: dict[str, object]) -> None:
-        version = detail.get("brought_back", detail.get("version"))
-        if not isinstance(version, int):
-            return
-        if action == Action.DATA_KEY_ROTATED:
-            self.data_keys[target.partition(":")[2]] = version
-            return
-        digest = detail.get("digest")
-        if isinstance(digest, str):
-            self.digests[target, version] = digest
-        if action != Action.ROTATION_STARTED or target.startswith("app_key:"):
-            self.current[target] = version
-
-
 def examine() -> Report:
     """Open every secret; mark the keys that don't, and unmark those that do again.
 
     Raises Sealed when the master key isn't there: then nothing is known, and nothing changes.
     """
     vault.ensure_system_secrets()
-    trail = _trail()
+    trail = read_trail()
     report = Report()
     for version in _versions():
-        code = _look(version, trail)
+        code = look(version, trail)
         # Rows and trail were read at different times: what looks wrong is looked at once more
         # while nobody can act on the key.
         if code and (code := _look_again(version)):
             report.findings.append(_finding(version, code))
-        elif not code:
+        elif version.sealed:
             report.opened += 1
     _mark(report)
     return report
@@ -167,54 +142,70 @@ def master_keys() -> list[MasterUse]:
     return [MasterUse(name, wrapped.get(name, 0), roles[name]) for name in order]
 
 
-def _trail(key: Key | None = None) -> _Trail:
-    trail = _Trail()
-    events = AuditEvent.objects.filter(action__in=[*_TELLING, Action.AUDIT_CARRIED])
-    if key is not None:
-        events = events.filter(target__in=[target_of(key), f"application:{key.application_id}"])
-    for event in told(events):
-        if event.action in _TELLING:
-            trail.read(event.target, event.action, event.detail)
-    return trail
-
-
-def _versions() -> Iterator[ProviderKeyVersion | AppKeyVersion]:
+def _versions() -> Iterator[KeyVersion]:
     for model in (ProviderKeyVersion, AppKeyVersion):
-        rows = model._default_manager.exclude(sealed="").select_related("key__application")
+        rows = model._default_manager.select_related("key__application")
         yield from rows.order_by("pk").iterator(chunk_size=500)
 
 
-def _look(version: ProviderKeyVersion | AppKeyVersion, trail: _Trail) -> str:
+def look(version: KeyVersion, trail: Trail) -> str:
     """What is wrong with this version, or ""."""
-    key = version.key
-    target = target_of(key)
+    key, told = version.key, trail.keys.get(version.key.target, Told())
+    if code := _look_inside(version, told.digests.get(version.number)):
+        return code
+    newest = trail.data_keys.get(key.application_id, 0)
+    if version.sealed and (vault.data_key_version(version.sealed) or 0) < newest:
+        return OLD_DATA_KEY
+    return _look_outside(version, told)
+
+
+def _look_inside(version: KeyVersion, digest: str | None) -> str:
+    """What is wrong with the sealed text of this version and its hash, or ""."""
+    slot = slot_of(version.key, version.number)
+    if isinstance(version, AppKeyVersion):
+        # The trail names the hash: the text isn't kept where an application shows keys once.
+        if digest not in (None, vault.digest(slot, Secret(version.lookup))):
+            return WRONG_HASH
+        if not version.sealed:
+            return ""
     try:
-        secret = vault.unseal(slot_of(key, version.number), version.sealed)
+        secret = vault.unseal(slot, version.sealed)
     except Undecryptable:
         return UNDECRYPTABLE
-    digest = trail.digests.get((target, version.number))
-    if digest is not None and digest != vault.digest(slot_of(key, version.number), secret):
+    if isinstance(version, AppKeyVersion):
+        return "" if version.lookup == vault.lookup_of(secret) else NOT_THE_ONE
+    if digest not in (None, vault.digest(slot, secret)):
         return NOT_THE_ONE
-    current = trail.current.get(target)
-    if current is not None and (version.stage == Stage.CURRENT) != (version.number == current):
+    return "" if version.fingerprint == vault.fingerprint(secret) else WRONG_HASH
+
+
+def _look_outside(version: KeyVersion, told: Told) -> str:
+    """Whether this version works though it shouldn't, or the other way round, or ""."""
+    key, stage = version.key, version.stage
+    if told.moved_to not in (None, key.state):
+        return WRONG_STATE
+    if told.current is None:
+        return ""
+    if (stage == Stage.CURRENT) != (version.number == told.current):
         return WRONG_STAGE
-    newest = trail.data_keys.get(key.application_id, 0)
-    return OLD_DATA_KEY if (vault.data_key_version(version.sealed) or 0) < newest else ""
+    ended = stage == Stage.PREVIOUS and version.number != told.previous
+    works = key.state in CHANGEABLE and stage in WORKING
+    return CAME_BACK if works and (ended or version.number in told.out) else ""
 
 
-def _look_again(version: ProviderKeyVersion | AppKeyVersion) -> str:
+def _look_again(version: KeyVersion) -> str:
     try:
         with transaction.atomic():
             hold_key(version.key)
             version.refresh_from_db()
-            return _look(version, _trail(version.key)) if version.sealed else ""
+            return look(version, read_trail(version.key))
     except (Conflict, type(version).DoesNotExist):
         return ""  # gone meanwhile
 
 
-def _finding(version: ProviderKeyVersion | AppKeyVersion, code: str) -> Finding:
+def _finding(version: KeyVersion, code: str) -> Finding:
     key = version.key
-    return Finding(target_of(key), key.application_id, key.name, version.number, code)
+    return Finding(key.target, key.application_id, key.name, version.number, code)
 
 
 def _mark(report: Report) -> None:
@@ -222,7 +213,7 @@ def _mark(report: Report) -> None:
     broken = {found.key: found for found in report.findings if found.code == UNDECRYPTABLE}
     for version in ProviderKeyVersion.objects.filter(stage=Stage.CURRENT).select_related("key"):
         key = version.key
-        found = broken.get(target_of(key))
+        found = broken.get(key.target)
         if found is not None and found.version == version.number:
             health.record(key.pk, _evidence(version.number))
         elif key.verdict == Verdict.UNDECRYPTABLE:
