@@ -22,6 +22,7 @@ from tests.engines import REDIS
 pytestmark = [
     pytest.mark.live,
     pytest.mark.redis,
+    pytest.mark.prove,  # the short form is the broker of files in tests/e2e/test_canaries.py
     pytest.mark.xdist_group("canaries on Redis"),
     pytest.mark.timeout(180),
 ]

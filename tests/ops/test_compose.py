@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.postgres,
     pytest.mark.redis,
-    pytest.mark.xdist_group("live"),
+    pytest.mark.xdist_group("compose"),
 ]
 SERVED = ("web", "gateway", "worker", "beat")
 

@@ -3,11 +3,13 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.live import SLACK, Keydeck, alive, wait_for
+from tests.ops.starting import again, prepared
+
+__all__ = ["again", "prepared"]  # fixtures
 from tests.ops.load import Load
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
@@ -62,8 +64,8 @@ def test_kills_under_load_lose_and_double_nothing(keydeck: Keydeck) -> None:
     _settled(keydeck, slug, load.ids)
 
 
-def test_a_killed_supervisor_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with Keydeck(tmp_path / "data") as keydeck:
+def test_a_killed_supervisor_loses_and_doubles_nothing(again: Keydeck) -> None:
+    with again as keydeck:
         slug, key = keydeck.connect()
         with Load(keydeck, key) as load:
             wait_for(lambda: len(load.ids) > 50, 20, "some calls")

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import stat
 import subprocess
 import time
 from pathlib import Path
@@ -11,43 +10,35 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.live import ROOT, Keydeck, alive, ask, wait_for
+from tests.live import ROOT, SLACK, Keydeck, alive, ask
+from tests.ops.starting import again, prepared, refused
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+__all__ = ["again", "prepared"]  # fixtures
 
-
-def _refused(keydeck: Keydeck) -> str:
-    """Starts it, expects a refusal in one line; returns that line."""
-    tried = keydeck.manage("up")
-    assert tried.returncode != 0
-    assert "Traceback" not in tried.stdout + tried.stderr
-    lines = tried.stderr.strip().splitlines()
-    assert len(lines) == 1, tried.stderr
-    return lines[0]
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("up")]
 
 
-def test_it_answers_and_everything_runs(keydeck: Keydeck) -> None:
-    assert set(keydeck.pids()) == {"web", "worker", "beat", "sandbox", "guardian"}
-    assert ask("GET", f"{keydeck.url}/healthz").json() == {"status": "alive"}
-    assert ask("GET", f"http://localhost:{keydeck.port}/readyz").json()["status"] == "ready"
-    assert ask("GET", f"{keydeck.url}/accounts/login/").status == 200
-    mode = (keydeck.data_dir / "master.key").stat().st_mode
-    assert stat.S_IMODE(mode) == 0o600
-
-
-def test_a_second_start_is_quick_and_changes_nothing(tmp_path: Path) -> None:
-    keydeck = Keydeck(tmp_path / "data")
-    with keydeck:
-        pass
-    before = (tmp_path / "data" / "master.key").read_text()
-    applications = keydeck.manage("shell", "-v0", "-c", _COUNT).stdout
+def test_a_second_start_is_quick_and_changes_nothing(again: Keydeck) -> None:
+    before = (again.data_dir / "master.key").read_text()
+    applications = again.manage("shell", "-v0", "-c", _COUNT).stdout
     started = time.monotonic()
-    with keydeck:
+    with again:
         took = time.monotonic() - started
-        assert keydeck.manage("shell", "-v0", "-c", _COUNT).stdout == applications
-    assert took < 10
-    assert (tmp_path / "data" / "master.key").read_text() == before
-    assert "password" not in keydeck.log.read_text().rpartition("Keydeck")[2]
+        assert again.manage("shell", "-v0", "-c", _COUNT).stdout == applications
+        _ends_all(again, signal.SIGTERM)
+    assert took < 10 * SLACK
+    assert (again.data_dir / "master.key").read_text() == before
+    assert "password" not in again.log.read_text()
+
+
+def _ends_all(keydeck: Keydeck, number: signal.Signals) -> None:
+    """This signal ends every process in time and with nothing to complain about."""
+    children = keydeck.pids()
+    started = time.monotonic()
+    assert keydeck.send(number) == 0
+    assert time.monotonic() - started < 10
+    assert not [name for name, pid in children.items() if alive(pid)]
+    assert "Traceback" not in keydeck.log.read_text()
 
 
 _COUNT = """
@@ -66,28 +57,20 @@ def test_the_password_is_generated_and_said_once(tmp_path: Path) -> None:
         assert "sandbox" not in keydeck.pids()
         for pid in keydeck.pids().values():
             assert password not in Path(f"/proc/{pid}/environ").read_text()
+        _ends_all(keydeck, signal.SIGINT)
 
 
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
-    keydeck = Keydeck(tmp_path / "data")
-    with socket.create_server(("127.0.0.1", keydeck.port)):
-        assert f"port {keydeck.port} can't be used" in _refused(keydeck)
-    with socket.create_server(("127.0.0.1", keydeck.sandbox_port)):
-        assert "KEYDECK_SANDBOX_PORT=" in _refused(keydeck)
-
-
-def test_a_second_one_on_the_same_data_is_told_where_the_first_is(keydeck: Keydeck) -> None:
-    second = Keydeck(keydeck.data_dir)
-    line = _refused(second)
-    assert "already runs" in line
-    assert f"http://localhost:{keydeck.port}" in line
-    assert ask("GET", f"{keydeck.url}/healthz").status == 200
+def test_a_taken_port_is_one_line(again: Keydeck) -> None:
+    with socket.create_server(("127.0.0.1", again.port)):
+        assert f"port {again.port} can't be used" in refused(again)
+    with socket.create_server(("127.0.0.1", again.sandbox_port)):
+        assert "KEYDECK_SANDBOX_PORT=" in refused(again)
 
 
 def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert str(tmp_path / "file") in _refused(Keydeck(tmp_path / "file"))
-    assert str(tmp_path / "file") in _refused(Keydeck(tmp_path / "file", SECRET_KEY="x" * 50))
+    assert str(tmp_path / "file") in refused(Keydeck(tmp_path / "file"))
+    assert str(tmp_path / "file") in refused(Keydeck(tmp_path / "file", SECRET_KEY="x" * 50))
 
 
 @pytest.mark.parametrize(
@@ -113,68 +96,39 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
 def test_a_setting_that_makes_no_sense_is_one_line(
     tmp_path: Path, setting: dict[str, str], word: str
 ) -> None:
-    assert word in _refused(Keydeck(tmp_path / "data", **setting))
+    assert word in refused(Keydeck(tmp_path / "data", **setting))
 
 
 @pytest.mark.parametrize("content", ["", "no key at all", "A" * 43])
-def test_a_broken_master_key_is_one_line(tmp_path: Path, content: str) -> None:
-    keydeck = Keydeck(tmp_path / "data", KEYDECK_DEMO="0")
-    keydeck.data_dir.mkdir()
-    path = keydeck.data_dir / "master.key"
+def test_a_broken_master_key_is_one_line(again: Keydeck, content: str) -> None:
+    path = again.data_dir / "master.key"
     path.write_text(content)
-    path.chmod(0o600)
-    said = _refused(keydeck)
+    said = refused(again)
     assert "master key" in said
     assert str(path) in said
     assert path.read_text() == content
 
 
-def test_a_master_key_open_to_others_is_one_line(tmp_path: Path) -> None:
-    keydeck = Keydeck(tmp_path / "data", KEYDECK_DEMO="0")
-    keydeck.data_dir.mkdir()
-    path = keydeck.data_dir / "master.key"
-    path.write_text("irrelevant")
-    path.chmod(0o644)
-    assert "chmod 600" in _refused(keydeck)
+def test_a_master_key_open_to_others_is_one_line(again: Keydeck) -> None:
+    (again.data_dir / "master.key").chmod(0o644)
+    assert "chmod 600" in refused(again)
 
 
-def test_a_missing_master_key_over_data_starts_sealed(tmp_path: Path) -> None:
-    keydeck = Keydeck(tmp_path / "data")
-    with keydeck:
-        pass
-    (tmp_path / "data" / "master.key").unlink()
-    with keydeck:
-        assert "SEALED" in keydeck.log.read_text()
-        reply = ask("GET", f"{keydeck.url}/readyz")
+def test_a_missing_master_key_over_data_starts_sealed(again: Keydeck) -> None:
+    (again.data_dir / "master.key").unlink()
+    with again:
+        assert "SEALED" in again.log.read_text()
+        reply = ask("GET", f"{again.url}/readyz")
         assert (reply.status, reply.json()["checks"]["vault"]) == (503, "sealed")
-        assert ask("GET", f"{keydeck.url}/accounts/login/").status == 200
-        assert keydeck.call("GET", "/audit").status == 200
-    assert not (tmp_path / "data" / "master.key").exists()
+        assert ask("GET", f"{again.url}/accounts/login/").status == 200
+        assert again.call("GET", "/audit").status == 200
+    assert not (again.data_dir / "master.key").exists()
 
 
-def test_a_secret_key_made_anew_over_data_is_told(tmp_path: Path) -> None:
-    keydeck = Keydeck(tmp_path / "data", KEYDECK_DEMO="0")
-    assert "SECRET_KEY" not in keydeck.manage("up", "--prepare").stdout
-    (tmp_path / "data" / "secret.key").unlink()
-    assert "SECRET_KEY" in keydeck.manage("up", "--prepare").stdout
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
-    with Keydeck(tmp_path / "data") as keydeck:
-        children = keydeck.pids()
-        started = time.monotonic()
-        assert keydeck.send(number) == 0
-        assert time.monotonic() - started < 10
-        assert not [name for name, pid in children.items() if alive(pid)]
-        assert "Traceback" not in keydeck.log.read_text()
-
-
-def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:
-    with Keydeck(tmp_path / "data") as keydeck:
-        children = keydeck.pids()
-        keydeck.send(signal.SIGKILL)
-        wait_for(lambda: not any(map(alive, children.values())), 10, "the children's end")
+def test_a_secret_key_made_anew_over_data_is_told(again: Keydeck) -> None:
+    assert "SECRET_KEY" not in again.manage("up", "--prepare").stdout
+    (again.data_dir / "secret.key").unlink()
+    assert "SECRET_KEY" in again.manage("up", "--prepare").stdout
 
 
 def _make(*words: str, path: Path, user: int | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from keys.models import AppKey, ProviderKey, User
@@ -18,18 +18,26 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def context(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserContext]:
-    # Playwright's loop runs in this thread; the rows are read between its steps, not inside them.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One for a module's tests. Playwright's loop runs in this thread meanwhile; the rows are
+    read between its steps, not inside them."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield (
+            browser := playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+            )
         )
-        opened = browser.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
-        opened.grant_permissions(["clipboard-read", "clipboard-write"])
-        yield opened
         browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
+    opened = chromium.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
+    opened.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -43,7 +43,13 @@ def complaints() -> list[str]:
     return []
 
 
-@pytest.fixture(params=[("light", 1280), ("dark", 390)], ids=["light desktop", "dark phone"])
+DESKTOP, PHONE = ("light", 1280), ("dark", 390)
+on_both = pytest.mark.parametrize(
+    "page", [DESKTOP, PHONE], ids=["light desktop", "dark phone"], indirect=True
+)
+
+
+@pytest.fixture
 def page(
     request: pytest.FixtureRequest,
     browser: Browser,
@@ -52,7 +58,7 @@ def page(
     complaints: list[str],
 ) -> Iterator[Page]:
     """A signed-in page; the test fails when the browser had something to complain about."""
-    theme, width = request.param
+    theme, width = getattr(request, "param", DESKTOP)
     context = browser.new_context(
         base_url=keydeck.url,
         storage_state=signed_in,
@@ -89,6 +95,7 @@ def drawn(page: Page) -> None:
     page.locator("[data-usage-panel][data-drawn]").wait_for()
 
 
+@on_both
 def test_a_call_made_now_is_on_the_chart_within_three_seconds(page: Page, keydeck: Keydeck) -> None:
     slug, key = keydeck.connect()
     page.goto(f"/applications/{slug}/")
@@ -110,6 +117,7 @@ def test_a_call_made_now_is_on_the_chart_within_three_seconds(page: Page, keydec
     assert fits(page)
 
 
+@on_both
 def test_the_range_is_chosen_in_place_and_kept_in_the_address(page: Page) -> None:
     page.goto("/")
     drawn(page)
@@ -177,6 +185,7 @@ def test_a_hidden_tab_asks_for_nothing(page: Page) -> None:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
+@on_both
 def test_the_live_tail_shows_a_call_without_a_reload(page: Page, keydeck: Keydeck) -> None:
     slug, key = keydeck.connect()
     page.goto(f"/calls/?application={slug}")
@@ -190,6 +199,7 @@ def test_the_live_tail_shows_a_call_without_a_reload(page: Page, keydeck: Keydec
     assert fits(page)
 
 
+@on_both
 def test_filtering_keeps_the_choice_in_the_address(page: Page) -> None:
     page.goto("/calls/?range=30d")
     page.get_by_label("Outcome").select_option("key_error")
@@ -199,6 +209,7 @@ def test_filtering_keeps_the_choice_in_the_address(page: Page) -> None:
     assert fits(page)
 
 
+@on_both
 def test_the_ledger_says_that_nothing_got_lost(page: Page) -> None:
     page.goto("/ledger/")
     expect(page.locator("main")).to_contain_text("exactly once")
