@@ -64,10 +64,11 @@ def list_to_rotate(request: HttpRequest, slug: str, query: Query[paging.Paging])
 )
 def dismiss(request: HttpRequest, slug: str, row_id: int, body: DismissIn) -> Status[None]:
     """Leaves the key as it is although somebody who left has its secret; the reason is audited."""
-    application = permissions.get_application(request.user, slug, Act.MANAGE_PROVIDER_KEYS)
+    application = permissions.get_application(request.user, slug)
     left = next((left for left in _queue(application) if left.row.pk == row_id), None)
     if left is None:
         raise Http404("Nothing to rotate")
+    permissions.require(request.user, application, Act.MANAGE_PROVIDER_KEYS)
     lifecycle.dismiss_rotation(Actor.of(request), left, reason=body.reason)
     return Status(204, None)
 

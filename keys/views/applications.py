@@ -206,10 +206,11 @@ def member_remove(request: HttpRequest, slug: str, id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def rotation_dismiss(request: HttpRequest, slug: str, id: int) -> HttpResponse:
     """Leave a key that somebody who left has seen as it is."""
-    found = permissions.get_application(person(request), slug, Act.MANAGE_PROVIDER_KEYS)
+    found = permissions.get_application(person(request), slug)
     left = next((left for left in exposure.to_rotate([found]) if left.row.pk == id), None)
     if left is None:
         raise Http404("Nothing to rotate")
+    permissions.require(person(request), found, Act.MANAGE_PROVIDER_KEYS)
     form = ReasonForm(posted(request))
 
     def act() -> HttpResponse:
