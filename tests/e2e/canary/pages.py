@@ -76,6 +76,8 @@ def admin_at_work(stage: Stage) -> Browser:
     """Signs in, connects, adds, rotates, reveals, copies; right and wrong."""
     cage = stage.cage
     browser = Browser(stage, "admin")
+    browser.get("/accounts/sso/?next=/calls/")  # the server is away
+    browser.get("/accounts/sso/callback/?code=1&state=2")
     browser.post(
         "/accounts/login/", login=ADMIN, password=cage.plant("password mistyped at sign-in")
     )
@@ -93,6 +95,9 @@ def admin_at_work(stage: Stage) -> Browser:
     _provider_keys(browser)
     _app_keys(browser)
     _settings(browser)
+    new = cage.plant("new password that is not taken")
+    old = cage.plant("password mistyped at a change")
+    browser.post("/accounts/password/change/", oldpassword=old, password1=new, password2=new)
     return browser
 
 

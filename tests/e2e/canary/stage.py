@@ -45,14 +45,14 @@ class Stage:
         self._local = threading.local()
 
     def _keydeck(self) -> Keydeck:
-        password = self.cage.plant("admin's password")
-        given = self.folder / "operator" / "admin-password"
-        given.parent.mkdir()
-        given.write_text(f"{password}\n")
-        given.chmod(0o600)
+        (self.folder / "operator").mkdir()
         made = Keydeck(
             self.folder / "data",
-            KEYDECK_ADMIN_PASSWORD_FILE=str(given),
+            KEYDECK_ADMIN_PASSWORD_FILE=self._given("admin's password"),
+            # A sign-in server that nobody reaches; its secret is at hand all the same.
+            KEYDECK_OIDC_URL=f"http://127.0.0.1:{self.nowhere}",
+            KEYDECK_OIDC_CLIENT_ID="keydeck",
+            KEYDECK_OIDC_CLIENT_SECRET_FILE=self._given("secret at the sign-in server"),
             KEYDECK_OUTBOUND_ALLOW=f"{self.echo.host},127.0.0.1:{self.nowhere}",
             KEYDECK_UPSTREAM_TIMEOUT="1",
             KEYDECK_BODY_LIMIT=str(BODY_LIMIT),
@@ -63,6 +63,13 @@ class Stage:
         )
         del made.variables["KEYDECK_ADMIN_PASSWORD"]  # no secret in the environment
         return made
+
+    def _given(self, name: str) -> str:
+        """The file in which the operator gives a canary of this name; its path."""
+        path = self.folder / "operator" / re.sub(r"\W", "-", name)
+        path.write_text(f"{self.cage.plant(name)}\n")
+        path.chmod(0o600)
+        return str(path)
 
     @property
     def password(self) -> str:
