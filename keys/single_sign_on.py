@@ -94,8 +94,10 @@ class Server(OpenIDConnectProvider):
     def sociallogin_from_response(self, request: HttpRequest, response: Any) -> SocialLogin:
         # Read before allauth makes it small: letters outside ASCII may then become those of
         # somebody else's address.
+        if not all(isinstance(claims, dict) for claims in response.values()):
+            raise KeyError("claims")  # no such server: see FAILURES
         for claims in response.values():
-            email = claims.get("email") if isinstance(claims, dict) else None
+            email = claims.get("email")
             if not isinstance(email, str) or not email.isascii():
                 claims.pop("email", None)
         found: SocialLogin = super().sociallogin_from_response(request, response)

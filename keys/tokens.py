@@ -1,15 +1,18 @@
-"""The text of app keys and API tokens: prefix, public id, secret, checksum. Pure.
+"""The text of app keys and API tokens: prefix, public id, secret, checksum.
 
 A checksum over everything before it lets a mistyped key be refused before the database.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import string
 import zlib
 from dataclasses import dataclass
 from itertools import islice
+
+from keys.derived import derived_key
 
 ENVIRONMENTS = ("live", "test")
 SECRET_LENGTH = 32  # 190 bits
@@ -77,8 +80,11 @@ def parse_api_token(text: str) -> str | None:
 
 
 def token_digest(text: str) -> str:
-    """What ApiToken.digest holds. Not the vault's: tokens must work while it is sealed."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """What ApiToken.digest holds: keyed, so that nobody writes one of their own into a row.
+
+    Not by the vault's keys: tokens must work while it is sealed.
+    """
+    return hmac.digest(derived_key("api token"), text.encode(), hashlib.sha256).hex()
 
 
 def _random_text() -> str:

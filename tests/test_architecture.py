@@ -199,7 +199,9 @@ for module in sys.stdin.read().split():
     child = os.fork()
     if child == 0:
         for name in set(ours) - models - {"keys", "usage", "keys.states"}:
+            parent, _, leaf = name.rpartition(".")
             del sys.modules[name]
+            vars(sys.modules.get(parent)).pop(leaf, None) if parent in sys.modules else None
         try:
             __import__(module)
         except ImportError as error:

@@ -43,6 +43,7 @@ Who = tuple[str, ...]
 
 A, PK, AK = "applications/<slug:slug>", "provider-keys/<str:id>", "app-keys/<str:id>"
 RA, RPK, RAK = f"api/v1/{A}", "provider-keys/<slug:key_id>", "app-keys/<slug:key_id>"
+PLAIN = ("finish", "cancel", "disable", "enable", "revoke")
 ACTS = ("rotation/extend", "rotation/finish", "rotation/cancel", "disable", "enable", "revoke")
 
 
@@ -68,6 +69,11 @@ ACCOUNT = {  # allauth's, whose own tests hold what they do
     "2fa/webauthn/keys/<int:pk>/edit/": both(NOBODY),
 }  # fmt: skip
 TABLE: dict[str, dict[str, Who]] = {
+    **{f"{A}/{PK}/<slug:name>/?name={act}": both(OWNERS) for act in PLAIN},
+    **{
+        f"{A}/{AK}/<slug:name>/?name={act}": both(DEVELOPERS if act in PLAIN[:2] else OWNERS)
+        for act in PLAIN
+    },
     "healthz": {"GET": PUBLIC}, "readyz": {"GET": PUBLIC}, "metrics": {"GET": PUBLIC},
     "": {"GET": SIGNED_IN}, "connect/": both(SIGNED_IN), "applications/": {"GET": SIGNED_IN},
     "applications/new/": both(SIGNED_IN), "checks/": {"GET": SIGNED_IN},
@@ -99,10 +105,10 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{A}/{PK}/rotate/": both(OWNERS), f"{A}/{PK}/reveal/": both(OWNERS),
     f"{A}/{PK}/check/": {"POST": DEVELOPERS}, f"{A}/{PK}/overlap/": both(OWNERS),
     f"{A}/{PK}/compromised/": both(OWNERS), f"{A}/{AK}/compromised/": both(OWNERS),
-    f"{A}/{PK}/<slug:name>/": both(OWNERS), f"{A}/app-keys/new/": both(DEVELOPERS),
+    f"{A}/app-keys/new/": both(DEVELOPERS),
     f"{A}/{AK}/": {"GET": MEMBERS}, f"{A}/{AK}/copy/": {"POST": DEVELOPERS},
     f"{A}/{AK}/rotate/": both(DEVELOPERS), f"{A}/{AK}/limits/": both(OWNERS),
-    f"{A}/{AK}/overlap/": both(DEVELOPERS), f"{A}/{AK}/<slug:name>/": both(OWNERS),
+    f"{A}/{AK}/overlap/": both(DEVELOPERS),
     **{f"accounts/{path}": methods for path, methods in ACCOUNT.items()},
     # REST
     "api/v1/openapi.json": dict.fromkeys(METHODS, PUBLIC),
@@ -209,7 +215,7 @@ class World:
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", key), ("<slug:key_id>", key),
             ("<int:id>", id), ("<int:row_id>", id),
-            ("<slug:name>", "disable"), ("<email>", fill["email"]),
+            ("<slug:name>", path.partition("?name=")[2]), ("<email>", fill["email"]),
             ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", "x"),
             ("<uuid:id>", "01999999-9999-7999-8999-999999999999"),

@@ -1,7 +1,5 @@
 """REST for provider keys: never answers with a secret, but for `reveal`."""
 
-from collections.abc import Collection
-
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
@@ -29,7 +27,6 @@ from keys.api.versions import last4_of, versions_of
 from keys.audit import Actor
 from keys.models import ProviderKey
 from keys.permissions import Act
-from keys.states import OPEN, Stage
 
 router = Router(tags=["provider keys"])
 ONE = "/{slug:slug}/provider-keys/{slug:key_id}"
@@ -98,7 +95,7 @@ def rotate_provider_key(
 ) -> ProviderKeyEverywhere:
     """Tests the new secret and promotes it; the old one serves on until the overlap ends."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-    mine = _others(request, key, [Stage.CURRENT]) if body.everywhere else []
+    mine = _mine(request, lifecycle.same_current(key)) if body.everywhere else []
     _, refused = lifecycle.rotate_everywhere(
         Actor.of(request),
         key,
@@ -123,7 +120,7 @@ def report_compromised(
 ) -> ProviderKeyEverywhere:
     """Ends every secret of the key here, now; watches them until the provider refuses them."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
-    mine = _others(request, key) if body.everywhere else []
+    mine = _mine(request, lifecycle.same_secret(key)) if body.everywhere else []
     secret = body.secret.get_secret_value() if body.secret else ""
     refused = lifecycle.report_everywhere(
         Actor.of(request), key, mine, reason=body.reason, secret=secret
@@ -159,14 +156,12 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
 
 
-def _others(
-    request: HttpRequest, key: ProviderKey, stages: Collection[Stage] = OPEN
-) -> list[ProviderKey]:
-    """The keys with the same secret in applications where this user may act on them too."""
+def _mine(request: HttpRequest, twins: list[ProviderKey]) -> list[ProviderKey]:
+    """Those of the keys with the same secret on which this user may act too."""
     return [
-        other
-        for other in lifecycle.same_secret(key, stages)
-        if permissions.may(request.user, other.application, Act.MANAGE_PROVIDER_KEYS)
+        twin
+        for twin in twins
+        if permissions.may(request.user, twin.application, Act.MANAGE_PROVIDER_KEYS)
     ]
 
 

@@ -46,6 +46,17 @@ def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
     examination = doctor.last_examination()
     known = {application.pk: application for application in applications}
     for found in examination.findings if examination else []:
+        if found["code"] == doctor.BROKEN_TRAIL:
+            yield Alert(
+                "danger",
+                "shield-x",
+                f"The audit trail {doctor.WORDS[doctor.BROKEN_TRAIL]}",
+                "Found by the vault’s doctor. Somebody or something wrote past Keydeck.",
+                "A site admin verifies the chain, and finds out who can write to the database.",
+                reverse("audit"),
+                "",
+                examination.finished_at if examination else None,
+            )
         application = known.get(found["application"])
         kind, _, id = found["key"].partition(":")
         if application is None or (kind, found["code"]) == ("provider_key", doctor.UNDECRYPTABLE):

@@ -4,6 +4,7 @@ The doctor and the exposure ledger read the trail. What they rely on is written 
 anew before its events go: one event for many, of what is still there.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,7 @@ RELIED_ON = (
     Action.ROTATION_CANCELLED,
     Action.ROTATION_FINISHED,
     Action.OVERLAP_ENDED,
+    Action.OVERLAP_EXTENDED,
     Action.KEY_DISABLED,
     Action.KEY_ENABLED,
     Action.KEY_EXPIRED,
@@ -31,6 +33,7 @@ RELIED_ON = (
     Action.DATA_KEY_ROTATED,
 )
 MOST = 500  # facts of one event
+_WHICH = ("version", "versions", "brought_back", "dropped", "retired")  # what an event is about
 
 
 def told(events: QuerySet[AuditEvent]) -> Iterator[AuditEvent]:
@@ -52,7 +55,7 @@ def carry(actor: Actor, old: QuerySet[AuditEvent]) -> None:
     last: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     for event in told(relied_on.filter(application_id__in=here)):
         facts, fact = last.setdefault(event.application_id, {}), _fact(event)
-        which = event.detail.get("version", str(event.detail.get("versions")))
+        which = json.dumps([event.detail.get(name) for name in _WHICH])
         of = (event.target, event.action, event.actor_id, which)
         if before := facts.pop(of, None):  # what is told twice keeps its last place
             fact["detail"]["times"] = times(before["detail"]) + times(event.detail)

@@ -44,20 +44,20 @@ class Anchor:
 
 def anchor() -> Anchor:
     """The chain's present end. Raises ValueError where its head is not as it was written."""
-    head = AuditHead.objects.filter(pk=1).first() or AuditHead()
-    if head.seal and not is_sealed(head):
+    head = AuditHead.objects.filter(pk=1).first()
+    if head is None or not is_sealed(head):
         raise ValueError("The chain’s head was changed past Keydeck: verify the chain.")
     at = timezone.now().astimezone(UTC).isoformat(timespec="seconds")
-    return Anchor(head.events, head.digest, at, seal(head.events, head.digest))
+    return Anchor(head.events, head.digest, at, seal("anchor", head.events, head.digest, at))
 
 
 def read_anchor(text: str) -> Anchor:
     """The anchor of a text that `as_json` wrote. Raises ValueError for any other."""
     try:
         found = Anchor(**json.loads(text))
-        fits = hmac.compare_digest(found.seal, seal(found.events, found.digest))
+        fits = hmac.compare_digest(found.seal, seal("anchor", found.events, found.digest, found.at))
         datetime.fromisoformat(found.at)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError("This is no anchor.") from error
     if not fits:
         raise ValueError("This anchor was not made with this installation’s SECRET_KEY.")
@@ -76,6 +76,7 @@ def verify(anchored: Anchor | None = None) -> Verification:
     if head is None or not is_sealed(head):
         return Verification(False, head.events if head else 0, None)
     must = {head.events: head.digest}
+    must.setdefault(head.archived_events, head.archived_digest)
     if anchored is not None and must.setdefault(*anchored.point) != anchored.digest:
         return Verification(False, head.events, None)
     count, last, last_id = head.archived_events, head.archived_digest, head.archived_to

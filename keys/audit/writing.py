@@ -125,7 +125,9 @@ def begin_chain(**_: object) -> None:
     if AuditHead._meta.db_table not in connection.introspection.table_names():
         return
     if not User.objects.exists() and not AuditHead.objects.exists():
-        AuditHead.objects.create(pk=1, seal=seal(0, ""))
+        head = AuditHead(pk=1)
+        seal_head(head)
+        head.save(force_insert=True)
 
 
 def record(
@@ -188,15 +190,16 @@ def seal_head(head: AuditHead) -> None:
     head.seal = _seal_of(head)
 
 
-def seal(events: int, digest: str, archived: str = "") -> str:
-    """Keyed too, so that cutting off the chain's end needs more than an older digest."""
-    text = f"head:{events}:{digest}{archived}"
-    return hmac.digest(derived_key("audit chain"), text.encode(), hashlib.sha256).hex()
+def seal(of: str, *told: object) -> str:
+    """A keyed hash of what a head or an anchor says; one of either is never one of the other."""
+    text = json.dumps([of, *told], separators=(",", ":"))
+    return hmac.digest(derived_key("audit seal"), text.encode(), hashlib.sha256).hex()
 
 
 def _seal_of(head: AuditHead) -> str:
-    archived = f":{head.archived_events}:{head.archived_digest}:{head.archived_to}"
-    return seal(head.events, head.digest, archived if head.archived_to else "")
+    """Keyed too, so that cutting off the chain's end needs more than an older digest."""
+    archived = (head.archived_events, head.archived_digest, head.archived_to)
+    return seal("head", head.events, head.digest, *archived)
 
 
 def _plain(value: object) -> str:

@@ -1,10 +1,15 @@
 """The vault's doctor: what doesn't open, and what was put there past Keydeck, is found."""
 
 from keys.doctor.examining import (
+    BROKEN_TRAIL,
     CAME_BACK,
+    GOT_OUT,
+    MISSING,
     NOT_THE_ONE,
     OLD_DATA_KEY,
     UNDECRYPTABLE,
+    UNMARKED,
+    UNTOLD,
     WORDS,
     WRONG_HASH,
     WRONG_STAGE,
@@ -22,11 +27,16 @@ from keys.doctor.examining import (
 from keys.doctor.trail import TELLING, read_trail
 
 __all__ = [
+    "BROKEN_TRAIL",
     "CAME_BACK",
+    "GOT_OUT",
+    "MISSING",
     "NOT_THE_ONE",
     "OLD_DATA_KEY",
     "TELLING",
     "UNDECRYPTABLE",
+    "UNMARKED",
+    "UNTOLD",
     "WORDS",
     "WRONG_HASH",
     "WRONG_STAGE",

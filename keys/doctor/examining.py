@@ -15,37 +15,53 @@ from django.db.models import Count
 from django.utils import timezone
 
 from keys import health, vault
+from keys.audit import verify
 from keys.doctor.trail import Told, Trail, read_trail
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.versions import CHANGEABLE, slot_of
+from keys.lifecycle.versions import CHANGEABLE, bound_to, slot_of
 from keys.models import (
     AppKeyVersion,
     DataKey,
+    Key,
     KeyVersion,
     ProviderKeyVersion,
     VaultExamination,
 )
-from keys.states import WORKING, Stage, Verdict
+from keys.states import WORKING, KeyState, Stage, Verdict
 from keys.vault import Sealed, Secret, Undecryptable
 
 EVERY = timedelta(days=1)
 LEASE = timedelta(minutes=30)  # after which an examination that died is taken up by another
 UNDECRYPTABLE = "undecryptable"
+NO_MASTER = "no_master"  # its application's data key is wrapped by a master that isn't loaded
+_SHUT = (UNDECRYPTABLE, NO_MASTER)
 NOT_THE_ONE = "not_the_one"  # opens, but the trail names another
 WRONG_STAGE = "wrong_stage"  # the trail says that another version is current
 WRONG_HASH = "wrong_hash"  # the hash by which it is found is another secret's
 WRONG_STATE = "wrong_state"  # the trail says that the key is revoked, expired or disabled
 CAME_BACK = "came_back"  # works, though the trail says that it was ended
+UNTOLD = "untold"  # the trail doesn't tell of it
+MISSING = "missing"  # the trail tells of it, and it is gone
+UNMARKED = "unmarked"  # the trail says that it was reported compromised, its row doesn't
+GOT_OUT = "got_out"  # works, though its secret was reported compromised as another key's
+BROKEN_TRAIL = "broken_trail"  # the audit chain doesn't verify: nothing it tells can be relied on
+SLACK = timedelta(minutes=1)  # between an act and the event that tells of it
 OLD_DATA_KEY = "old_data_key"  # sealed under a data key that was rotated away
 WORDS = {
     UNDECRYPTABLE: "does not open with the keys of this vault",
+    NO_MASTER: "is sealed under a master key that is not loaded",
     NOT_THE_ONE: "is not the secret that the audit trail names",
     WRONG_STAGE: "is not the version that the audit trail calls current",
     WRONG_HASH: "is stored with the hash of another secret",
     WRONG_STATE: "is of a key whose state is not the one that the audit trail tells",
     CAME_BACK: "works, though the audit trail says that it was ended or has got out",
+    UNTOLD: "is not in the audit trail",
+    MISSING: "is gone, though the audit trail tells of it",
+    UNMARKED: "is not marked as compromised, though the audit trail says it is",
+    GOT_OUT: "is in use, though its secret was reported compromised elsewhere",
+    BROKEN_TRAIL: "does not verify: verify the chain on the audit page",
     OLD_DATA_KEY: "is sealed under a data key that was rotated away",
 }
 
@@ -77,7 +93,13 @@ def examine() -> Report:
     vault.ensure_system_secrets()
     trail = read_trail()
     report = Report()
+    chain = verify()
+    if not chain.ok:
+        at = chain.broken_at or chain.events
+        report.findings.append(Finding("audit:", "", "The audit trail", at, BROKEN_TRAIL))
+    seen: dict[str, tuple[Key, set[int]]] = {}
     for version in _versions():
+        seen.setdefault(version.key.target, (version.key, set()))[1].add(version.number)
         code = look(version, trail)
         # Rows and trail were read at different times: what looks wrong is looked at once more
         # while nobody can act on the key.
@@ -85,6 +107,9 @@ def examine() -> Report:
             report.findings.append(_finding(version, code))
         elif version.sealed:
             report.opened += 1
+    for target, (key, numbers) in seen.items():
+        for number in trail.keys.get(target, Told()).digests.keys() - numbers:
+            report.findings.append(Finding(target, key.application_id, key.name, number, MISSING))
     _mark(report)
     return report
 
@@ -153,10 +178,20 @@ def look(version: KeyVersion, trail: Trail) -> str:
     key, told = version.key, trail.keys.get(version.key.target, Told())
     if code := _look_inside(version, told.digests.get(version.number)):
         return code
+    if version.number not in told.digests:
+        return UNTOLD
     newest = trail.data_keys.get(key.application_id, 0)
     if version.sealed and (vault.data_key_version(version.sealed) or 0) < newest:
         return OLD_DATA_KEY
-    return _look_outside(version, told)
+    return _look_outside(version, told) or _look_elsewhere(version, trail)
+
+
+def _look_elsewhere(version: KeyVersion, trail: Trail) -> str:
+    """Whether this version is in use with a secret that got out as another key's, or ""."""
+    if not isinstance(version, ProviderKeyVersion) or version.key.state == KeyState.REVOKED:
+        return ""
+    out = version.stage in WORKING and version.fingerprint in trail.got_out
+    return GOT_OUT if out else ""
 
 
 def _look_inside(version: KeyVersion, digest: str | None) -> str:
@@ -172,9 +207,12 @@ def _look_inside(version: KeyVersion, digest: str | None) -> str:
         secret = vault.unseal(slot, version.sealed)
     except Undecryptable:
         return UNDECRYPTABLE
+    except Sealed:
+        return NO_MASTER
     if isinstance(version, AppKeyVersion):
         return "" if version.lookup == vault.lookup_of(secret) else NOT_THE_ONE
-    if digest not in (None, vault.digest(slot, secret)):
+    bound = bound_to(version.key, version.entered_for)
+    if digest not in (None, vault.digest(slot, secret, bound)):
         return NOT_THE_ONE
     return "" if version.fingerprint == vault.fingerprint(secret) else WRONG_HASH
 
@@ -188,9 +226,19 @@ def _look_outside(version: KeyVersion, told: Told) -> str:
         return ""
     if (stage == Stage.CURRENT) != (version.number == told.current):
         return WRONG_STAGE
-    ended = stage == Stage.PREVIOUS and version.number != told.previous
+    if version.number in told.out and version.compromised_at is None:
+        return UNMARKED
+    ended = stage == Stage.PREVIOUS and (
+        version.number != told.previous or _too_long(version, told)
+    )
     works = key.state in CHANGEABLE and stage in WORKING
     return CAME_BACK if works and (ended or version.number in told.out) else ""
+
+
+def _too_long(version: KeyVersion, told: Told) -> bool:
+    """Whether a previous version's overlap ends later than the trail tells, or never."""
+    ends = version.retires_at
+    return ends is None or (told.until is not None and ends > told.until + SLACK)
 
 
 def _look_again(version: KeyVersion) -> str:
@@ -210,11 +258,10 @@ def _finding(version: KeyVersion, code: str) -> Finding:
 
 def _mark(report: Report) -> None:
     """The verdicts of provider keys: `undecryptable` where the secret in use doesn't open."""
-    broken = {found.key: found for found in report.findings if found.code == UNDECRYPTABLE}
+    shut = {(found.key, found.version) for found in report.findings if found.code in _SHUT}
     for version in ProviderKeyVersion.objects.filter(stage=Stage.CURRENT).select_related("key"):
         key = version.key
-        found = broken.get(key.target)
-        if found is not None and found.version == version.number:
+        if (key.target, version.number) in shut:
             health.record(key.pk, _evidence(version.number))
         elif key.verdict == Verdict.UNDECRYPTABLE:
             with transaction.atomic():

@@ -1,10 +1,11 @@
 """What the audit trail tells of keys: which versions there are, and which of them may work."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from keys.audit import Action, told
-from keys.models import AppKey, AuditEvent, Key
+from keys.models import AppKey, AuditEvent, GotOut, Key
 from keys.states import KeyState
 
 _STATES = {
@@ -23,6 +24,7 @@ TELLING = (
     Action.ROTATION_CANCELLED,
     Action.ROTATION_FINISHED,
     Action.OVERLAP_ENDED,
+    Action.OVERLAP_EXTENDED,
     Action.KEY_COMPROMISED,
     Action.DATA_KEY_ROTATED,
 )
@@ -36,10 +38,11 @@ class Told:
     overlaps: dict[int, int] = field(default_factory=dict)  # seconds its forerunner serves on
     current: int | None = None
     previous: int | None = None
+    until: datetime | None = None  # when the overlap of the previous one ends
     moved_to: KeyState | None = None  # None: never moved
     out: set[int] = field(default_factory=set)  # versions that were reported compromised
 
-    def read(self, action: str, detail: dict[str, Any], *, app_key: bool) -> None:
+    def read(self, action: str, at: datetime, detail: dict[str, Any], *, app_key: bool) -> None:
         version = detail.get("version")
         if isinstance(version, int) and "digest" in detail:
             self.digests[version] = detail["digest"]
@@ -49,10 +52,14 @@ class Told:
         elif action == Action.KEY_COMPROMISED:
             self.out.update(detail["versions"])
         elif action in _MADE:
-            self.current = version
+            self.current, self.moved_to = version, KeyState.ACTIVE
         elif action == Action.ROTATION_PROMOTED or (action == Action.ROTATION_STARTED and app_key):
-            self.previous = self.current if version and self.overlaps.get(version) else None
+            overlap = self.overlaps.get(version, 0) if version else 0
+            self.previous = self.current if overlap else None
+            self.until = at + timedelta(seconds=overlap)
             self.current = version
+        elif action == Action.OVERLAP_EXTENDED:
+            self.until = datetime.fromisoformat(detail["retires_at"])
         elif action in (Action.ROTATION_FINISHED, Action.OVERLAP_ENDED):
             self.previous = None
         elif "brought_back" in detail:  # a rotation that was cancelled
@@ -65,23 +72,24 @@ class Trail:
 
     keys: dict[str, Told] = field(default_factory=dict)
     data_keys: dict[str, int] = field(default_factory=dict)
+    got_out: set[str] = field(default_factory=set)  # fingerprints, whichever key had them
 
-    def read(self, target: str, action: str, detail: dict[str, Any]) -> None:
-        kind, _, id = target.partition(":")
-        if action == Action.DATA_KEY_ROTATED:
-            self.data_keys[id] = detail["version"]
+    def read(self, event: AuditEvent) -> None:
+        kind, _, id = event.target.partition(":")
+        if event.action == Action.DATA_KEY_ROTATED:
+            self.data_keys[id] = event.detail["version"]
         else:
-            known = self.keys.setdefault(target, Told())
-            known.read(action, detail, app_key=kind == AppKey.kind)
+            known = self.keys.setdefault(event.target, Told())
+            known.read(event.action, event.at, event.detail, app_key=kind == AppKey.kind)
 
 
 def read_trail(key: Key | None = None) -> Trail:
     """What the audit trail tells of all keys, or of one."""
-    trail = Trail()
+    trail = Trail(got_out=set(GotOut.objects.values_list("fingerprint", flat=True)))
     events = AuditEvent.objects.filter(action__in=[*TELLING, Action.AUDIT_CARRIED])
     if key is not None:
         events = events.filter(target__in=[key.target, f"application:{key.application_id}"])
     for event in told(events):
         if event.action in TELLING:
-            trail.read(event.target, event.action, event.detail)
+            trail.read(event)
     return trail

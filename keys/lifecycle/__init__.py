@@ -40,7 +40,7 @@ from keys.lifecycle.data_keys import (
     start_data_key_rotation,
 )
 from keys.lifecycle.details import describe
-from keys.lifecycle.elsewhere import report_everywhere, rotate_everywhere, same_secret
+from keys.lifecycle.elsewhere import report_everywhere, rotate_everywhere, same_current, same_secret
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, dismiss_rotation, remove_member
@@ -117,6 +117,7 @@ __all__ = [
     "rotate_everywhere",
     "rotate_provider_key",
     "run_batches",
+    "same_current",
     "same_secret",
     "set_limits",
     "set_policy",

@@ -82,7 +82,7 @@ def report_secrets(
             lost.append(version.number)
         if not lost:
             raise Conflict("Somebody else ended this secret there already.")
-        key.versions.filter(number__in=lost).update(compromised_at=now)
+        versions.give_up(key, lost, now)
         watching.watch(key, lost, now)
         note_key(actor, Action.KEY_COMPROMISED, key, reason=reason, versions=lost)
 
@@ -95,7 +95,7 @@ def _mark(key: Key, now: datetime) -> list[int]:
     if isinstance(key, ProviderKey):
         rows = ProviderKeyVersion.objects.filter(key=key, stage__in=OUT, compromised_at=None)
         numbers = list(rows.order_by("number").values_list("number", flat=True))
-        rows.update(compromised_at=now)
+        versions.give_up(key, numbers, now)
         watching.watch(key, numbers, now)
         return numbers
     mine = AppKeyVersion.objects.filter(key=key, stage__in=OUT, compromised_at=None)
@@ -106,8 +106,8 @@ def _mark(key: Key, now: datetime) -> list[int]:
 
 def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:
     known_provider(key.provider)
+    number = _end_all(key, now)  # also of one that waits with this very secret
     require_new_secret(key.application, key.provider, secret)
-    number = _end_all(key, now)
     add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
     health.forget(key, now)
     note_key(

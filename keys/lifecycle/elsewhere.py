@@ -3,12 +3,10 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from django.db.models import Q
-
 from keys.audit import Actor
 from keys.health import Evidence
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
-from keys.lifecycle.compromise import report_compromised, report_secrets
+from keys.lifecycle.compromise import OUT, report_compromised, report_secrets
 from keys.lifecycle.errors import Conflict, LifecycleError, why_not
 from keys.lifecycle.rotation import ask, rotate_provider_key
 from keys.models import ProviderKey, ProviderKeyVersion
@@ -17,22 +15,32 @@ from keys.states import OPEN, WORKING, KeyState, Stage
 from keys.vault import Secret, VaultError
 
 
-def same_secret(key: ProviderKey, stages: Collection[Stage] = OPEN) -> list[ProviderKey]:
-    """The keys of other applications that have this key's secret, or one of its that got out, at
-    one of these stages: as their current one, or in a rotation."""
-    rows = ProviderKeyVersion.objects.filter(
-        fingerprint__in=_fingerprints(key), stage__in=stages, key__provider=key.provider
-    )
-    others = rows.exclude(key__application=key.application_id).exclude(key__state=KeyState.REVOKED)
+def same_secret(
+    key: ProviderKey, mine: Collection[Stage] = OUT, theirs: Collection[Stage] = OPEN
+) -> list[ProviderKey]:
+    """The other keys that have one of this key's secrets: one at the stages `mine` here, at the
+    stages `theirs` there.
+
+    By default all that would get out with this key, and all that may come into use there.
+    """
+    prints = key.versions.filter(stage__in=mine).values_list("fingerprint", flat=True)
+    rows = ProviderKeyVersion.objects.filter(fingerprint__in=list(prints), stage__in=theirs)
+    others = rows.exclude(key=key).exclude(key__state=KeyState.REVOKED)
     found = others.select_related("key__application").order_by("key__application__name", "key")
     return list({version.key_id: version.key for version in found}.values())
 
 
+def same_current(key: ProviderKey) -> list[ProviderKey]:
+    """The other keys of the same provider that can be rotated with this one."""
+    current = [Stage.CURRENT]
+    return [twin for twin in same_secret(key, current, current) if twin.provider == key.provider]
+
+
 def same_versions(key: ProviderKey, numbers: Collection[int]) -> dict[ProviderKey, list[int]]:
-    """The keys of other applications that work with one of these secrets, and as which versions."""
+    """The other keys that work with one of these secrets, and as which versions."""
     prints = key.versions.filter(number__in=numbers).values_list("fingerprint", flat=True)
     rows = ProviderKeyVersion.objects.filter(fingerprint__in=list(prints), stage__in=WORKING)
-    others = rows.exclude(key__application=key.application_id).exclude(key__state=KeyState.REVOKED)
+    others = rows.exclude(key=key).exclude(key__state=KeyState.REVOKED)
     found: dict[ProviderKey, list[int]] = {}
     for version in others.select_related("key__application").order_by("key", "number"):
         found.setdefault(version.key, []).append(version.number)
@@ -91,24 +99,33 @@ def report_everywhere(
 ) -> dict[ProviderKey, str]:
     """Report a key compromised, and the others that share its secret; why not, of those left.
 
-    Where the secret isn't the current one, it alone is ended.
+    Where the secret isn't the current one, it alone is ended. Where the new one is there already,
+    as another key, the one with the old secret is revoked. The others are ended also when the
+    key itself was reported and revoked before.
     """
-    report_compromised(actor, key, reason=reason, secret=secret)
-    lost = _fingerprints(key)
+    lost = set(key.versions.filter(stage__in=OUT).values_list("fingerprint", flat=True))
+    try:
+        report_compromised(actor, key, reason=reason, secret=secret)
+    except Conflict:
+        if secret or not others or key.state != KeyState.REVOKED:
+            raise
 
     def follow(other: ProviderKey) -> None:
-        if other.versions.filter(stage=Stage.CURRENT, fingerprint__in=lost).exists():
-            report_compromised(actor, other, reason=reason, secret=secret)
-        else:
+        if not _current(other) & lost:
             report_secrets(actor, other, lost, reason=reason)
+            return
+        try:
+            report_compromised(actor, other, reason=reason, secret=secret)
+        except Conflict as error:
+            if not error.existing:
+                raise
+            report_compromised(actor, other, reason=reason)
 
     return _each(others, follow)
 
 
-def _fingerprints(key: ProviderKey) -> set[str]:
-    """Of the key's secrets that others may have as well: the current one and what got out."""
-    asked = Q(stage=Stage.CURRENT) | Q(compromised_at__isnull=False)
-    return set(key.versions.filter(asked).values_list("fingerprint", flat=True))
+def _current(key: ProviderKey) -> set[str]:
+    return set(key.versions.filter(stage=Stage.CURRENT).values_list("fingerprint", flat=True))
 
 
 def _each(

@@ -78,6 +78,7 @@ def extend_overlap(actor: Actor, key: Key, *, overlap_seconds: int) -> None:
         previous = versions.at_stage(key, Stage.PREVIOUS)
         if previous is None:
             raise Conflict("No overlap of this key is open.")
+        versions.require_not_out(previous)
         until = timezone.now() + overlap
         versions.put_off(previous, until)
         told = {"version": previous.number, "retires_at": until}
@@ -99,13 +100,13 @@ def end_overlaps(now: datetime) -> int:
 
 def _due(model: type[KeyVersion], now: datetime) -> list[KeyVersion]:
     previous = model._default_manager.filter(stage=Stage.PREVIOUS)
-    over = Q(retires_at__lte=now) | Q(silent_seconds__isnull=False)
+    over = Q(retires_at__lte=now) | Q(retires_at=None) | Q(silent_seconds__isnull=False)
     return list(previous.filter(over).select_related("key__application"))
 
 
 def _settle(version: KeyVersion, now: datetime) -> bool:
     """Whether the version is retired now."""
-    if version.silent_seconds is None:
+    if version.silent_seconds is None or versions.is_out(version):
         return _end(version, now)
     silence = timedelta(seconds=version.silent_seconds)
     if now - _last_heard(version) >= silence:

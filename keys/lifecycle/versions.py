@@ -1,14 +1,17 @@
 """Versions of both kinds of keys: stages moved by compare-and-swap along the table of states."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
-from keys import vault
+from keys import providers, vault
+from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
+from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
-from keys.models import AppKeyVersion, Key, KeyVersion, ProviderKey, ProviderKeyVersion
+from keys.models import AppKeyVersion, GotOut, Key, KeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import STAGES, KeyState, Stage
 from keys.vault import Secret, Slot
 
@@ -22,13 +25,22 @@ def slot_of(key: Key, number: int) -> Slot:
     return vault.app_key_slot(key.application_id, key.pk, number)
 
 
+def bound_to(key: ProviderKey, address: str) -> str:
+    """Whom a secret of this key is for: its provider, and the address it was entered for."""
+    return f"{key.provider} {address}"
+
+
 def named(key: Key, number: int, secret: Secret) -> dict[str, object]:
     """A new version as the audit trail tells of it: another secret put in its place is seen.
 
-    An app key is told of by the hash it is found by, since its text may not be kept.
+    An app key is told of by the hash it is found by, since its text may not be kept; a provider's
+    secret with the provider and the address that it is for.
     """
-    told = secret if isinstance(key, ProviderKey) else Secret(vault.lookup_of(secret))
-    digest = vault.digest(slot_of(key, number), told)
+    slot = slot_of(key, number)
+    if isinstance(key, ProviderKey):
+        digest = vault.digest(slot, secret, bound_to(key, providers.get(key.provider).bound_to))
+    else:
+        digest = vault.digest(slot, Secret(vault.lookup_of(secret)))
     return {"version": number, "digest": digest, "last4": secret.last4}
 
 
@@ -58,17 +70,27 @@ def next_number(key: Key) -> int:
 
 def got_out(fingerprint: str) -> bool:
     """Whether this provider's secret was reported compromised, in whichever key."""
-    same = ProviderKeyVersion.objects.filter(fingerprint=fingerprint)
-    return same.filter(compromised_at__isnull=False).exists()
+    return GotOut.objects.filter(fingerprint=fingerprint).exists()
+
+
+def give_up(key: ProviderKey, numbers: Collection[int], now: datetime) -> None:
+    """Write down of these versions' secrets that they got out: here, and wherever else they are."""
+    rows = key.versions.filter(number__in=numbers)
+    rows.update(compromised_at=now)
+    out = [GotOut(fingerprint=found) for found in rows.values_list("fingerprint", flat=True)]
+    GotOut.objects.bulk_create(out, ignore_conflicts=True)
+
+
+def is_out(version: KeyVersion) -> bool:
+    """Whether the secret of this version was reported compromised, here or elsewhere."""
+    if isinstance(version, ProviderKeyVersion):
+        return got_out(version.fingerprint)
+    return version.compromised_at is not None
 
 
 def require_not_out(version: KeyVersion) -> None:
-    """Conflict for a version whose secret got out: it must not come into use (again)."""
-    if isinstance(version, ProviderKeyVersion):
-        out = got_out(version.fingerprint)
-    else:
-        out = version.compromised_at is not None
-    if out:
+    """Conflict for a version whose secret got out: it must not come into use, or stay longer."""
+    if is_out(version):
         raise Conflict("This secret was reported compromised: it can't come into use.")
 
 
@@ -96,7 +118,7 @@ def step_down(
 
     With `silent_seconds` it goes earlier once it has been silent so long, and later if not.
     """
-    if retires_at <= now:
+    if retires_at <= now or is_out(version):
         retire(version, now)
     else:
         fields = {"retires_at": retires_at, "silent_seconds": silent_seconds, "extensions": 0}
@@ -121,6 +143,8 @@ def require_no_open_rotation(key: Key, now: datetime) -> None:
     if previous.retires_at is None or previous.retires_at > now:
         raise Conflict("The overlap of the last rotation is open: finish or cancel it first.")
     retire(previous, now)
+    actor = Actor.system("end_overlaps")
+    note_key(actor, Action.OVERLAP_ENDED, key, retired=previous.number)
 
 
 def _versions(key: Key) -> QuerySet[Any]:

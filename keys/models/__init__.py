@@ -8,6 +8,7 @@ from keys.models.batches import Batch, BatchItem
 from keys.models.cache import CacheEntry
 from keys.models.changes import ChangeCounter
 from keys.models.checks import Check
+from keys.models.got_out import GotOut
 from keys.models.leavers import ToRotate
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
 from keys.models.providers import Provider
@@ -33,6 +34,7 @@ __all__ = [
     "ChangeCounter",
     "Check",
     "DataKey",
+    "GotOut",
     "Key",
     "KeyVersion",
     "Membership",

@@ -30,7 +30,7 @@ def provider_key_compromised(request: HttpRequest, slug: str, id: str) -> HttpRe
             key,
             form.chosen(),
             reason=form.cleaned_data["reason"],
-            secret=form.cleaned_data["secret"],
+            secret=form.cleaned_data.get("secret", ""),
         )
         for twin, why in refused.items():
             messages.warning(request, f"{twin.application.name} · {twin.name}: {why}")
@@ -61,7 +61,7 @@ def app_key_compromised(request: HttpRequest, slug: str, id: str) -> HttpRespons
     def act() -> HttpResponse:
         data = form.cleaned_data
         text = lifecycle.report_compromised(
-            Actor.of(request), key, reason=data["reason"], replace=data["replace"]
+            Actor.of(request), key, reason=data["reason"], replace=data.get("replace", False)
         )
         told = f"{key.name}: the text that got out is refused now."
         return issued(request, key, text.reveal(), told) if text else done(request, page, told)

@@ -12,7 +12,7 @@ from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
 from keys.models import Application, AuditEvent, ProviderKey
 from keys.permissions import Act
 from keys.providers import all_specs
-from keys.states import KeyState, Stage, Verdict
+from keys.states import WORKING, KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import provider_of, rotation_urls
 from keys.views.details import details_url
@@ -60,7 +60,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "lost": lost(versions),
         "elsewhere": [
             other
-            for other in lifecycle.same_secret(key)
+            for other in lifecycle.same_secret(key, WORKING, WORKING)
             if permissions.may(user, other.application, Act.SEE)
         ],
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
@@ -84,8 +84,7 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     # A secret that is refused is of no use beside the new one.
     was_dead = key.verdict == Verdict.DEAD
     start = {"overlap": "0"} if was_dead else {}
-    twins = lifecycle.same_secret(key, [Stage.CURRENT])
-    others = [other for other in twins if may_rotate(request, other)]
+    others = [other for other in lifecycle.same_current(key) if may_rotate(request, other)]
     form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
     def act() -> HttpResponse:

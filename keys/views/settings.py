@@ -161,7 +161,11 @@ def user_reactivate(request: HttpRequest, id: int) -> HttpResponse:
 
     def act() -> HttpResponse:
         lifecycle.reactivate(Actor.of(request), user)
-        return done(request, _page(), f"{user.email} can sign in again.")
+        return done(
+            request,
+            _page(),
+            f"{user.email} is let in again. Hand over a password link to sign in with.",
+        )
 
     return carry_out(request, form, act, fresh=True) or ask(
         request, "keys/user_reactivate.html", form, back=_page(), about=user

@@ -42,12 +42,6 @@ class Expected:
 EXPECTED = (
     Expected("master key", r"data/master\.key", "plain|percent", "its own file"),
     Expected("SECRET_KEY", r"data/secret\.key", "plain", "its own file"),
-    Expected(
-        "API token by (command|form|Chromium)",
-        rf"{DATABASE}|(database|backup) keys_apitoken",
-        "digest sha256",
-        "a token is found by its digest",
-    ),
 )
 
 

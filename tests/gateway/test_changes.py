@@ -1,8 +1,10 @@
 """A change to a key holds in the gateway within a second; rotation interrupts nobody."""
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from keys import lifecycle
 from keys.audit import Actor
@@ -139,7 +141,8 @@ def test_a_secret_is_not_sent_where_its_provider_moved_to(
 def test_a_version_the_provider_refuses_gives_way_to_the_previous(
     gateway: Server, provider_key: ProviderKey, provider: Upstream, key: str
 ) -> None:
-    provider_key.versions.update(stage=Stage.PREVIOUS)
+    later = timezone.now() + timedelta(days=1)
+    provider_key.versions.update(stage=Stage.PREVIOUS, retires_at=later)
     add_version(provider_key, "refusedNow", number=2)
     provider.answer(401, {"status": "error", "message": "Invalid API key"})
     assert status(gateway, key) == 401

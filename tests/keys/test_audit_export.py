@@ -58,7 +58,7 @@ def test_a_database_put_back_whole_to_an_older_state_is_found(anchor: Path) -> N
     AuditEvent.objects.exclude(pk__in=[event.pk for event in older]).delete()
     AuditHead.objects.all().delete()
     head = AuditHead(pk=1, events=3, digest=older[-1].digest)
-    head.seal = audit.writing.seal(head.events, head.digest)
+    audit.writing.seal_head(head)
     head.save(force_insert=True)
     assert "all 3 events fit" in run("verify")
     with pytest.raises(CommandError, match="the chain is broken"):

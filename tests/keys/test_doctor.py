@@ -16,15 +16,22 @@ from keys.audit import Actor
 from keys.lifecycle.versions import slot_of
 from keys.models import (
     AppKey,
+    AppKeyVersion,
     Application,
+    AuditEvent,
     ChangeCounter,
+    DataKey,
+    Provider,
     ProviderKey,
+    ProviderKeyVersion,
     User,
     VaultExamination,
 )
 from keys.states import Stage, Verdict
 from keys.vault import Sealed
+from tests.factories import AppKeyFactory, ApplicationFactory, MembershipFactory, UserFactory
 from tests.keys.conftest import Acme
+from usage.gateway import loading
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., Client]
@@ -245,7 +252,7 @@ def test_an_old_secret_that_was_ended_and_works_again_is_found(
     assert codes() == []
     provider_key.versions.filter(number=3).delete()
     provider_key.versions.filter(number=2).update(stage=Stage.CURRENT)
-    assert codes() == [("Main", 2, "wrong_stage")]
+    assert codes() == [("Main", 2, "wrong_stage"), ("Main", 3, "missing")]
 
 
 def test_overlaps_that_are_open_extended_or_finished_are_no_finding(
@@ -264,3 +271,104 @@ def test_overlaps_that_are_open_extended_or_finished_are_no_finding(
         for key in (provider_key, app_key):
             act(key)
         assert codes() == []
+
+
+def test_an_overlap_without_its_end_is_found_and_the_old_secret_refused(
+    provider_key: ProviderKey, app_key: AppKey, acme: Acme, actor: Actor
+) -> None:
+    new = acme.knows("second-secret-of-acme")
+    lifecycle.rotate_provider_key(actor, provider_key, secret=new)
+    lifecycle.rotate_app_key(actor, app_key)
+    for key in (provider_key, app_key):
+        lifecycle.extend_overlap(actor, key, overlap_seconds=7200)
+    assert codes() == []
+    for ends in (None, timezone.now() + timedelta(days=4000)):
+        for key in (provider_key, app_key):
+            key.versions.filter(number=1).update(retires_at=ends)
+        assert codes() == [("Main", 1, "came_back"), ("Web", 1, "came_back")]
+    AppKeyVersion.objects.filter(number=1).update(retires_at=None)
+    ProviderKeyVersion.objects.filter(number=1).update(retires_at=None)
+    lookup = app_key.versions.get(number=1).lookup
+    record = loading.app_key(lookup)
+    assert record is not None
+    assert record.retired
+    (pooled,) = loading.pool((provider_key.application_id, "acme"))
+    assert pooled.previous is None
+    assert lifecycle.end_overlaps(timezone.now()) == 2
+
+
+def test_a_trail_that_was_written_into_is_no_witness(app_key: AppKey, actor: Actor) -> None:
+    lifecycle.disable(actor, app_key)
+    AppKey.objects.update(state="active")
+    forged = AuditEvent.objects.get(action="key.disabled")
+    AuditEvent.objects.create(
+        at=timezone.now(),
+        actor_name=forged.actor_name,
+        action="key.enabled",
+        application_id=forged.application_id,
+        target=forged.target,
+        digest="0" * 64,
+    )
+    assert [code for _, _, code in codes()] == ["broken_trail"]
+
+
+def test_what_the_trail_does_not_tell_of_is_found(
+    provider_key: ProviderKey, app_key: AppKey, acme: Acme, actor: Actor
+) -> None:
+    lifecycle.report_compromised(
+        actor, provider_key, reason="leaked", secret=acme.knows("second-secret-of-acme")
+    )
+    assert codes() == []
+    provider_key.versions.filter(number=1).update(compromised_at=None)
+    AppKeyFactory(application=app_key.application, name="Untold")
+    assert codes() == [("Main", 1, "unmarked"), ("Untold", 1, "untold")]
+    provider_key.versions.filter(number=1).delete()
+    assert codes() == [("Untold", 1, "untold"), ("Main", 1, "missing")]
+
+
+def test_a_provider_key_written_over_to_another_provider_is_found(
+    provider_key: ProviderKey, blind: Provider
+) -> None:
+    ProviderKey.objects.update(provider="blind")
+    assert codes() == [("Main", 1, "not_the_one")]
+    ProviderKey.objects.update(provider="acme")
+    provider_key.versions.update(entered_for="https://evil.example")
+    assert codes() == [("Main", 1, "not_the_one")]
+
+
+def test_a_secret_that_got_out_and_is_in_use_elsewhere_is_found_and_alerts_its_owners(
+    provider_key: ProviderKey, actor: Actor, client_of: ClientOf
+) -> None:
+    other = ApplicationFactory(name="Blog")
+    boss = UserFactory()
+    MembershipFactory(application=other, user=boss, role="owner")
+    lifecycle.add_provider_key(
+        Actor.person(boss), other, name="Copy", provider="acme", secret="first-secret-of-acme"
+    )
+    lifecycle.report_compromised(actor, provider_key, reason="leaked")
+    doctor.examine_and_note()
+    page = client_of(boss).get("/").content.decode()
+    assert "Blog · Copy: version 1 is in use, though its secret was reported" in page
+
+
+def test_the_secret_in_use_is_marked_whatever_else_does_not_open(
+    provider_key: ProviderKey, acme: Acme, actor: Actor
+) -> None:
+    with pytest.raises(lifecycle.Invalid):
+        lifecycle.rotate_provider_key(actor, provider_key, secret="refused-secret-of-acme")
+    provider_key.versions.update(sealed="garbage")
+    for _ in range(2):
+        assert codes() == [("Main", 1, "undecryptable"), ("Main", 2, "undecryptable")]
+        provider_key.refresh_from_db()
+        assert provider_key.verdict == Verdict.UNDECRYPTABLE
+
+
+def test_a_missing_master_key_of_one_application_hides_nothing_of_the_others(
+    provider_key: ProviderKey, actor: Actor
+) -> None:
+    other = ApplicationFactory()
+    key = lifecycle.create_app_key(actor, other, name="Other")[0]
+    DataKey.objects.filter(application_id=provider_key.application_id).update(master="f" * 8)
+    vault.forget()
+    break_secret(key)
+    assert codes() == [("Main", 1, "no_master"), ("Other", 1, "undecryptable")]

@@ -123,3 +123,15 @@ def test_it_needs_a_step_up(
     assert stale.post(url, {"reason": REASON}).status_code == 422
     key.refresh_from_db()
     assert key.state == "active"
+
+
+def test_a_key_that_was_revoked_before_is_reported_too(
+    client_of: ClientOf, owner: User, provider_key: ProviderKey, app_key: AppKey
+) -> None:
+    client = client_of(owner)
+    for key in (provider_key, app_key):
+        lifecycle.revoke(Actor.person(owner), key)
+        assert "It is compromised" in client.get(page_of(key)).content.decode()
+        answer = client.post(page_of(key, "compromised"), {"reason": "found in a log"})
+        assert answer.status_code == 302
+        assert key.versions.exclude(compromised_at=None).count() == 1

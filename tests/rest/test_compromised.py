@@ -124,5 +124,7 @@ def test_one_that_cannot_be_ended_is_said_and_the_key_itself_is(
 
     answer = rest(owner).post(path, {**REASON, "secret": NEW, "everywhere": True})
 
-    assert "already here" in answer.json["elsewhere"][0]["refused"]
+    assert answer.json["elsewhere"][0]["refused"] is None  # ended: the new one is there already
+    twin.refresh_from_db()
+    assert twin.state == "revoked"
     assert (answer.json["last4"], twin.versions.get().stage) == (NEW[-4:], "current")

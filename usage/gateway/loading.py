@@ -27,7 +27,9 @@ def app_key(lookup: str) -> AppKeyRecord | None:
         application=key.application_id,
         state=KeyState(key.state),
         expires_at=_epoch(key.expires_at),
-        retired=version.stage not in (Stage.CURRENT, Stage.PREVIOUS),
+        # The end of an overlap is always written down; one without it is none of Keydeck's.
+        retired=version.stage != Stage.CURRENT
+        and (version.stage != Stage.PREVIOUS or version.retires_at is None),
         retires_at=_epoch(version.retires_at) if version.stage == Stage.PREVIOUS else None,
         providers=None if key.providers is None else frozenset(key.providers),
         endpoints=None if key.endpoints is None else tuple(key.endpoints),
@@ -51,8 +53,10 @@ def pool(name: tuple[str, str]) -> Pool:
         stages = {version.stage: version for version in key.versions.all()}
         current, previous = stages.get(Stage.CURRENT), stages.get(Stage.PREVIOUS)
         if current is not None:
-            if previous and previous.entered_for != current.entered_for:
-                previous = None  # it belongs to another address
+            if previous and (
+                previous.entered_for != current.entered_for or previous.retires_at is None
+            ):
+                previous = None  # it belongs to another address, or its overlap has no end
             found.append(
                 PoolKey(
                     id=key.id,

@@ -75,6 +75,8 @@ class Histories(RuleBasedStateMachine):
     def switch(self, which: int, act: Any) -> None:
         key = list(self.keys)[which]
         allowed = key.state == ("active" if act is lifecycle.disable else "disabled")
+        if act is lifecycle.enable and versions.is_out(versions.current(key)):
+            allowed = False
         self._try(act, key, allowed=allowed)
 
     @rule(
@@ -110,7 +112,8 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(0, 2))
     def extend(self, which: int) -> None:
         key = list(self.keys)[which]
-        is_open = key.versions.filter(stage=Stage.PREVIOUS).exists() and key.state not in FINAL
+        previous = key.versions.filter(stage=Stage.PREVIOUS).first()
+        is_open = previous is not None and key.state not in FINAL and not versions.is_out(previous)
         extend = partial(lifecycle.extend_overlap, overlap_seconds=200)
         self._try(extend, key, allowed=is_open)
 
@@ -147,7 +150,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def the_doctor_finds_nothing(self) -> None:
-        assert doctor.examine().findings == []
+        codes = {found.code for found in doctor.examine().findings}
+        assert codes <= {doctor.GOT_OUT}  # where a secret that got out was not ended everywhere
 
     @rule(overlap=st.sampled_from([0, 100]))
     def rotate_app_key(self, overlap: int) -> None:

@@ -229,3 +229,81 @@ def test_with_the_vault_sealed_it_still_ends(actor: Actor, key: ProviderKey, set
     lifecycle.report_compromised(actor, key, reason=REASON)
     key.refresh_from_db()
     assert key.state == "revoked"
+
+
+def test_the_same_secret_in_another_key_of_the_application_is_ended_too(
+    actor: Actor, key: ProviderKey
+) -> None:
+    again = ProviderKeyFactory(application=key.application, provider="acme", secret=OLD)
+    assert lifecycle.same_secret(key) == [again]
+    assert lifecycle.report_everywhere(actor, key, [again], reason=REASON) == {}
+    again.refresh_from_db()
+    assert again.state == "revoked"
+
+
+@pytest.mark.parametrize("stage", ["previous", "pending"])
+def test_elsewhere_where_the_new_secret_is_already_the_old_one_ends_all_the_same(
+    actor: Actor, key: ProviderKey, stage: str
+) -> None:
+    """In the middle of the very same rotation, before or after it was promoted."""
+    twin = twin_of(key)
+    twin.versions.all().delete()
+    later = timezone.now() + timedelta(days=1)
+    if stage == "previous":
+        add_version(twin, OLD, number=1, stage="previous", retires_at=later)
+        add_version(twin, NEW, number=2)
+    else:
+        add_version(twin, OLD, number=1)
+        add_version(twin, NEW, number=2, stage="pending")
+    refused = lifecycle.report_everywhere(actor, key, [twin], reason=REASON, secret=NEW)
+    assert refused == {}
+    working = twin.versions.filter(stage__in=["current", "previous"])
+    assert {version.fingerprint for version in working} == {vault.fingerprint(vault.Secret(NEW))}
+
+
+def test_a_secret_that_got_out_is_remembered_when_its_application_is_gone(
+    actor: Actor, key: ProviderKey
+) -> None:
+    lifecycle.report_compromised(actor, key, reason=REASON)
+    lifecycle.delete_application(actor, key.application)
+    other = ApplicationFactory()
+    with pytest.raises(Invalid, match="compromised"):
+        lifecycle.add_provider_key(actor, other, name="New", provider="acme", secret=OLD)
+
+
+def test_where_it_was_not_ended_it_is_not_enabled_or_let_serve_on(
+    actor: Actor, key: ProviderKey, acme: Acme
+) -> None:
+    off, rotating = twin_of(key), twin_of(key)
+    off.versions.all().delete()
+    add_version(off, OLD, number=1)
+    lifecycle.disable(actor, off)
+    later = timezone.now() + timedelta(days=1)
+    add_version(rotating, OLD, number=2, stage="previous", retires_at=later)
+    lifecycle.report_compromised(actor, key, reason=REASON)
+    with pytest.raises(Conflict, match="compromised"):
+        lifecycle.enable(actor, off)
+    with pytest.raises(Conflict, match="compromised"):
+        lifecycle.extend_overlap(actor, rotating, overlap_seconds=3600)
+    lifecycle.rotate_provider_key(actor, off, secret=NEW)  # and the old one doesn't serve on
+    assert stages(off) == {1: "retired", 2: "current"}
+
+
+def test_secrets_it_had_before_are_ended_elsewhere_too(actor: Actor, key: ProviderKey) -> None:
+    """The previous one, and one that was retired long ago."""
+    twins = [twin_of(key), twin_of(key)]
+    for twin, secret in zip(twins, (OLDER, "oldest-secret-0000"), strict=True):
+        twin.versions.all().delete()
+        add_version(twin, secret, number=1)
+    assert lifecycle.same_secret(key) == twins
+    assert lifecycle.same_current(key) == []
+    assert lifecycle.report_everywhere(actor, key, twins, reason=REASON, secret=NEW) == {}
+    assert [stages(twin)[1] for twin in twins] == ["retired", "retired"]
+
+
+def test_what_was_not_ended_elsewhere_can_be_ended_later(actor: Actor, key: ProviderKey) -> None:
+    twin = ProviderKeyFactory(application=ApplicationFactory(), provider="acme", secret=OLD)
+    lifecycle.report_compromised(actor, key, reason=REASON)
+    assert lifecycle.report_everywhere(actor, key, [twin], reason=REASON) == {}
+    twin.refresh_from_db()
+    assert twin.state == "revoked"
