@@ -172,6 +172,7 @@ def test_own_modules_are_imported_at_the_top() -> None:
     )
 
 
+@pytest.mark.prove
 def test_every_module_can_be_imported_first() -> None:
     """In any order, that is: no circle of imports that happens to begin at its right end."""
     modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in FILES]

@@ -279,15 +279,16 @@ def test_a_password_that_is_guessed_soon_is_refused(password: str) -> None:
         validate_password(password, User(email="viewer@example.com"))
 
 
-def test_none_of_the_3000_commonest_passwords_is_accepted_made_long_enough() -> None:
+@pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.prove)])
+def test_none_of_the_commonest_passwords_is_accepted_made_long_enough(count: int) -> None:
     """ASVS asks for the commonest 3,000 that have the length that is asked for."""
-    commonest = FREQUENCY_LISTS["passwords"][:3000]
     accepted = []
-    for word in commonest:
+    for word in FREQUENCY_LISTS["passwords"][:count]:
         long = word * 2 if len(word) >= 6 else word * 3
         try:
             validate_password(long.ljust(12, "1"))
         except ValidationError:
             continue
         accepted.append(long)
+    print(f"{count} of the commonest passwords, {len(accepted)} accepted")
     assert accepted == []
