@@ -14,7 +14,7 @@ from keys.forms.fields import ExtendForm
 from keys.forms.keys import ConfirmForm, TypedForm
 from keys.models import AppKey, Key, ProviderKey
 from keys.permissions import Act
-from keys.states import KeyState
+from keys.states import KeyState, Stage
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 
 MISSED_SINCE = timedelta(days=7)  # a key used since then is one that somebody would miss
@@ -42,6 +42,13 @@ WORDS: dict[str, Words] = {
         danger=True,
     ),
 }
+# The same two where a new secret waits for a word.
+WAITING: dict[str, Words] = {
+    "finish": Words("Use the waiting secret of", "Use it untested", "uses the new secret now"),
+    "cancel": Words(
+        "Drop the waiting secret of", "Drop it", "goes on with the secret it has", danger=True
+    ),
+}
 
 
 @require_http_methods(["GET", "POST"])
@@ -65,7 +72,8 @@ def _act_of(name: str) -> lifecycle.KeyAct:
 
 
 def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
-    plain, words = _act_of(name), WORDS[name]
+    waiting = key.versions.filter(stage__in=(Stage.PENDING, Stage.TESTED)).first()
+    plain, words = _act_of(name), (waiting and WAITING.get(name)) or WORDS[name]
     if plain.step_up and (answer := step_up(request)):
         return answer
     form = _question(request, key, name)
@@ -76,7 +84,15 @@ def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
 
     spec = provider_of(key) if isinstance(key, ProviderKey) else None
     return carry_out(request, form, act, fresh=plain.step_up) or ask(
-        request, "keys/act.html", form, back=page, key=key, name=name, plain=words, spec=spec
+        request,
+        "keys/act.html",
+        form,
+        back=page,
+        key=key,
+        name=name,
+        plain=words,
+        spec=spec,
+        waiting=waiting,
     )
 
 
