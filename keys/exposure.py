@@ -16,7 +16,7 @@ from keys.models import (
     ToRotate,
     User,
 )
-from keys.states import WORKING
+from keys.states import OPEN
 
 SHOWN = frozenset({Action.PROVIDER_KEY_REVEALED, Action.APP_KEY_COPIED})
 # An app key's text is handed to whoever makes it; a provider key's is brought along by them.
@@ -36,13 +36,13 @@ class Viewer:
 
 
 def seen_by(key: Key) -> list[Viewer]:
-    """Who has seen a secret of this key that works still, the latest first."""
+    """Who has seen a secret of this key that works still, or is about to; the latest first."""
     target = key.target
     events = AuditEvent.objects.filter(
         Q(target=target, action__in=SHOWN | HANDED_OVER)
         | Q(application_id=key.application_id, action=Action.AUDIT_CARRIED)
     )
-    numbers = set(key.versions.filter(stage__in=WORKING).values_list("number", flat=True))
+    numbers = set(key.versions.filter(stage__in=OPEN).values_list("number", flat=True))
     found: dict[str, Viewer] = {}
     for event in told(events):
         if event.target != target or event.actor_id is None or not _exposes(event):
@@ -131,7 +131,7 @@ def _working(
         rows = model._default_manager.filter(
             key__application__in=applications,
             key__state__in=("active", "disabled"),
-            stage__in=WORKING,
+            stage__in=OPEN,
         )
         for version in rows.select_related("key__application").order_by("key__name", "number"):
             if (version.key.target, version.number) in places:

@@ -9,7 +9,7 @@ class VerifyForm(forms.Form):
     anchor = forms.CharField(
         required=False,
         max_length=2000,
-        label="An anchor",
+        label="Anchor (optional)",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text="The file that you downloaded here, or that “manage.py audit anchor” printed. "
         "With it a database put back to an older state is found; without one it is not.",

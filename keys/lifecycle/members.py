@@ -70,9 +70,17 @@ def queue_seen(actor: Actor, user: User, application: Application) -> list[str]:
 
 
 def _queue(actor: Actor, user: User, key: Key, numbers: list[int]) -> None:
-    ToRotate.objects.create(
-        application=key.application, target=key.target, numbers=numbers, who=user.email
+    """Once for each key and person, however often they left."""
+    row, made = ToRotate.objects.get_or_create(
+        application=key.application,
+        target=key.target,
+        who=user.email,
+        defaults={"numbers": numbers},
     )
+    new = sorted({*row.numbers, *numbers})
+    if not made and new == row.numbers:
+        return
+    ToRotate.objects.filter(pk=row.pk).update(numbers=new)
     note_key(actor, Action.ROTATION_QUEUED, key, seen_by=user.email, versions=numbers)
 
 

@@ -122,3 +122,26 @@ def test_a_secret_that_another_application_has_too_is_queued_there_as_well(
     lifecycle.reveal_provider_key(mine, application.provider_keys.get(), reason="debugging")
     lifecycle.remove_member(actor, developer.memberships.get())
     assert (queued(application), queued(other)) == ({"Main"}, {"Copy"})
+
+
+def test_a_secret_that_they_brought_and_that_waits_still_is_queued_too(
+    actor: Actor, developer: User, application: Application, acme: Acme
+) -> None:
+    key = lifecycle.add_provider_key(
+        actor, application, name="Main", provider="acme", secret=acme.knows("the-first-secret")
+    )
+    brought = acme.knows("the-second-secret", 503)
+    lifecycle.rotate_provider_key(Actor.person(developer), key, secret=brought)
+    lifecycle.remove_member(actor, developer.memberships.get())
+    assert queued(application) == {"Main"}
+    lifecycle.finish_rotation(actor, key)
+    assert queued(application) == {"Main"}
+
+
+def test_who_leaves_again_is_queued_once(
+    left: list[str], actor: Actor, application: Application, developer: User
+) -> None:
+    lifecycle.add_member(actor, application, email=developer.email, role="viewer")
+    lifecycle.remove_member(actor, developer.memberships.get())
+    assert len(exposure.to_rotate([application])) == len(left) == 2
+    assert AuditEvent.objects.filter(action=Action.ROTATION_QUEUED).count() == 2
