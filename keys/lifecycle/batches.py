@@ -1,9 +1,13 @@
 """One act on many keys, in the background: each key in a transaction of its own, exactly once.
 
 A batch is rows, so it goes on after any crash. Who asked for it is asked for their right again
-before each part of it.
+before each part of it. Each row of it carries a keyed seal: what somebody wrote into the tables
+past Keydeck is nobody's wish, and is not carried out in anybody's name.
 """
 
+import hashlib
+import hmac
+import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ from django.utils import timezone
 
 from keys import permissions
 from keys.audit import Action, Actor
+from keys.derived import derived_key
 from keys.lifecycle import inputs
 from keys.lifecycle.acts import KEY_ACTS, KeyAct
 from keys.lifecycle.app_keys import rotate_app_key
@@ -22,7 +27,17 @@ from keys.lifecycle.details import describe
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, why_not
 from keys.lifecycle.journal import note
 from keys.lifecycle.locks import hold_application
-from keys.models import KEYS, ApiToken, AppKey, Application, Batch, BatchItem, Key, User
+from keys.models import (
+    KEYS,
+    ApiToken,
+    AppKey,
+    Application,
+    AuditEvent,
+    Batch,
+    BatchItem,
+    Key,
+    User,
+)
 from keys.permissions import Act
 from keys.vault import Sealed, Undecryptable
 
@@ -129,7 +144,7 @@ def start_batch(
             token_id=actor.token_id,
             total=len(wanted),
         )
-        items = (BatchItem(batch=batch, key_id=id) for id in wanted)
+        items = (BatchItem(batch=batch, key_id=id, seal=_seal(batch, id)) for id in wanted)
         BatchItem.objects.bulk_create(items, batch_size=500)
         told = {"kind": kind, "act": act, "argument": argument, "keys": len(wanted)}
         note(actor, Action.BATCH_STARTED, f"batch:{batch.pk}", held, **told)
@@ -178,23 +193,44 @@ def _claim(batch: Batch) -> bool:
 def _run_part(batch: Batch) -> int:
     """The next keys of the batch; 0 when it has ended."""
     batch.refresh_from_db(fields=["stopped"])
-    items = [] if batch.stopped else list(batch.items.filter(outcome="waiting")[:PART])
+    over = batch.stopped or _ended_before(batch)
+    items = [] if over else list(batch.items.filter(outcome="waiting")[:PART])
     if not items:
         _end(batch)
         return 0
     actor = _asked_by(batch)
     for item in items:
-        if actor is not None:
-            _run_item(batch, actor, item)
-        else:
+        if not hmac.compare_digest(item.seal, _seal(batch, item.key_id)):
+            _refuse(batch, item, "Nobody asked for this: it was written past Keydeck.")
+        elif actor is None:
             _refuse(batch, item, "Whoever asked for it may not do this any more.")
+        else:
+            _run_item(batch, actor, item)
     return len(items)
+
+
+def _seal(batch: Batch, key_id: str) -> str:
+    """A keyed hash of who asked for this act on this key, in which batch."""
+    asked = [batch.pk, batch.application_id, batch.kind, batch.act, batch.argument]
+    by = [batch.created_by_id, batch.address, batch.token, batch.token_id]
+    text = json.dumps([*asked, *by, key_id], separators=(",", ":"))
+    return hmac.digest(derived_key("batch"), text.encode(), hashlib.sha256).hex()
+
+
+def _ended_before(batch: Batch) -> bool:
+    """Whether the trail tells of its end: rows that were opened again are not run again."""
+    told = AuditEvent.objects.filter(target=f"batch:{batch.pk}", action=Action.BATCH_ENDED)
+    return told.exists()
 
 
 def _asked_by(batch: Batch) -> Actor | None:
     """Whose act it is; None when they may not do it any more, or their API token is over."""
     user = batch.created_by and User.objects.filter(pk=batch.created_by.pk).first()
-    if not user or not permissions.may(user, batch.application, right_for(batch.kind, batch.act)):
+    try:
+        right = right_for(batch.kind, batch.act)
+    except Invalid:
+        return None  # no act of ours
+    if not user or not permissions.may(user, batch.application, right):
         return None
     if batch.token_id and not ApiToken.working().filter(pk=batch.token_id).exists():
         return None

@@ -47,6 +47,7 @@ class BatchItem(models.Model):
     key_id = models.CharField(max_length=12)
     outcome = models.CharField(max_length=7, default="waiting")  # waiting, done, refused
     why = models.CharField(max_length=300, blank=True)
+    seal = models.CharField(max_length=64)  # keyed: who asked for this act on this key
 
     class Meta:
         constraints = [

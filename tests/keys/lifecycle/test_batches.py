@@ -8,7 +8,7 @@ from django.utils import timezone
 from keys import lifecycle, vault
 from keys.audit import Action, Actor
 from keys.lifecycle import Conflict, Invalid, batches
-from keys.models import ApiToken, AppKey, AuditEvent, Batch, Membership, ProviderKey
+from keys.models import ApiToken, AppKey, AuditEvent, Batch, BatchItem, Membership, ProviderKey
 from tests.factories import ApiTokenFactory, AppKeyFactory, ApplicationFactory, ProviderKeyFactory
 
 SECONDS = 60
@@ -220,3 +220,45 @@ def test_where_keys_are_shown_once_by_then_a_rotation_loses_no_text(actor, appli
 
     assert (batch.done, batch.refused) == (0, 2)
     assert "one by one" in batch.items.first().why
+
+
+FORGED = "Nobody asked for this: it was written past Keydeck."
+
+
+def why(batch):
+    return set(batch.items.filter(outcome="refused").values_list("why", flat=True))
+
+
+def test_rows_written_past_keydeck_are_carried_out_in_nobodys_name(actor, application, keys):
+    forged = Batch.objects.create(
+        application=application, kind="app_key", act="revoke", created_by=actor.user, total=1
+    )
+    BatchItem.objects.create(batch=forged, key_id=keys[0].pk, seal="0" * 64)
+    asked = lifecycle.start_batch(actor, application, "app_key", "disable", ids(keys[1:3]))
+    asked.items.filter(key_id=keys[1].pk).update(key_id=keys[3].pk)
+    lifecycle.run_batches(SECONDS)
+
+    assert why(forged) == why(asked) == {FORGED}
+    assert not AuditEvent.objects.filter(action=Action.KEY_REVOKED).exists()
+    disabled = AppKey.objects.filter(state="disabled")
+    assert [key.pk for key in disabled] == [keys[2].pk]
+
+
+@pytest.mark.parametrize("field", ["act", "argument", "kind"])
+def test_what_was_asked_for_is_not_changed_on_the_way(actor, application, keys, field):
+    batch = lifecycle.start_batch(actor, application, "app_key", "tag", ids(keys[:2]), "eu")
+    Batch.objects.update(**{field: {"act": "revoke", "argument": "us", "kind": "other"}[field]})
+    lifecycle.run_batches(SECONDS)
+    assert why(batch) == {FORGED}
+    assert states() == {"active"}
+    assert not AppKey.objects.exclude(tags="").exists()
+
+
+def test_a_batch_that_ended_is_not_opened_again(actor, application, keys):
+    batch = lifecycle.start_batch(actor, application, "app_key", "disable", ids(keys[:2]))
+    lifecycle.run_batches(SECONDS)
+    lifecycle.enable(actor, AppKey.objects.get(pk=keys[0].pk))
+    Batch.objects.update(ended_at=None)
+    batch.items.update(outcome="waiting")
+    lifecycle.run_batches(SECONDS)
+    assert AppKey.objects.get(pk=keys[0].pk).state == "active"
