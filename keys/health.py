@@ -184,7 +184,7 @@ def _set_aside(key: ProviderKey, evidence: Evidence) -> None:
 def forget(key: ProviderKey, now: datetime) -> None:
     """The verdict spoke of another secret: nothing is known of this one, and a check is due.
 
-    In the caller's transaction.
+    In the caller's transaction, after its audit event: this bumps the counter.
     """
     ProviderKey.objects.filter(pk=key.pk).update(
         verdict=Verdict.UNCHECKED,

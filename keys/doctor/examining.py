@@ -22,6 +22,7 @@ from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
 from keys.lifecycle.versions import CHANGEABLE, bound_to, slot_of
 from keys.models import (
+    AppKey,
     AppKeyVersion,
     DataKey,
     Key,
@@ -41,6 +42,7 @@ NOT_THE_ONE = "not_the_one"  # opens, but the trail names another
 WRONG_STAGE = "wrong_stage"  # the trail says that another version is current
 WRONG_HASH = "wrong_hash"  # the hash by which it is found is another secret's
 WRONG_STATE = "wrong_state"  # the trail says that the key is revoked, expired or disabled
+WRONG_LIMITS = "wrong_limits"  # the trail tells of other limits, or of another end
 CAME_BACK = "came_back"  # works, though the trail says that it was ended
 UNTOLD = "untold"  # the trail doesn't tell of it
 MISSING = "missing"  # the trail tells of it, and it is gone
@@ -56,6 +58,7 @@ WORDS = {
     WRONG_STAGE: "is not the version that the audit trail calls current",
     WRONG_HASH: "is stored with the hash of another secret",
     WRONG_STATE: "is of a key whose state is not the one that the audit trail tells",
+    WRONG_LIMITS: "is of a key whose limits are not those that the audit trail tells",
     CAME_BACK: "works, though the audit trail says that it was ended or has got out",
     UNTOLD: "is not in the audit trail",
     MISSING: "is gone, though the audit trail tells of it",
@@ -226,6 +229,8 @@ def _look_outside(version: KeyVersion, told: Told) -> str:
         return ""
     if (stage == Stage.CURRENT) != (version.number == told.current):
         return WRONG_STAGE
+    if stage == Stage.CURRENT and isinstance(key, AppKey) and told.limits not in (None, key.limits):
+        return WRONG_LIMITS
     if version.number in told.out and version.compromised_at is None:
         return UNMARKED
     ended = stage == Stage.PREVIOUS and (

@@ -19,6 +19,7 @@ _MADE = (Action.PROVIDER_KEY_ADDED, Action.APP_KEY_CREATED)
 TELLING = (
     *_MADE,
     *_STATES,
+    Action.LIMITS_CHANGED,
     Action.ROTATION_STARTED,
     Action.ROTATION_PROMOTED,
     Action.ROTATION_CANCELLED,
@@ -41,12 +42,14 @@ class Told:
     until: datetime | None = None  # when the overlap of the previous one ends
     moved_to: KeyState | None = None  # None: never moved
     out: set[int] = field(default_factory=set)  # versions that were reported compromised
+    limits: dict[str, Any] | None = None  # of an app key
 
     def read(self, action: str, at: datetime, detail: dict[str, Any], *, app_key: bool) -> None:
         version = detail.get("version")
         if isinstance(version, int) and "digest" in detail:
             self.digests[version] = detail["digest"]
             self.overlaps[version] = detail.get("overlap_seconds", 0)
+        self.limits = detail.get("limits", self.limits)
         if action in _STATES:
             self.moved_to = _STATES[Action(action)]
         elif action == Action.KEY_COMPROMISED:

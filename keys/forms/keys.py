@@ -115,14 +115,14 @@ class AppKeyForm(LimitsForm, ExpiryForm):
         self.fields["providers"].choices = provider_choices()  # type: ignore[attr-defined]
 
 
-class RotateProviderKeyForm(OverlapForm):
-    secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
+class ElsewhereForm(forms.Form):
+    """The keys of other applications that have the secret which is to be replaced."""
+
     elsewhere = forms.MultipleChoiceField(
         required=False,
         label="The same secret is in use here too: rotate it there as well",
         widget=forms.CheckboxSelectMultiple,
     )
-    field_order = ("secret", "elsewhere", "overlap", "overlap_hours", "silent")
 
     def __init__(self, *args: Any, others: Sequence[ProviderKey] = (), **options: Any) -> None:
         super().__init__(*args, **options)
@@ -137,6 +137,11 @@ class RotateProviderKeyForm(OverlapForm):
     def chosen(self) -> list[ProviderKey]:
         """The keys of other applications that take the new secret too."""
         return [self.others[id] for id in self.cleaned_data.get("elsewhere", ())]
+
+
+class RotateProviderKeyForm(ElsewhereForm, OverlapForm):
+    secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
+    field_order = ("secret", "elsewhere", "overlap", "overlap_hours", "silent")
 
 
 class ReasonForm(forms.Form):

@@ -40,7 +40,13 @@ from keys.lifecycle.data_keys import (
     start_data_key_rotation,
 )
 from keys.lifecycle.details import describe
-from keys.lifecycle.elsewhere import report_everywhere, rotate_everywhere, same_current, same_secret
+from keys.lifecycle.elsewhere import (
+    finish_everywhere,
+    report_everywhere,
+    rotate_everywhere,
+    same_current,
+    same_secret,
+)
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, dismiss_rotation, remove_member
@@ -96,6 +102,7 @@ __all__ = [
     "end_overlaps",
     "expire_app_keys",
     "extend_overlap",
+    "finish_everywhere",
     "finish_rotation",
     "go_on",
     "import_keys",

@@ -69,7 +69,7 @@ def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
         Action.APP_KEY_CREATED,
         key,
         environment=key.environment,
-        providers=key.providers,
+        limits=key.limits,
         **versions.named(key, 1, key.issued),
     )
     return key
@@ -92,7 +92,9 @@ def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
         for name, value in changed.items():
             setattr(app_key, name, value)
         before = {name: was[name] for name in changed}
-        note_key(actor, Action.LIMITS_CHANGED, app_key, was=before, now=changed)
+        limits = AppKey.objects.get(pk=app_key.pk).limits
+        told = {"was": before, "now": changed, "limits": limits}
+        note_key(actor, Action.LIMITS_CHANGED, app_key, **told)
 
 
 def copy_app_key(actor: Actor, key: AppKey) -> Secret:

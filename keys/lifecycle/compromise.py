@@ -108,16 +108,11 @@ def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> in
     known_provider(key.provider)
     number = _end_all(key, now)  # also of one that waits with this very secret
     require_new_secret(key.application, key.provider, secret)
-    add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
-    health.forget(key, now)
-    note_key(
-        actor,
-        Action.ROTATION_STARTED,
-        key,
-        overlap_seconds=0,
-        **versions.named(key, number, secret),
-    )
+    version = add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
+    told = {"overlap_seconds": 0, **versions.named(key, number, secret)}
+    versions.note_in_use(actor, Action.ROTATION_STARTED, key, version, **told)
     note_key(actor, Action.ROTATION_PROMOTED, key, version=number, tested=False)
+    health.forget(key, now)
     return number
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
+from keys import vault
 from keys.audit import Actor
 from keys.health import Evidence
+from keys.lifecycle import versions
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
 from keys.lifecycle.compromise import OUT, report_compromised, report_secrets
 from keys.lifecycle.errors import Conflict, LifecycleError, why_not
 from keys.lifecycle.rotation import ask, rotate_provider_key
+from keys.lifecycle.rotations import finish_rotation
 from keys.models import ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
 from keys.states import OPEN, WORKING, KeyState, Stage
@@ -80,13 +83,40 @@ def rotate_everywhere(
     )
     version = rotate(key)
     if version.stage != Stage.CURRENT:
-        return version, dict.fromkeys(others, "The new secret waits: finish this rotation first.")
+        return version, dict.fromkeys(others, "The new secret waits: finish this rotation, and choose this key there.")
 
     def follow(other: ProviderKey) -> None:
         if rotate(other).stage != Stage.CURRENT:
             raise Conflict("Its new secret waits to be used on purpose.")
 
     return version, _each(others, follow)
+
+
+def finish_everywhere(
+    actor: Actor, key: ProviderKey, others: Sequence[ProviderKey]
+) -> dict[ProviderKey, str]:
+    """Put the secret that waits into use on purpose: in this key, and then in the others.
+
+    Returns, of the others that could not be rotated, why. Raises as `finish_rotation` does.
+    """
+    waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
+    if not isinstance(waiting, ProviderKeyVersion):
+        raise Conflict("No new secret of this key waits.")
+    secret = vault.unseal(versions.slot_of(key, waiting.number), waiting.sealed)
+    finish_rotation(actor, key)
+
+    def follow(other: ProviderKey) -> None:
+        rotate_provider_key(
+            actor,
+            other,
+            secret=secret,
+            overlap_seconds=waiting.overlap_seconds,
+            silent_seconds=waiting.silent_seconds,
+            accept_untested=True,
+            test=lambda *_: None,  # it was asked when the secret came in
+        )
+
+    return _each(others, follow)
 
 
 def report_everywhere(

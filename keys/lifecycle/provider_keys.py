@@ -67,9 +67,9 @@ def insert(actor: Actor, application: Application, key: ProviderKey, secret: Sec
     key.application, key.created_by = application, actor.user
     key.next_check_at = key.next_check_at or timezone.now() + GRACE
     key.save(force_insert=True)
-    add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
-    told = versions.named(key, 1, secret)
-    note_key(actor, Action.PROVIDER_KEY_ADDED, key, provider=key.provider, **told)
+    version = add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
+    told = {"provider": key.provider, **versions.named(key, 1, secret)}
+    versions.note_in_use(actor, Action.PROVIDER_KEY_ADDED, key, version, **told)
     return key
 
 

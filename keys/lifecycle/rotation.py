@@ -68,12 +68,12 @@ def ask(spec: ProviderSpec, secret: Secret) -> Evidence | None:
 
 def promote(actor: Actor, key: ProviderKey, version: ProviderKeyVersion, **detail: object) -> None:
     """Make a tested version current, in the caller's transaction; the key's row is locked."""
-    versions.require_not_out(version)
     now = timezone.now()
     overlap = inputs.clean_overlap(version.overlap_seconds)
     versions.step_down(versions.current(key), now + overlap, now, version.silent_seconds)
     versions.move(version, Stage.CURRENT, promoted_at=now)
-    note_key(actor, Action.ROTATION_PROMOTED, key, version=version.number, **detail)
+    told = {"version": version.number, **detail}
+    versions.note_in_use(actor, Action.ROTATION_PROMOTED, key, version, **told)
 
 
 def _begin(
@@ -86,13 +86,8 @@ def _begin(
         number = versions.next_number(key)
         asked = {"overlap_seconds": overlap, "silent_seconds": silent}
         version = add_version(key, number, secret, stage=Stage.PENDING, **asked)
-        note_key(
-            actor,
-            Action.ROTATION_STARTED,
-            key,
-            **asked,
-            **versions.named(key, number, secret),
-        )
+        told = {**asked, **versions.named(key, number, secret)}
+        versions.note_in_use(actor, Action.ROTATION_STARTED, key, version, **told)
     return version
 
 

@@ -51,19 +51,13 @@ def cancel_rotation(actor: Actor, key: Key) -> None:
             versions.move(waiting, Stage.FAILED)
             note_key(actor, Action.ROTATION_CANCELLED, key, dropped=waiting.number)
         elif previous is not None:
-            versions.require_not_out(previous)
             dropped = versions.current(key)
             versions.retire(dropped, now)
             versions.move(previous, Stage.CURRENT, retires_at=None, promoted_at=now)
+            told = {"dropped": dropped.number, "brought_back": previous.number}
+            versions.note_in_use(actor, Action.ROTATION_CANCELLED, key, previous, **told)
             if isinstance(key, ProviderKey):
                 health.forget(key, now)
-            note_key(
-                actor,
-                Action.ROTATION_CANCELLED,
-                key,
-                dropped=dropped.number,
-                brought_back=previous.number,
-            )
         else:
             raise Conflict("No rotation of this key is open.")
 
@@ -78,11 +72,10 @@ def extend_overlap(actor: Actor, key: Key, *, overlap_seconds: int) -> None:
         previous = versions.at_stage(key, Stage.PREVIOUS)
         if previous is None:
             raise Conflict("No overlap of this key is open.")
-        versions.require_not_out(previous)
         until = timezone.now() + overlap
         versions.put_off(previous, until)
         told = {"version": previous.number, "retires_at": until}
-        note_key(actor, Action.OVERLAP_EXTENDED, key, **told)
+        versions.note_in_use(actor, Action.OVERLAP_EXTENDED, key, previous, **told)
 
 
 def end_overlaps(now: datetime) -> int:

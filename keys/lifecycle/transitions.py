@@ -29,9 +29,8 @@ def enable(actor: Actor, key: Key) -> None:
         hold_key(key)
         if isinstance(key, AppKey) and key.expires_at and key.expires_at <= timezone.now():
             raise Conflict("This key has expired: make a new one.")
-        versions.require_not_out(versions.current(key))
         _move(key, "enable")
-        note_key(actor, Action.KEY_ENABLED, key)
+        versions.note_in_use(actor, Action.KEY_ENABLED, key, versions.current(key))
 
 
 def revoke(actor: Actor, key: Key) -> None:

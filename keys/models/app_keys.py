@@ -1,6 +1,7 @@
 """App keys: what Keydeck issues to an application's code."""
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +14,8 @@ from keys.states import KeyState, Stage
 
 if TYPE_CHECKING:
     from keys.vault import Secret
+
+LIMITS = ("providers", "endpoints", "ips", "per_minute", "per_day", "concurrency", "expires_at")
 
 
 class AppKey(Described):
@@ -46,6 +49,15 @@ class AppKey(Described):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """All that limits it, as the audit trail tells of it: in JSON's types."""
+        return {name: _plain(getattr(self, name)) for name in LIMITS}
+
+
+def _plain(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 class AppKeyVersion(models.Model):

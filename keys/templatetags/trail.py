@@ -24,7 +24,7 @@ KINDS = {
 }
 # Members of the detail that read better in other words.
 WORDS = {"last4": "ends in", "overlap_seconds": "seconds of overlap"}
-FOR_MACHINES = ("digest", "facts")
+FOR_MACHINES = ("digest", "facts", "limits")
 NAMES = ("name", "email")  # of what the event speaks of: said apart from the rest
 # target kind -> the page that shows it, inside its application
 PAGES = {

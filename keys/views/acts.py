@@ -1,8 +1,10 @@
 """Acts on a key that only need a yes: disable, enable, revoke, finish and cancel a rotation."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from keys import lifecycle, permissions, providers
 from keys.audit import Actor
 from keys.forms.fields import ExtendForm
-from keys.forms.keys import ConfirmForm, TypedForm
+from keys.forms.keys import ConfirmForm, ElsewhereForm, TypedForm
 from keys.models import AppKey, Key, ProviderKey
 from keys.permissions import Act
 from keys.states import KeyState, Stage
@@ -76,10 +78,14 @@ def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
     plain, words = _act_of(name), (waiting and WAITING.get(name)) or WORDS[name]
     if plain.step_up and (answer := step_up(request)):
         return answer
-    form = _question(request, key, name)
+    form = _question(request, key, name, waits=waiting is not None)
 
     def act() -> HttpResponse:
-        plain.run(Actor.of(request), key)
+        if isinstance(key, ProviderKey) and isinstance(form, ElsewhereForm) and form.chosen():
+            refused = lifecycle.finish_everywhere(Actor.of(request), key, form.chosen())
+            tell_refused(request, refused)
+        else:
+            plain.run(Actor.of(request), key)
         return done(request, page, f"{key.name} {words.done}.")
 
     spec = provider_of(key) if isinstance(key, ProviderKey) else None
@@ -123,11 +129,29 @@ def _overlap(request: HttpRequest, key: Key, page: str) -> HttpResponse:
     )
 
 
-def _question(request: HttpRequest, key: Key, name: str) -> ConfirmForm | TypedForm:
-    """What is asked before an act: the key's name where calls would fail."""
+def _question(
+    request: HttpRequest, key: Key, name: str, *, waits: bool
+) -> ConfirmForm | TypedForm | ElsewhereForm:
+    """What is asked before an act: the key's name where calls would fail, or where else a new
+    secret that waits is to be used."""
     if name in ("revoke", "disable") and in_use(key):
         return TypedForm(posted(request), name=key.name)
+    if name == "finish" and waits and isinstance(key, ProviderKey):
+        others = manageable(request, lifecycle.same_current(key))
+        return ElsewhereForm(posted(request), others=others)
     return ConfirmForm(posted(request))
+
+
+def manageable(request: HttpRequest, keys: Iterable[ProviderKey]) -> list[ProviderKey]:
+    """Those of these keys that this person may rotate and report."""
+    right, who = Act.MANAGE_PROVIDER_KEYS, person(request)
+    return [key for key in keys if permissions.may(who, key.application, right)]
+
+
+def tell_refused(request: HttpRequest, refused: Mapping[ProviderKey, str]) -> None:
+    """Say of keys of other applications why an act left them as they were."""
+    for key, why in refused.items():
+        messages.warning(request, f"{key.application.name} · {key.name}: {why}")
 
 
 def in_use(key: Key) -> bool:

@@ -1,6 +1,5 @@
 """Saying that a secret got out: what would break, who has seen it, and its end in one act."""
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -10,9 +9,9 @@ from keys.audit import Actor
 from keys.forms.compromise import CompromisedForm
 from keys.permissions import Act
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
-from keys.views.acts import in_use, provider_of
+from keys.views.acts import in_use, manageable, provider_of, tell_refused
 from keys.views.app_keys import issued
-from keys.views.provider_keys import existing_url, may_rotate
+from keys.views.provider_keys import existing_url
 
 
 @require_http_methods(["GET", "POST"])
@@ -21,7 +20,7 @@ def provider_key_compromised(request: HttpRequest, slug: str, id: str) -> HttpRe
     if answer := step_up(request):
         return answer
     twins = lifecycle.same_secret(key)
-    mine = [twin for twin in twins if may_rotate(request, twin)]
+    mine = manageable(request, twins)
     form = CompromisedForm(posted(request), key=key, typed=in_use(key), others=mine)
 
     def act() -> HttpResponse:
@@ -32,8 +31,7 @@ def provider_key_compromised(request: HttpRequest, slug: str, id: str) -> HttpRe
             reason=form.cleaned_data["reason"],
             secret=form.cleaned_data.get("secret", ""),
         )
-        for twin, why in refused.items():
-            messages.warning(request, f"{twin.application.name} · {twin.name}: {why}")
+        tell_refused(request, refused)
         return done(request, page, f"{key.name}: the secret that got out is refused now.")
 
     page = reverse("provider_key", args=[slug, id])

@@ -14,7 +14,7 @@ from keys.permissions import Act
 from keys.providers import all_specs
 from keys.states import WORKING, KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
-from keys.views.acts import provider_of, rotation_urls
+from keys.views.acts import manageable, provider_of, rotation_urls, tell_refused
 from keys.views.details import details_url
 from keys.views.rows import lost, provider_key_rows, reportable, rights, waiting_app_key
 
@@ -84,7 +84,7 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     # A secret that is refused is of no use beside the new one.
     was_dead = key.verdict == Verdict.DEAD
     start = {"overlap": "0"} if was_dead else {}
-    others = [other for other in lifecycle.same_current(key) if may_rotate(request, other)]
+    others = manageable(request, lifecycle.same_current(key))
     form = RotateProviderKeyForm(posted(request), initial=start, others=others)
 
     def act() -> HttpResponse:
@@ -96,8 +96,7 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
             overlap_seconds=form.overlap_seconds(),
             silent_seconds=form.silent_seconds(),
         )
-        for other, why in refused.items():
-            messages.warning(request, f"{other.application.name} · {other.name}: {why}")
+        tell_refused(request, refused)
         if version.stage == Stage.CURRENT:
             moved = len(form.chosen()) - len(refused)
             more = f", and so do {moved} of other applications" if moved else ""
@@ -160,10 +159,6 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
         return refused(request, back, error)
     tell_verdict(request, key, on_its_page=back == page_of(key))
     return done(request, back)
-
-
-def may_rotate(request: HttpRequest, key: ProviderKey) -> bool:
-    return permissions.may(person(request), key.application, Act.MANAGE_PROVIDER_KEYS)
 
 
 def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = False) -> None:

@@ -372,3 +372,23 @@ def test_a_missing_master_key_of_one_application_hides_nothing_of_the_others(
     vault.forget()
     break_secret(key)
     assert codes() == [("Main", 1, "no_master"), ("Other", 1, "undecryptable")]
+
+
+def test_limits_widened_past_keydeck_are_found(
+    actor: Actor, application: Application, app_key: AppKey
+) -> None:
+    lifecycle.set_limits(actor, app_key, per_minute=60, ips=["10.0.0.0/8"])
+    ends = timezone.now() + timedelta(days=30)
+    lifecycle.set_limits(actor, app_key, per_day=1000, expires_at=ends, ips=None)
+    assert codes() == []
+    for widened in (
+        {"per_minute": 6000},
+        {"per_day": None},
+        {"expires_at": ends + timedelta(days=300)},
+        {"providers": ["modelslab"]},
+    ):
+        whole = AppKey.objects.filter(pk=app_key.pk).values(*widened).get()
+        AppKey.objects.update(**widened)
+        assert codes() == [("Web", 1, "wrong_limits")]
+        AppKey.objects.update(**whole)
+    assert codes() == []

@@ -122,3 +122,28 @@ def test_somebody_elses_key_cannot_be_chosen(
     sent = {"secret": NEW, "overlap": "3600", "elsewhere": [twin.pk]}
     client_of(owner).post(page_of(provider_key, "rotate"), sent)
     assert opened(twin) == SECRET
+
+
+def test_a_secret_that_waits_is_put_into_use_in_both_applications(
+    client_of: ClientOf, owner: User, silent: Upstream, provider_key: ProviderKey, twin: ProviderKey
+) -> None:
+    """What was chosen for the rotation is asked again with its last word."""
+    client = client_of(owner)
+    sent = {"secret": NEW, "overlap": "3600", "elsewhere": [twin.pk]}
+    page = client.post(page_of(provider_key, "rotate"), sent, follow=True).content.decode()
+    assert "Blog · Copy: The new secret waits: finish this rotation, and choose this key" in page
+    finish = page_of(provider_key, "finish")
+    assert "Blog · Copy" in client.get(finish).content.decode()
+    client.post(finish, {"elsewhere": [twin.pk]})
+    assert (opened(provider_key), opened(twin)) == (NEW, NEW)
+    previous = twin.versions.get(stage=Stage.PREVIOUS)
+    assert previous.retires_at is not None
+
+
+def test_a_secret_that_waits_is_put_into_use_here_alone_when_asked(
+    client_of: ClientOf, owner: User, silent: Upstream, provider_key: ProviderKey, twin: ProviderKey
+) -> None:
+    client = client_of(owner)
+    client.post(page_of(provider_key, "rotate"), {"secret": NEW, "overlap": "3600"})
+    client.post(page_of(provider_key, "finish"), {})
+    assert (opened(provider_key), opened(twin)) == (NEW, SECRET)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from keys import audit, lifecycle
+from keys import audit, lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict
+from keys.lifecycle.versions import slot_of
 from keys.models import (
     AppKey,
     AppKeyVersion,
@@ -17,10 +20,11 @@ from keys.models import (
     Membership,
     Provider,
     ProviderKey,
+    ProviderKeyVersion,
     User,
 )
 from keys.states import Role
-from tests.factories import AppKeyFactory, MembershipFactory
+from tests.factories import AppKeyFactory, ApplicationFactory, MembershipFactory
 from tests.keys.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,3 +142,56 @@ def test_workers_that_end_the_same_overlaps_count_each_once(
     assert sum(counts) == 5
     assert AuditEvent.objects.filter(action="rotation.overlap_ended").count() == 5
     assert audit.verify().ok
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="its writers come one by one anyway")
+@pytest.mark.parametrize("way", ["add", "rotate", "finish", "go back", "extend"])
+def test_a_secret_reported_elsewhere_meanwhile_does_not_come_into_use(
+    actor: Actor,
+    application: Application,
+    blind: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    secret = "sk-blind-0001"
+    there = ApplicationFactory()
+    theirs = lifecycle.add_provider_key(actor, there, name="T", provider="blind", secret=secret)
+
+    def add(text: str) -> ProviderKey:
+        return lifecycle.add_provider_key(
+            actor, application, name="Mine", provider="blind", secret=text
+        )
+
+    def rotate(key: ProviderKey, text: str, *, untested: bool) -> object:
+        return lifecycle.rotate_provider_key(actor, key, secret=text, accept_untested=untested)
+
+    ways: dict[str, Callable[[], object]] = {"add": lambda: add(secret)}
+    if way in ("rotate", "finish"):
+        mine = add("sk-blind-0002")
+        ways["rotate"] = lambda: rotate(mine, secret, untested=True)
+        ways["finish"] = lambda: lifecycle.finish_rotation(actor, mine)
+        if way == "finish":
+            rotate(mine, secret, untested=False)
+    elif way != "add":
+        mine = add(secret)
+        rotate(mine, "sk-blind-0002", untested=True)
+        ways["go back"] = lambda: lifecycle.cancel_rotation(actor, mine)
+        ways["extend"] = lambda: lifecycle.extend_overlap(actor, mine, overlap_seconds=60)
+
+    # The report comes to its end between what this act looks at first and what it writes last.
+    real = audit.record
+
+    def record(*args: Any, **detail: Any) -> Any:
+        monkeypatch.setattr(audit, "record", real)
+        reported.append(True)
+        in_threads([lambda: lifecycle.report_compromised(actor, theirs, reason="it got out")])
+        return real(*args, **detail)
+
+    reported: list[bool] = []
+    monkeypatch.setattr(audit, "record", record)
+    with pytest.raises(Conflict, match="reported compromised"):
+        ways[way]()
+    assert reported
+    working = ProviderKeyVersion.objects.filter(key__application=application, stage="current")
+    opened = [vault.unseal(slot_of(v.key, v.number), v.sealed).reveal() for v in working]
+    assert secret not in opened
