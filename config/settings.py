@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "keys.signins.SeenMiddleware",
+    "keys.sign_in.presence.SeenMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -130,10 +130,10 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "keys.passwords.GuessableValidator"},
-    {"NAME": "keys.passwords.ContextValidator"},
+    {"NAME": "keys.sign_in.passwords.GuessableValidator"},
+    {"NAME": "keys.sign_in.passwords.ContextValidator"},
 ]
-ACCOUNT_ADAPTER = "keys.accounts.InvitedOnlyAdapter"
+ACCOUNT_ADAPTER = "keys.sign_in.accounts.InvitedOnlyAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_RATE_LIMITS = {"single_sign_on": "30/m/ip"}  # beside allauth's own
 ACCOUNT_FORMS = {"change_password": "keys.forms.passwords.ChangeForm"}
@@ -142,11 +142,11 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # allauth's is the host that was asked
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # its mail tells strangers to sign up
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "keys.invitations.LinkTokens"  # noqa: S105 - a path
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "keys.sign_in.invitations.LinkTokens"  # noqa: S105 - a path
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # the way in while somebody else guesses one's password
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_SESSION_REMEMBER = True
-MFA_ADAPTER = "keys.second_factor.SecondFactorAdapter"
+MFA_ADAPTER = "keys.sign_in.second_factor.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by whoever invites, never by oneself
 MFA_TOTP_ISSUER = "Keydeck"
 MFA_FORMS = {
@@ -157,13 +157,13 @@ MFA_FORMS = {
 # A touch alone says that a device is there, not whose hand it is: a passkey confirms acts alone.
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
-# Single sign-on by OpenID Connect, for people who are invited: see keys/single_sign_on.py.
+# Single sign-on by OpenID Connect, for people who are invited: see keys/sign_in/single_sign_on.py.
 OIDC_URL = env.str("KEYDECK_OIDC_URL", default="").rstrip("/")
 OIDC_NAME = env.str("KEYDECK_OIDC_NAME", default="") or "single sign-on"
 OIDC_CLIENT_ID = env.str("KEYDECK_OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET = secret("KEYDECK_OIDC_CLIENT_SECRET")
 OIDC_TRUST_EMAIL = env.bool("KEYDECK_OIDC_TRUST_EMAIL", default=False)
-SOCIALACCOUNT_ADAPTER = "keys.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_ADAPTER = "keys.sign_in.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form's redirect to another host is what our CSP refuses
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
@@ -174,12 +174,13 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or (
 )
 
 # Cookies and headers.
-SESSION_ENGINE = "keys.sessions"
+SESSION_ENGINE = "keys.sign_in.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "keydeck_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "keydeck_csrf"
 CSRF_COOKIE_HTTPONLY = True
-BROWSER_COOKIE_NAME = "__Host-browser" if HTTPS else "keydeck_browser"  # see keys/accounts.py
+# One in which an account signed in before: see keys/sign_in/accounts.py.
+BROWSER_COOKIE_NAME = "__Host-browser" if HTTPS else "keydeck_browser"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0

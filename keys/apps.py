@@ -9,7 +9,8 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         # Their models can't be imported earlier; the checks register themselves.
-        from keys import audit, signins, system_checks  # noqa: F401
+        from keys import audit, system_checks  # noqa: F401
+        from keys.sign_in import presence
 
         post_migrate.connect(audit.begin_chain, sender=self)
-        signins.connect()
+        presence.connect()

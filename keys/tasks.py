@@ -3,8 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
-from keys import doctor, lifecycle, sessions, validation, watching
+from keys import doctor, lifecycle, validation, watching
 from keys.audit import Actor
+from keys.sign_in import sessions
 
 
 @shared_task

@@ -18,7 +18,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from keys import vault
 from keys.audit import Actor
 from keys.models import Application, User
-from keys.signins import SEEN
+from keys.sign_in.presence import SEEN
 from keys.states import Role
 from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory

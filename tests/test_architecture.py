@@ -61,7 +61,7 @@ SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's ot
     "config/probe.py": "the health check of this machine's own listener",
     "config/supervisor.py": "waits for its own listener",
     "keys/management/commands/sandbox.py": "asks the sandbox that runs here",
-    "keys/single_sign_on.py": "gives allauth a session over keys.outbound.PinnedAdapter",
+    "keys/sign_in/single_sign_on.py": "gives allauth a session over keys.outbound.PinnedAdapter",
     "usage/client.py": "subclasses requests.Session over usage.sending",
     "usage/sending.py": "subclasses keys.outbound.PinnedAdapter",
     "usage/recorded.py": "wraps the body of its answer",

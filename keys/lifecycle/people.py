@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from keys import exposure, signins
+from keys import exposure
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note
@@ -10,6 +10,7 @@ from keys.lifecycle.locks import hold_application
 from keys.lifecycle.members import queue_seen
 from keys.lifecycle.tokens import revoke_token
 from keys.models import ApiToken, SignedIn, User
+from keys.sign_in import presence
 
 
 def deactivate(actor: Actor, user: User) -> None:
@@ -35,10 +36,10 @@ def deactivate(actor: Actor, user: User) -> None:
         user.set_unusable_password()
         user.save(update_fields=["password"])
         note(actor, Action.DEACTIVATED, f"user:{user.pk}", email=user.email)
-        signins.forget_credentials(user)
+        presence.forget_credentials(user)
         for token in ApiToken.objects.filter(user=user, revoked_at=None):
             revoke_token(actor, token)
-        signins.end(actor, user, SignedIn.objects.filter(user=user))
+        presence.end(actor, user, SignedIn.objects.filter(user=user))
         for application in left:
             queue_seen(actor, user, application)
 

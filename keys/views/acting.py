@@ -17,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.lifecycle import Conflict, Invalid, LifecycleError, VaultError, unopened
 from keys.models import User
-from keys.signins import is_fresh
+from keys.sign_in.presence import is_fresh
 
 STALE = (
     "Your sign-in is older than five minutes. Confirm it’s you in a new tab, then send this again."

@@ -3,9 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys import invitations, permissions
+from keys import permissions
 from keys.audit import Actor
 from keys.models import Membership, User
+from keys.sign_in import invitations
 from keys.views.acting import done, person
 
 

@@ -8,11 +8,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import attention, doctor, exposure, invitations, lifecycle, permissions, signins
+from keys import attention, doctor, exposure, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm, TypedForm
 from keys.forms.team import InviteForm, TokenForm
 from keys.models import ApiToken, SignedIn, User
+from keys.sign_in import invitations, presence
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.invited import show_link, welcome
 
@@ -21,7 +22,7 @@ from keys.views.invited import show_link, welcome
 def settings(request: HttpRequest) -> HttpResponse:
     user = person(request)
     admin = permissions.is_site_admin(user)
-    sessions = [(row, signins.is_current(request, row)) for row in signins.sessions_of(user)]
+    sessions = [(row, presence.is_current(request, row)) for row in presence.sessions_of(user)]
     context = {
         "admin": admin,
         "sessions": sessions,
@@ -118,14 +119,14 @@ def user_link(request: HttpRequest, id: int) -> HttpResponse:
 def session_end(request: HttpRequest, id: int) -> HttpResponse:
     rows = SignedIn.objects.filter(pk=id, user=person(request))
     get_object_or_404(rows)
-    signins.end(Actor.of(request), person(request), rows)
+    presence.end(Actor.of(request), person(request), rows)
     return done(request, _page(), "That browser is signed out.")
 
 
 @require_POST
 def sessions_end(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere but here."""
-    count = signins.end_others(request, person(request))
+    count = presence.end_others(request, person(request))
     return done(request, _page(), f"{count} other browsers are signed out.")
 
 

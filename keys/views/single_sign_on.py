@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from keys import single_sign_on
+from keys.sign_in import single_sign_on
 
 View = Callable[[HttpRequest], HttpResponse]
 

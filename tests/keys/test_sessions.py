@@ -15,7 +15,7 @@ from pytest_django import Settings
 from config.celery import BEAT
 from keys import tasks
 from keys.models import User
-from keys.sessions import row_name
+from keys.sign_in.sessions import row_name
 from tests.factories import PASSWORD
 
 LOGIN = "/accounts/login/"

@@ -9,9 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from pytest_django import Settings
 
-from keys import invitations, lifecycle
+from keys import lifecycle
 from keys.audit import Actor
 from keys.models import Application, AuditEvent, User
+from keys.sign_in import invitations
 from tests.factories import MembershipFactory
 
 ClientOf = Callable[..., Client]

@@ -23,7 +23,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from keys.audit import Action
 from keys.models import AuditEvent, ProviderKey, SignedIn, User
-from keys.sessions import SessionStore
+from keys.sign_in.sessions import SessionStore
 from tests.factories import PASSWORD
 from tests.pages.conftest import SECRET, page_of
 from tests.pages.test_browser import chromium, context, signed_in

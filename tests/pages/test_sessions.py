@@ -17,10 +17,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from keys import invitations, signins
 from keys.audit import Action, Actor
 from keys.models import ApiToken, AuditEvent, SignedIn, ToRotate, User
-from keys.sessions import row_name
+from keys.sign_in import invitations, presence
+from keys.sign_in.sessions import row_name
 from tests.factories import PASSWORD, ApiTokenFactory, ProviderKeyFactory
 
 ClientOf = Callable[..., Client]
@@ -121,7 +121,7 @@ def test_a_session_that_ended_by_time_is_forgotten(owner: User) -> None:
     sign_in(owner)
     Session.objects.update(expire_date="2020-01-01T00:00:00Z")
 
-    assert signins.sessions_of(owner) == []
+    assert presence.sessions_of(owner) == []
 
 
 def test_when_a_session_was_seen_is_written_now_and_then(
@@ -132,8 +132,8 @@ def test_when_a_session_was_seen_is_written_now_and_then(
     before = SignedIn.objects.get().seen_at
     client.get("/")
     assert SignedIn.objects.get().seen_at == before
-    later = time.time() + signins.SEEN_EVERY + 1
-    monkeypatch.setattr("keys.signins.time.time", lambda: later)
+    later = time.time() + presence.SEEN_EVERY + 1
+    monkeypatch.setattr("keys.sign_in.presence.time.time", lambda: later)
     client.get("/")
     assert SignedIn.objects.get().seen_at.timestamp() == pytest.approx(later, abs=0.01)
 

@@ -17,9 +17,9 @@ from pytest_django import Settings
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from keys import account_urls
-from keys.accounts import finish_mail
 from keys.audit import Action
 from keys.models import AuditEvent, CacheEntry, User
+from keys.sign_in.accounts import finish_mail
 from tests.factories import PASSWORD
 
 ClientOf = Callable[..., Client]

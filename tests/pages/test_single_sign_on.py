@@ -14,10 +14,10 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from keys import signins, single_sign_on
 from keys.audit import Action, Actor
 from keys.lifecycle import people
 from keys.models import AuditEvent, User
+from keys.sign_in import presence, single_sign_on
 from tests.factories import PASSWORD, UserFactory
 from tests.live import free_port, wait_for
 
@@ -268,9 +268,9 @@ def test_a_sign_in_that_is_long_ago_over_there_is_no_step_up(
 def test_a_server_that_does_not_say_when_it_asked_confirms_nothing() -> None:
     claims = {"id_token": {"sub": "owner"}}
     told = SocialLogin(account=SocialAccount(extra_data=claims))
-    assert signins.asked_at(told) == 0.0
+    assert presence.asked_at(told) == 0.0
     claims["id_token"]["auth_time"] = 12  # type: ignore[assignment]
-    assert signins.asked_at(told) == 12.0
+    assert presence.asked_at(told) == 12.0
 
 
 def test_a_step_up_as_somebody_else_is_refused(

@@ -27,7 +27,7 @@ from keys import audit
 from keys.addresses import request_address
 from keys.audit import Action, Actor
 from keys.models import SignedIn, User
-from keys.sessions import row_name
+from keys.sign_in.sessions import row_name
 
 SEEN = "keydeck_seen"  # in the session: when its row was last written
 SEEN_EVERY = 300  # seconds
@@ -47,7 +47,7 @@ def connect() -> None:
         (mfa.authenticator_removed, _factor_removed),
         (mfa.authentication_failed, _factor_failed),
     ):
-        signal.connect(receiver, dispatch_uid=f"keys.signins.{receiver.__name__}")
+        signal.connect(receiver, dispatch_uid=f"keys.sign_in.presence.{receiver.__name__}")
 
 
 def sessions_of(user: User) -> list[SignedIn]:

@@ -21,9 +21,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.crypto import get_random_string
 
-from keys import signins, single_sign_on
 from keys.addresses import request_address
 from keys.models import User
+from keys.sign_in import presence, single_sign_on
 
 logger = logging.getLogger(__name__)
 KNOWN_BROWSER = "keydeck_browser"  # what its cookie is signed for
@@ -108,7 +108,7 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
         """
         user = self.request.user
         alone = isinstance(user, User) and not super().get_reauthentication_methods(user)
-        if alone and not signins.is_fresh(self.request, user):
+        if alone and not presence.is_fresh(self.request, user):
             raise ReauthenticationRequired
         return bool(super().is_reauthentication_required(app=app, **options))
 

@@ -27,10 +27,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from keys import signins
 from keys.destinations import Blocked
 from keys.models import User
 from keys.outbound import PinnedAdapter
+from keys.sign_in import presence
 
 TIMEOUT = 10  # seconds without a byte of the sign-in server
 
@@ -152,7 +152,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
             return
         if request.user != user:
             raise _signed_in_as_another(request)
-        proved = signins.asked_at(sociallogin)
+        proved = presence.asked_at(sociallogin)
         if time.time() - proved >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
             raise _refused(
                 request,
@@ -208,7 +208,7 @@ def _find(request: HttpRequest, sociallogin: SocialLogin) -> User:
             known = sociallogin.account
             known.user = user
             known.save()
-            signins.signed_on_first(request, user)
+            presence.signed_on_first(request, user)
     if known is None or known.uid != sociallogin.account.uid:
         raise _refused(
             request,
@@ -236,5 +236,5 @@ def _signed_in_as_another(request: HttpRequest) -> ImmediateHttpResponse:
 
 def _refused(request: HttpRequest, user: User | None, reason: str) -> ImmediateHttpResponse:
     if user is not None:
-        signins.sign_on_refused(request, user, reason)
+        presence.sign_on_refused(request, user, reason)
     return ImmediateHttpResponse(failed(request, reason, 403))

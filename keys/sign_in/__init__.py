@@ -1,0 +1,1 @@
+"""Who comes in, and how: passwords, second factors, single sign-on, invitations, sessions."""
