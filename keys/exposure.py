@@ -16,7 +16,7 @@ from keys.models import (
     ToRotate,
     User,
 )
-from keys.states import OPEN
+from keys.states import CHANGEABLE, OPEN
 
 SHOWN = frozenset({Action.PROVIDER_KEY_REVEALED, Action.APP_KEY_COPIED})
 # An app key's text is handed to whoever makes it; a provider key's is brought along by them.
@@ -130,7 +130,7 @@ def _working(
     for model in models:
         rows = model._default_manager.filter(
             key__application__in=applications,
-            key__state__in=("active", "disabled"),
+            key__state__in=CHANGEABLE,
             stage__in=OPEN,
         )
         for version in rows.select_related("key__application").order_by("key__name", "number"):

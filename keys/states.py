@@ -47,15 +47,14 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})  # not over yet
+
 # act -> (states it may start from, state it ends in)
 TRANSITIONS: dict[str, tuple[frozenset[KeyState], KeyState]] = {
     "disable": (frozenset({KeyState.ACTIVE}), KeyState.DISABLED),
     "enable": (frozenset({KeyState.DISABLED}), KeyState.ACTIVE),
-    "revoke": (
-        frozenset({KeyState.ACTIVE, KeyState.DISABLED, KeyState.EXPIRED}),
-        KeyState.REVOKED,
-    ),
-    "expire": (frozenset({KeyState.ACTIVE, KeyState.DISABLED}), KeyState.EXPIRED),
+    "revoke": (CHANGEABLE | {KeyState.EXPIRED}, KeyState.REVOKED),
+    "expire": (CHANGEABLE, KeyState.EXPIRED),
 }
 
 # A version's life; a stage not named here is final.
@@ -73,7 +72,8 @@ WORKING = (Stage.CURRENT, Stage.PREVIOUS)  # calls are made with them
 USABLE = frozenset({Verdict.LIVE, Verdict.LIMITED, Verdict.UNKNOWN, Verdict.UNCHECKED})
 LAST_RESORT = frozenset({Verdict.EXHAUSTED})
 
-# Two determinate refusals at least this far apart make a key that was once live dead.
+# Two determinate refusals at least this far apart make a key that was once live dead, and end the
+# watch over a secret that was ended here.
 CONFIRM_AFTER = timedelta(seconds=60)
 
 

@@ -13,10 +13,9 @@ from django.utils import timezone
 from keys import timeline, validation, vault
 from keys.health import Evidence
 from keys.models import ProviderKey, ProviderKeyVersion
-from keys.states import Verdict
+from keys.states import CONFIRM_AFTER, Verdict
 
 LEASE = timedelta(seconds=60)
-CONFIRM_AFTER = timedelta(seconds=60)  # two refusals so far apart end the watch
 BACK_OFF = 4  # a secret that stays live is looked at after a quarter of the time since it ended
 LONGEST = timedelta(days=1)
 _DETERMINED = (Verdict.LIVE, Verdict.LIMITED, Verdict.EXHAUSTED, Verdict.DEAD)

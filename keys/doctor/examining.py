@@ -20,7 +20,7 @@ from keys.doctor.trail import Told, Trail, read_trail
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.versions import CHANGEABLE, bound_to, slot_of
+from keys.lifecycle.versions import bound_to, slot_of
 from keys.models import (
     AppKey,
     AppKeyVersion,
@@ -30,7 +30,7 @@ from keys.models import (
     ProviderKeyVersion,
     VaultExamination,
 )
-from keys.states import WORKING, KeyState, Stage, Verdict
+from keys.states import CHANGEABLE, WORKING, KeyState, Stage, Verdict
 from keys.vault import Sealed, Secret, Undecryptable
 
 EVERY = timedelta(days=1)

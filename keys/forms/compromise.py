@@ -8,7 +8,7 @@ from django import forms
 from keys.forms.fields import SecretField
 from keys.forms.keys import TypedForm
 from keys.models import AppKey, ProviderKey
-from keys.states import KeyState
+from keys.states import CHANGEABLE
 
 
 class CompromisedForm(TypedForm):
@@ -53,7 +53,7 @@ class CompromisedForm(TypedForm):
         self.fields["elsewhere"].choices = choices  # type: ignore[attr-defined]
         self.fields["elsewhere"].initial = list(self.others)
         provider = isinstance(key, ProviderKey)
-        over = key.state not in (KeyState.ACTIVE, KeyState.DISABLED)
+        over = key.state not in CHANGEABLE
         unasked = {
             "typed": not typed,
             "secret": not provider or over,

@@ -16,7 +16,7 @@ from keys.lifecycle.locks import hold_application, hold_key
 from keys.lifecycle.names import one_of_a_name
 from keys.lifecycle.provider_keys import known_provider
 from keys.models import AppKey, AppKeyVersion, Application
-from keys.states import Stage
+from keys.states import CHANGEABLE, Stage
 from keys.vault import Secret
 
 DEFAULT_OVERLAP = 86400  # seconds
@@ -101,7 +101,7 @@ def copy_app_key(actor: Actor, key: AppKey) -> Secret:
     """The text of the key once more. Conflict where the application shows keys once."""
     with transaction.atomic():
         hold_key(key)
-        if key.state not in versions.CHANGEABLE:
+        if key.state not in CHANGEABLE:
             raise Conflict(f"This key is {key.state}: there is nothing to copy.")
         version = versions.current(key)
         if not version.sealed:

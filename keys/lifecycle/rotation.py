@@ -22,7 +22,7 @@ from keys.lifecycle.provider_keys import (
 )
 from keys.models import ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
-from keys.states import Stage, Verdict
+from keys.states import CHANGEABLE, Stage, Verdict
 from keys.vault import Secret
 
 UNTESTED = {
@@ -102,7 +102,7 @@ def _settle(
     with transaction.atomic():
         hold_key(key)
         version.refresh_from_db()
-        if key.state not in versions.CHANGEABLE or version.stage != Stage.PENDING:
+        if key.state not in CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")
         kept = evidence.as_json() if evidence else UNTESTED
         unclear = evidence is None or evidence.meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED)

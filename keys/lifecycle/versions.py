@@ -12,10 +12,8 @@ from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
 from keys.models import AppKeyVersion, GotOut, Key, KeyVersion, ProviderKey, ProviderKeyVersion
-from keys.states import STAGES, KeyState, Stage
+from keys.states import CHANGEABLE, STAGES, Stage
 from keys.vault import Secret, Slot
-
-CHANGEABLE = frozenset({KeyState.ACTIVE, KeyState.DISABLED})
 
 
 def slot_of(key: Key, number: int) -> Slot:

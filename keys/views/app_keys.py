@@ -14,7 +14,7 @@ from keys.forms.keys import AppKeyForm, ConfirmForm, LimitsForm
 from keys.models import AppKey, Application, ProviderKey
 from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
-from keys.states import KeyState, Stage, Verdict
+from keys.states import CHANGEABLE, KeyState, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.acts import rotation_urls
 from keys.views.details import details_url
@@ -78,7 +78,7 @@ def app_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "rejected": rejected_keys(key, usable),
         "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
-        "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        "changeable": key.state in CHANGEABLE,
         "details_url": details_url("app_key", key, can["create_app_key"]),
         **rotation_urls("app_key_act", key, can["rotate_app_key"]),
         "revocable": key.state != KeyState.REVOKED,

@@ -12,7 +12,7 @@ from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
 from keys.models import Application, AuditEvent, ProviderKey
 from keys.permissions import Act
 from keys.providers import all_specs
-from keys.states import WORKING, KeyState, Stage, Verdict
+from keys.states import CHANGEABLE, WORKING, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import manageable, provider_of, rotation_urls, tell_refused
 from keys.views.details import details_url
@@ -68,7 +68,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
         "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
-        "changeable": key.state in (KeyState.ACTIVE, KeyState.DISABLED),
+        "changeable": key.state in CHANGEABLE,
         "reportable": reportable(key, lost(versions)),
         "details_url": details_url("provider_key", key, can["manage_provider_keys"]),
         **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),

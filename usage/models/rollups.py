@@ -30,6 +30,13 @@ class Dimensions(models.Model):
 
     class Meta:
         abstract = True
+        indexes = [
+            # a key's charts
+            models.Index(fields=["app_key", "at"], name="%(class)s_app"),
+            models.Index(fields=["provider_key", "at"], name="%(class)s_pk"),
+            # all applications together; retention
+            models.Index(fields=["at"], name="%(class)s_at"),
+        ]
 
 
 class Rollup(Dimensions):
@@ -45,7 +52,7 @@ class Rollup(Dimensions):
 
     KEY: ClassVar[tuple[str, ...]] = (*Dimensions.KEY, "outcome", "status")
 
-    class Meta:
+    class Meta(Dimensions.Meta):
         abstract = True
         constraints = [
             models.UniqueConstraint(
@@ -62,13 +69,6 @@ class Rollup(Dimensions):
                 name="one_%(class)s",
             ),
         ]
-        indexes = [
-            # a key's charts
-            models.Index(fields=["app_key", "at"], name="%(class)s_app"),
-            models.Index(fields=["provider_key", "at"], name="%(class)s_pk"),
-            # all applications together; retention
-            models.Index(fields=["at"], name="%(class)s_at"),
-        ]
 
 
 class Latency(Dimensions):
@@ -79,7 +79,7 @@ class Latency(Dimensions):
 
     KEY: ClassVar[tuple[str, ...]] = (*Dimensions.KEY, "bucket")
 
-    class Meta:
+    class Meta(Dimensions.Meta):
         abstract = True
         constraints = [
             models.UniqueConstraint(
@@ -94,12 +94,6 @@ class Latency(Dimensions):
                 ],
                 name="one_%(class)s",
             ),
-        ]
-        indexes = [
-            models.Index(fields=["app_key", "at"], name="%(class)s_app"),
-            models.Index(fields=["provider_key", "at"], name="%(class)s_pk"),
-            # all applications together; retention
-            models.Index(fields=["at"], name="%(class)s_at"),
         ]
 
 
