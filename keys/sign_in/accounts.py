@@ -29,13 +29,7 @@ logger = logging.getLogger(__name__)
 KNOWN_BROWSER = "keydeck_browser"  # what its cookie is signed for
 _YEAR = 365 * 24 * 3600  # seconds
 
-
 _post = ThreadPoolExecutor(1, thread_name_prefix="mail")
-
-
-def finish_mail() -> None:
-    """Wait until every mail so far is sent, or failed."""
-    _post.submit(int).result()
 
 
 def _send(message: EmailMessage) -> None:

@@ -54,5 +54,6 @@ class GuessableValidator:
 
 def _words() -> set[str]:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
-    named = {word for word in re.split(r"[^a-z]+", host) if len(word) > _SHORT}
+    name = host.rpartition(".")[0] or host  # its ending, such as cloud or local, is anybody's
+    named = {word for word in re.split(r"[^a-z]+", name) if len(word) > _SHORT}
     return {"keydeck"} | named - {"localhost"}

@@ -19,7 +19,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from keys import account_urls
 from keys.audit import Action
 from keys.models import AuditEvent, CacheEntry, User
-from keys.sign_in.accounts import finish_mail
+from keys.sign_in import accounts
 from tests.factories import PASSWORD
 
 ClientOf = Callable[..., Client]
@@ -35,6 +35,11 @@ USED = {
     *("mfa_list_webauthn", "mfa_add_webauthn", "mfa_reauthenticate_webauthn"),
     *("mfa_remove_webauthn", "mfa_edit_webauthn"),
 }
+
+
+def finish_mail() -> None:
+    """Wait until every mail so far is sent, or failed."""
+    accounts._post.submit(int).result()
 
 
 def _patterns(found: Iterable[Any], start: str = "") -> dict[str, str]:
@@ -207,6 +212,23 @@ def test_a_password_does_not_name_what_it_opens(password: str, settings: Setting
     with pytest.raises(ValidationError, match="a word of this site"):
         validate_password(password)
     validate_password("four words that nobody says")
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("https://keys.acme.local", "seven locals on bicycles"),
+        ("https://keys.acme.cloud", "seven clouds over bicycles"),
+        ("https://www.acmecorp.com", "awwwful comedy of bicycles"),
+        ("https://app.acmecorp.com", "an apple beside bicycles"),
+        ("http://localhost:8000", "two localhosts on bicycles"),
+    ],
+)
+def test_the_ending_of_an_address_and_its_short_parts_name_nothing(
+    url: str, password: str, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = url
+    validate_password(password)
 
 
 CHANGE = "/accounts/password/change/"
