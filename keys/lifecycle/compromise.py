@@ -68,6 +68,7 @@ def report_secrets(
 ) -> None:
     """End those of the key's secrets that got out and are not its current one: the previous
     one and one that waits. The current one serves on."""
+    reason = inputs.clean_reason(reason)
     with transaction.atomic():
         hold_key(key)
         now = timezone.now()

@@ -181,7 +181,11 @@ def test_elsewhere_it_is_ended_in_a_rotation_too_and_what_is_in_use_there_serves
     twin = twin_of(key)
     add_version(twin, OLD, number=2, stage=stage, retires_at=timezone.now() + timedelta(days=1))
     assert lifecycle.same_secret(key) == [twin]
-    assert lifecycle.report_everywhere(actor, key, [twin], reason=REASON) == {}
+    untidy = " pasted\n into a  chat "
+    assert lifecycle.report_everywhere(actor, key, [twin], reason=untidy) == {}
+    told = AuditEvent.objects.filter(action=Action.KEY_COMPROMISED)
+    assert {event.detail["reason"] for event in told} == {REASON}
+    assert told.filter(target=twin.target).count() == 1
     assert stages(twin) == {1: "current", 2: then}
     lost = twin.versions.get(number=2)
     assert (lost.compromised_at is not None, lost.watch_at is not None) == (True, True)
