@@ -1,10 +1,10 @@
 """Who has seen which secret, read from the audit trail: nobody sees one without a row in it."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from keys.audit import Action, times, told
 from keys.models import (
@@ -61,15 +61,8 @@ def seen_by(key: Key) -> list[Viewer]:
 
 def seen(user: User, application: Application) -> dict[Key, list[int]]:
     """The keys of the application of which this person has secrets that work still, and which."""
-    events = AuditEvent.objects.filter(
-        Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED),
-        application_id=application.pk,
-    )
-    places = {
-        (event.target, event.detail.get("version"))
-        for event in told(events)
-        if event.actor_id == user.pk and _exposes(event)
-    }
+    events = _shown_to(user, AuditEvent.objects.filter(application_id=application.pk))
+    places = {(event.target, event.detail.get("version")) for event in events}
     return _working([application], places)
 
 
@@ -107,11 +100,16 @@ def everywhere(user: User) -> list[Key]:
 
 def where(user: User) -> list[Application]:
     """The applications in which this person has seen a secret, whether it works or not."""
-    shown = AuditEvent.objects.filter(
-        Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED)
-    )
-    ids = shown.values_list("application_id", flat=True).distinct()
+    ids = {event.application_id for event in _shown_to(user, AuditEvent.objects.all())}
     return list(Application.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def _shown_to(user: User, events: QuerySet[AuditEvent]) -> Iterator[AuditEvent]:
+    """Those of the events by which this person got a secret, also of what an archive left."""
+    mine = Q(actor=user, action__in=SHOWN | HANDED_OVER) | Q(action=Action.AUDIT_CARRIED)
+    for event in told(events.filter(mine)):
+        if event.actor_id == user.pk and _exposes(event):
+            yield event
 
 
 def _exposes(event: AuditEvent) -> bool:

@@ -12,6 +12,7 @@ from keys.audit import Action, Actor, carrying
 from keys.exposure import Viewer
 from keys.models import AppKey, Application, AuditEvent, ProviderKey, User
 from keys.states import Stage
+from tests.factories import ApplicationFactory
 from tests.keys.conftest import Acme
 from usage import demo_state
 
@@ -68,6 +69,18 @@ def test_who_has_seen_a_secret_is_known_after_any_number_of_archives(
     archive(tmp_path)
     viewer = viewers(provider_key)[0]
     assert (viewer.times, viewer.reason) == (3, "once more")
+
+
+def test_what_an_archive_left_of_others_puts_nobody_where_they_saw_nothing(
+    provider_key: ProviderKey, app_key: AppKey, admin: User, owner: User, tmp_path: Path
+) -> None:
+    other = ApplicationFactory()
+    lifecycle.create_app_key(Actor.person(owner), other, name="Elsewhere")
+    here = provider_key.application
+    for _ in range(2):
+        assert exposure.where(admin) == [here]
+        assert {found.pk for found in exposure.where(owner)} == {here.pk, other.pk}
+        archive(tmp_path)
 
 
 def test_a_secret_put_back_is_found_after_any_number_of_archives(
