@@ -21,7 +21,7 @@ def waiting_rotations(applications: Sequence[Application]) -> Iterable[Alert]:
             "rotate",
             f"{key.application.name} · {key.name} waits in the middle of a rotation",
             f"Version {version.number} is {version.stage}; the old secret is still in use.",
-            "Finish the rotation on purpose, or cancel it.",
+            "Use it untested, or drop it.",
             reverse("provider_key", args=[key.application.slug, key.pk]),
             key.application_id,
             version.created_at,

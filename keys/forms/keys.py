@@ -10,6 +10,13 @@ from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField
 from keys.models import Application, ProviderKey
 from keys.providers import all_specs
 
+# Of a secret whose provider is chosen in the same form.
+WHEN_TESTED = (
+    "Sealed in the vault, then tested at once where the provider can be asked for free; "
+    "else the first call tells."
+)
+UNTESTED = "It can’t be tested for free: it waits until you choose “Use it untested”."
+
 
 def told_apart(named: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Choices (slug, name), with the slug behind a name that occurs twice."""
@@ -31,7 +38,7 @@ class ProviderKeyForm(forms.Form):
         label="Name",
         help_text="How your team tells it apart, such as “main account”.",
     )
-    secret = SecretField(label="Secret", help_text="Sealed in the vault, then tested at once.")
+    secret = SecretField(label="Secret", help_text=WHEN_TESTED)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -51,10 +58,7 @@ class ConnectForm(forms.Form):
         help_text="What the keys of a new application are for, such as “Shop”.",
     )
     provider = forms.ChoiceField(label="Provider")
-    secret = SecretField(
-        label="Provider key",
-        help_text="Sealed in the vault and tested at once, without spending credits.",
-    )
+    secret = SecretField(label="Provider key", help_text=WHEN_TESTED)
 
     def __init__(self, *args: Any, applications: Iterable[Application], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -142,6 +146,11 @@ class ElsewhereForm(forms.Form):
 class RotateProviderKeyForm(ElsewhereForm, OverlapForm):
     secret = SecretField(label="New secret", help_text="Tested first; used only if it works.")
     field_order = ("secret", "elsewhere", "overlap", "overlap_hours", "silent")
+
+    def __init__(self, *args: Any, can_test: bool = True, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not can_test:
+            self.fields["secret"].help_text = UNTESTED
 
 
 class ReasonForm(forms.Form):

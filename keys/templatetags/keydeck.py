@@ -44,6 +44,7 @@ BADGES: dict[str, tuple[str, str, str]] = {
     Stage.PREVIOUS: ("yellow", "history", "previous"),
     Stage.RETIRED: ("secondary", "ban", "retired"),
     Stage.FAILED: ("red", "circle-x", "failed"),
+    "dropped": ("secondary", "x", "dropped"),  # failed by a person's word, not the provider's
 }
 
 

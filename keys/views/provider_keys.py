@@ -85,7 +85,9 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
     was_dead = key.verdict == Verdict.DEAD
     start = {"overlap": "0"} if was_dead else {}
     others = manageable(request, lifecycle.same_current(key))
-    form = RotateProviderKeyForm(posted(request), initial=start, others=others)
+    spec = provider_of(key)
+    can_test = spec is not None and spec.probe is not None
+    form = RotateProviderKeyForm(posted(request), initial=start, others=others, can_test=can_test)
 
     def act() -> HttpResponse:
         version, refused = lifecycle.rotate_everywhere(
@@ -104,14 +106,10 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
                 message = f"{key.name} works now. Copy the app key or a snippet."
                 return done(request, reverse("app_key", args=[slug, app_key.pk]), message)
             return done(request, page_of(key), f"{key.name} uses the new secret now{more}.")
-        spec = provider_of(key)
-        can_ask = spec is not None and spec.probe is not None
-        why = "gave no clear answer about" if can_ask else "can’t be asked for free about"
-        messages.warning(
-            request,
-            f"{spec.name if spec else 'The provider'} {why} the new secret, so the old one stays "
-            "in use. Finish the rotation on purpose, or cancel it.",
-        )
+        why = "gave no clear answer about" if can_test else "can’t be asked for free about"
+        name = spec.name if spec else "The provider"
+        text = f"{name} {why} the new secret, so the old one stays in use."
+        messages.warning(request, f"{text} Use the new one untested, or drop it.")
         return done(request, page_of(key))
 
     return carry_out(request, form, act, fresh=True) or ask(
@@ -120,6 +118,8 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
         form,
         back=page_of(key),
         key=key,
+        spec=spec,
+        can_test=can_test,
         existing_url=existing_url(form, slug),
     )
 
