@@ -20,6 +20,7 @@ from keys.views.acting import ask, carry_out, done, person, posted, refused, ste
 from keys.views.acts import MISSED_SINCE
 
 SHOWN = 100  # refused keys that are listed one by one
+GONE = ("A key that is gone", "")
 WORDS = {
     "disable": "Disable",
     "enable": "Enable",
@@ -108,15 +109,34 @@ def batch(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "batch": found,
         "word": WORDS[found.act],
         "settled": found.done + found.refused,
-        "refusals": [(item, names.get(item.key_id, "A key that is gone")) for item in refusals],
+        "refusals": [(item, *names.get(item.key_id, GONE)) for item in refusals],
+        "outcome": _outcome(found),
+        "left": found.total - found.done - found.refused,
         "may_stop": permissions.may(person(request), application, _right(found)),
     }
     template = "keys/_batch.html" if request.htmx else "keys/batch.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 
 
-def _names(found: Batch, ids: list[str]) -> dict[str, str]:
-    return dict(KEYS[found.kind]._default_manager.filter(pk__in=ids).values_list("pk", "name"))
+def _names(found: Batch, ids: list[str]) -> dict[str, tuple[str, str]]:
+    """The name and the page of each key that still exists."""
+    there: QuerySet[Any] = KEYS[found.kind]._default_manager.filter(
+        application=found.application_id, pk__in=ids
+    )
+    slug = found.application.slug
+    return {
+        pk: (name, reverse(found.kind, args=[slug, pk]))
+        for pk, name in there.values_list("pk", "name")
+    }
+
+
+def _outcome(found: Batch) -> str:
+    """How a batch ended; "" while it hasn't."""
+    if found.ended_at is None:
+        return ""
+    if found.stopped:
+        return "stopped"
+    return "refused" if found.refused else "done"
 
 
 def _right(found: Batch) -> Act:

@@ -138,5 +138,30 @@ def test_what_was_refused_is_listed_with_the_reason(client_of, owner, keys):
     lifecycle.run_batches(60)
     text = client.get(page).content.decode()
 
-    assert "Key 000" in text
+    page_of_it = reverse("app_key", args=["shop", keys[0].pk])
+    assert f'<a href="{page_of_it}">Key 000</a>' in text
     assert "which can’t be undone" in text or "can&#x27;t be undone" in text
+
+
+@pytest.mark.parametrize(
+    ("done", "refused", "stopped", "outcome", "words"),
+    [
+        (3, 0, False, "done", ("All done", "3 of 3 done, none refused")),
+        (2, 1, False, "refused", ("Done, but not all", "2 of 3 done, 1 refused")),
+        (0, 3, False, "refused", ("Nothing was done", "0 of 3 done, 3 refused")),
+        (1, 0, True, "stopped", ("Stopped", "none refused, 2 left as they were")),
+    ],
+)
+def test_the_page_tells_how_it_ended(
+    client_of, viewer, application, done, refused, stopped, outcome, words
+):
+    ended = {"ended_at": timezone.now(), "done": done, "refused": refused, "stopped": stopped}
+    batch = Batch.objects.create(
+        application=application, kind="app_key", act="disable", total=3, **ended
+    )
+    batch.items.create(key_id="longSinceOut", outcome="refused", why="It is gone.")
+    page = client_of(viewer).get(reverse("batch", args=["shop", batch.pk])).content.decode()
+
+    assert f'class="progress kd-outcome-{outcome}"' in page
+    assert all(one in page for one in words)
+    assert ">A key that is gone</span>" in page
