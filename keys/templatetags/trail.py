@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from keys.audit import Action
 from keys.models import Application, AuditEvent
 
 register = template.Library()
@@ -33,6 +34,19 @@ PAGES = {
     "application": "application",
     "user": "application_people",
 }
+# How the filter groups the acts: a heading, and the first words of their names.
+GROUPS = {
+    "Provider keys": ("provider_key",),
+    "App keys": ("app_key",),
+    "Keys of both kinds": ("key", "batch"),
+    "Rotations": ("rotation",),
+    "Applications and members": ("application", "member"),
+    "People": ("user", "admin"),
+    "REST tokens": ("token",),
+    "Providers": ("provider",),
+    "Vault": ("vault", "data_key"),
+    "Audit": ("audit",),
+}
 _CHUNK = re.compile(r"[^@]*@?")
 
 
@@ -40,6 +54,21 @@ _CHUNK = re.compile(r"[^@]*@?")
 def act_words(action: str) -> str:
     """`provider_key.revealed` as words: Provider key revealed."""
     return action.replace(".", " ").replace("_", " ").capitalize()
+
+
+@register.simple_tag
+def acts_by_kind() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every act for the filter, grouped by what it is done to and by name inside: (act, words)."""
+    return [
+        (
+            heading,
+            sorted(
+                ((str(act), act_words(act)) for act in Action if act.partition(".")[0] in kinds),
+                key=lambda pair: pair[1],
+            ),
+        )
+        for heading, kinds in GROUPS.items()
+    ]
 
 
 @register.filter

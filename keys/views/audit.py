@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods, require_safe
 
 from keys import permissions
-from keys.audit import FORMATS, Action, anchor, export, verify
+from keys.audit import FORMATS, anchor, export, verify
 from keys.forms.audit import VerifyForm
 from keys.lifecycle import Conflict
 from keys.models import Application, AuditEvent, User
@@ -33,7 +33,6 @@ def audit(request: HttpRequest) -> HttpResponse:
         "page": page,
         "events": [(event, names.get(event.application_id)) for event in page],
         "applications": names.values(),
-        "actions": list(Action),
         "filters": request.GET,
         "query": query.urlencode(),
         "admin": permissions.is_site_admin(user),

@@ -10,7 +10,7 @@ from django.urls import reverse
 from keys import audit
 from keys.audit import Action, Actor
 from keys.models import Application, AuditEvent, AuditHead, User
-from keys.templatetags.trail import breakable
+from keys.templatetags.trail import acts_by_kind, breakable
 from tests.factories import AppKeyFactory, ApplicationFactory
 from tests.pages.conftest import page_of
 
@@ -134,3 +134,15 @@ def test_a_site_admin_downloads_an_anchor_and_verifies_by_it(
     page = client.post(reverse("audit_verify"), {"anchor": "{}"})
     assert page.status_code == 422
     assert "This is no anchor" in page.content.decode()
+
+
+def test_the_filter_offers_every_act_once_under_what_it_is_done_to(
+    client_of: ClientOf, admin: User
+) -> None:
+    kinds = acts_by_kind()
+    assert sorted(act for _, acts in kinds for act, _ in acts) == sorted(Action)
+    for _, acts in kinds:
+        assert [words for _, words in acts] == sorted(words for _, words in acts)
+    page = client_of(admin).get("/audit/?action=key.revoked").content.decode()
+    assert '<optgroup label="Keys of both kinds">' in page
+    assert '<option value="key.revoked" selected>' in page
