@@ -1,11 +1,29 @@
 """allauth's form of a new password; a wrong present one counts and is audited as at a sign-in."""
 
+from typing import Any
+
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm
 from django.core.exceptions import ValidationError
 
+LABELS = {
+    "oldpassword": "Your present password",
+    "password1": "New password",
+    "password2": "New password, once more",
+}
+
 
 class ChangeForm(ChangePasswordForm):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, label in LABELS.items():
+            self.fields[name].label = label
+            self.fields[name].widget.attrs.pop("placeholder", None)
+        self.fields["password1"].help_text = (
+            "At least 12 characters; a few random words do well. Not your name, and no word of "
+            "this site’s."
+        )
+
     def clean_oldpassword(self) -> str:
         old: str = self.cleaned_data.get("oldpassword", "")
         if self.user is None or not get_adapter().reauthenticate(self.user, old):

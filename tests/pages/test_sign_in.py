@@ -131,7 +131,10 @@ def test_a_request_too_many_gets_a_page_that_says_so(client: Client, db: None) -
     for _ in range(6):
         answer = client.post("/accounts/password/reset/", {"email": "nobody@example.com"})
     assert answer.status_code == 429
-    assert "Too many attempts" in answer.content.decode()
+    page = answer.content.decode()
+    assert "Too many attempts" in page
+    assert "Wait one minute" in page
+    assert 'href="/accounts/password/reset/">Back to the form' in page
 
 
 def test_a_reset_for_somebody_unknown_answers_like_any_other(client: Client, viewer: User) -> None:
@@ -259,7 +262,12 @@ def test_guesses_of_the_present_password_count_and_are_audited_as_at_a_step_up(
 
 def test_the_password_is_changed_by_who_knows_it(client_of: ClientOf, viewer: User) -> None:
     new = {"password1": "four words that nobody says", "password2": "four words that nobody says"}
-    answer = client_of(viewer).post(CHANGE, {"oldpassword": PASSWORD, **new})
+    client = client_of(viewer)
+    page = client.get(CHANGE).content.decode()
+    assert "Your present password" in page
+    assert "Your other browsers are signed out" in page
+    assert "At least 12 characters" in page
+    answer = client.post(CHANGE, {"oldpassword": PASSWORD, **new})
     assert answer.status_code == 302
     viewer.refresh_from_db()
     assert viewer.check_password(new["password1"])
