@@ -106,11 +106,11 @@ def _mark(key: Key, now: datetime) -> list[int]:
 
 
 def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:
-    known_provider(key.provider)
+    spec = known_provider(key.provider)
     number = _end_all(key, now)  # also of one that waits with this very secret
-    require_new_secret(key.application, key.provider, secret)
-    version = add_version(key, number, secret, stage=Stage.CURRENT, promoted_at=now)
-    told = {"overlap_seconds": 0, **versions.named(key, number, secret)}
+    require_new_secret(key.application, spec, secret)
+    version = add_version(key, number, secret, spec, stage=Stage.CURRENT, promoted_at=now)
+    told = {"overlap_seconds": 0, **versions.named(key, number, secret, spec)}
     versions.note_in_use(actor, Action.ROTATION_STARTED, key, version, **told)
     note_key(actor, Action.ROTATION_PROMOTED, key, version=number, tested=False)
     health.forget(key, now)

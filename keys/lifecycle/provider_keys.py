@@ -63,25 +63,32 @@ def known_provider(slug: str, field: str = "provider") -> ProviderSpec:
 def insert(actor: Actor, application: Application, key: ProviderKey, secret: Secret) -> ProviderKey:
     """Save a key with its first version, current at once; in the caller's transaction."""
     hold_application(application.pk)  # duplicates are seen: one adds after the other
-    require_new_secret(application, key.provider, secret)
+    return insert_held(actor, application, key, secret, known_provider(key.provider))
+
+
+def insert_held(
+    actor: Actor, application: Application, key: ProviderKey, secret: Secret, spec: ProviderSpec
+) -> ProviderKey:
+    """`insert` for who holds the application already and has read the provider since."""
+    require_new_secret(application, spec, secret)
     key.application, key.created_by = application, actor.user
     key.next_check_at = key.next_check_at or timezone.now() + GRACE
     key.save(force_insert=True)
-    version = add_version(key, 1, secret, stage=Stage.CURRENT, promoted_at=timezone.now())
-    told = {"provider": key.provider, **versions.named(key, 1, secret)}
+    version = add_version(key, 1, secret, spec, stage=Stage.CURRENT, promoted_at=timezone.now())
+    told = {"provider": key.provider, **versions.named(key, 1, secret, spec)}
     versions.note_in_use(actor, Action.PROVIDER_KEY_ADDED, key, version, **told)
     return key
 
 
 def add_version(
-    key: ProviderKey, number: int, secret: Secret, **fields: object
+    key: ProviderKey, number: int, secret: Secret, spec: ProviderSpec, **fields: object
 ) -> ProviderKeyVersion:
     version = ProviderKeyVersion(
         key=key,
         number=number,
         sealed=vault.seal(versions.slot_of(key, number), secret),
         fingerprint=vault.fingerprint(secret),
-        entered_for=known_provider(key.provider).bound_to,
+        entered_for=spec.bound_to,
         last4=secret.last4,
         **fields,
     )
@@ -127,13 +134,12 @@ def timed_out(evidence: Evidence) -> bool:
     return evidence.meaning is Verdict.UNKNOWN and evidence.code == "timeout"
 
 
-def require_new_secret(application: Application, provider: str, secret: Secret) -> None:
+def require_new_secret(application: Application, spec: ProviderSpec, secret: Secret) -> None:
     """Conflict when a key of the application that isn't revoked uses this very secret.
 
     One that was entered for another base URL isn't in use: it is entered again.
     Invalid when it was reported compromised, wherever that was.
     """
-    bound_to = known_provider(provider).bound_to
     fingerprint = vault.fingerprint(secret)
     if versions.got_out(fingerprint):
         raise Invalid(
@@ -142,7 +148,7 @@ def require_new_secret(application: Application, provider: str, secret: Secret) 
     found = (
         ProviderKeyVersion.objects.filter(fingerprint=fingerprint)
         .filter(key__application=application, stage__in=OPEN)
-        .exclude(~Q(entered_for=bound_to), key__provider=provider)
+        .exclude(~Q(entered_for=spec.bound_to), key__provider=spec.slug)
         .exclude(key__state=KeyState.REVOKED)
         .select_related("key")
         .first()

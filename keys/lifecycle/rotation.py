@@ -82,11 +82,12 @@ def _begin(
     with transaction.atomic():
         versions.lock_for_change(key)
         versions.require_no_open_rotation(key, timezone.now())
-        require_new_secret(key.application, key.provider, secret)
+        spec = known_provider(key.provider)
+        require_new_secret(key.application, spec, secret)
         number = versions.next_number(key)
         asked = {"overlap_seconds": overlap, "silent_seconds": silent}
-        version = add_version(key, number, secret, stage=Stage.PENDING, **asked)
-        told = {**asked, **versions.named(key, number, secret)}
+        version = add_version(key, number, secret, spec, stage=Stage.PENDING, **asked)
+        told = {**asked, **versions.named(key, number, secret, spec)}
         versions.note_in_use(actor, Action.ROTATION_STARTED, key, version, **told)
     return version
 

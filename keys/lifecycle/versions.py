@@ -12,6 +12,7 @@ from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_key
 from keys.models import AppKeyVersion, GotOut, Key, KeyVersion, ProviderKey, ProviderKeyVersion
+from keys.providers import ProviderSpec
 from keys.states import CHANGEABLE, STAGES, Stage
 from keys.vault import Secret, Slot
 
@@ -28,15 +29,18 @@ def bound_to(key: ProviderKey, address: str) -> str:
     return f"{key.provider} {address}"
 
 
-def named(key: Key, number: int, secret: Secret) -> dict[str, object]:
+def named(
+    key: Key, number: int, secret: Secret, spec: ProviderSpec | None = None
+) -> dict[str, object]:
     """A new version as the audit trail tells of it: another secret put in its place is seen.
 
     An app key is told of by the hash it is found by, since its text may not be kept; a provider's
-    secret with the provider and the address that it is for.
+    secret with the provider and the address that it is for (`spec`, where it was read already).
     """
     slot = slot_of(key, number)
     if isinstance(key, ProviderKey):
-        digest = vault.digest(slot, secret, bound_to(key, providers.get(key.provider).bound_to))
+        spec = spec or providers.get(key.provider)
+        digest = vault.digest(slot, secret, bound_to(key, spec.bound_to))
     else:
         digest = vault.digest(slot, Secret(vault.lookup_of(secret)))
     return {"version": number, "digest": digest, "last4": secret.last4}
