@@ -6,7 +6,7 @@ Nothing here is stored or logged; secrets leave in a `Secret`.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dotenv.parser import Binding, parse_stream
@@ -17,13 +17,21 @@ from keys.vault import Secret
 
 COLUMNS = ("provider", "name", "secret", "note", "tags", "environment")
 NEEDED = COLUMNS[:3]
+FOR_PEOPLE = ("name", "note", "tags")  # what everybody who sees the key may read
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*=")
 _KEYLIKE = re.compile(r"(^|_)(KEY|TOKEN|SECRET)(_|$)")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
+# One piece of letters and digits mixed.
+_RANDOM = re.compile(r"(?=.*[^\W\d_])(?=.*\d)\S{20,}")
+_WORD = re.compile(r"[a-z _-]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One provider key to be made; `line` is where it stood, from 1."""
+    """One provider key to be made; `line` is where it stood, from 1.
+
+    `fault`: the column and what is wrong there, where the row as it was written shows it.
+    """
 
     line: int
     provider: str
@@ -32,6 +40,7 @@ class Row:
     note: str = ""
     tags: str = ""
     environment: str = "live"
+    fault: tuple[str, str] | None = None
 
 
 class Unreadable(ValueError):
@@ -77,7 +86,9 @@ def _names_columns(cells: list[str]) -> bool:
 def _columns(cells: list[str]) -> tuple[str, ...]:
     names = tuple(cell.strip().lower() for cell in cells)
     if unknown := [name for name in names if name not in COLUMNS]:
-        told = ", ".join(repr(name[:40]) for name in unknown[:3])
+        # What stands there may be a secret: not every line with the word names the columns.
+        words = [repr(name) for name in unknown if _WORD.fullmatch(name)][:3]
+        told = ", ".join(words) or "what is no column"
         raise Unreadable(f"The first line names {told}; columns are {', '.join(COLUMNS)}.")
     if missing := [name for name in NEEDED if name not in names]:
         raise Unreadable(f"The first line lacks the column {missing[0]}.")
@@ -85,70 +96,105 @@ def _columns(cells: list[str]) -> tuple[str, ...]:
 
 
 def _row(line: int, columns: tuple[str, ...], cells: list[str]) -> Row:
-    if len(cells) > len(columns):
-        raise Unreadable(f"Line {line} has {len(cells)} columns; at most {len(columns)} are known.")
     given = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
     secret = given.pop("secret", "")
     words = {name: given.get(name) or "" for name in COLUMNS if name != "secret"}
     words["environment"] = words["environment"] or "live"
-    return Row(line=line, secret=Secret(secret), **words)
+    fault = _mixed_up(secret, words)
+    if len(cells) > len(columns):
+        fault = "row", f"It has {len(cells)} columns; at most {len(columns)} are known."
+    return Row(line=line, secret=Secret(secret), fault=fault, **words)
+
+
+def _mixed_up(secret: str, words: Mapping[str, str]) -> tuple[str, str] | None:
+    """Something random beside a secret that is a mere word, as when two columns are swapped."""
+    if any(character.isdigit() for character in secret):
+        return None
+    for column in FOR_PEOPLE:
+        if len(words[column]) > len(secret) and _RANDOM.fullmatch(words[column]):
+            return column, "This looks like the secret: are the columns mixed up?"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Dotenv:
-    """A .env file, read: the keys found in it, and the variables that were left alone."""
+    """A .env file, read: each binding with the key found in it, and the variables left alone."""
 
-    bindings: tuple[Binding, ...] = field(repr=False)
-    found: tuple[Row, ...]
+    bindings: tuple[tuple[Binding, Row | None], ...] = field(repr=False)
     left: tuple[str, ...]  # variables that look like a key of a provider that isn't known
+
+    @property
+    def found(self) -> tuple[Row, ...]:
+        return tuple(row for _, row in self.bindings if row)
 
 
 def read_dotenv(text: str, specs: Iterable[ProviderSpec]) -> Dotenv:
     """Recognises keys by the shape of the value, else by the name of the variable."""
     known = list(specs)
-    bindings = tuple(parse_stream(io.StringIO(text)))
-    found, left = [], []
-    for binding in bindings:
+    bindings: list[tuple[Binding, Row | None]] = []
+    left = []
+    for binding in parse_stream(io.StringIO(text)):
         name, value = binding.key or "", binding.value or ""
-        if not name or not value.strip():
-            continue
-        spec = _provider_of(name, value.strip(), known)
-        if spec is not None:
-            line = binding.original.line + _leading_lines(binding.original.string)
-            found.append(Row(line, spec.slug, name, Secret(value)))
-        elif _KEYLIKE.search(name.upper()) and not tokens.parse_app_key(value.strip()):
-            left.append(name)
-    return Dotenv(bindings, tuple(found), tuple(left))
+        row = None
+        if name and value.strip():
+            spec = _provider_of(name, value.strip(), known)
+            if spec is not None:
+                line = binding.original.line + _leading_lines(binding.original.string)
+                row = Row(line, spec.slug, name, Secret(value))
+            elif _KEYLIKE.search(name.upper()) and not tokens.parse_app_key(value.strip()):
+                left.append(name)
+        bindings.append((binding, row))
+    return Dotenv(tuple(bindings), tuple(left))
 
 
 def replacement(read: Dotenv, made: Mapping[str, str], specs: Mapping[str, ProviderSpec]) -> str:
-    """The .env file again: each variable in `made` holds its app key (variable -> text).
+    """The .env file again: each key found holds its app key (`made`: secret -> app key).
 
-    Behind a key stands where calls go now. The other lines are as they were.
+    Behind the first key of a provider stands where calls go now. The other lines are as they were.
     """
-    provider_of = {row.name: specs[row.provider] for row in read.found if row.name in made}
-    taken = {binding.key for binding in read.bindings}
-    urls = dict(filter(None, map(_base_url, provider_of.values())))
+    taken = {binding.key for binding, _ in read.bindings}
     written, told = [], set()
-    for binding in read.bindings:
-        name, line = binding.key or "", binding.original.string
-        if name in provider_of:
-            spec = provider_of[name]
-            line = _with_value(binding, made[name])
+    for binding, row, value in _with_new_values(read, made, specs):
+        line = binding.original.string if value is None else _with_value(binding, value)
+        if row is not None and value is not None:
+            spec = specs[row.provider]
             if spec.slug not in told and _base_url_name(spec) not in taken:
                 line = f"{line.rstrip()}\n{_told(spec)}\n"
             told.add(spec.slug)
-        elif name in urls:
-            line = _with_value(binding, urls[name])
         written.append(line)
     return "".join(written)
+
+
+def rest(read: Dotenv, made: Mapping[str, str], specs: Mapping[str, ProviderSpec]) -> str:
+    """What of the file as it was stays in its replacement, each line in its old place."""
+    pieces = _with_new_values(read, made, specs)
+    return "".join(
+        binding.original.string if value is None else _cut(binding) for binding, _, value in pieces
+    )
+
+
+def lines(text: str) -> list[str]:
+    """The lines as an editor numbers them, each with its end."""
+    return _LINE.findall(text)
 
 
 def lines_with(text: str, secrets: Iterable[str]) -> tuple[int, ...]:
     """The lines, from 1, in which one of the secrets stands."""
     wanted = list(secrets)
-    lines = enumerate(text.splitlines(), start=1)
-    return tuple(n for n, line in lines if any(secret in line for secret in wanted))
+    numbered = enumerate(lines(text), start=1)
+    return tuple(n for n, line in numbered if any(secret in line for secret in wanted))
+
+
+def _with_new_values(
+    read: Dotenv, made: Mapping[str, str], specs: Mapping[str, ProviderSpec]
+) -> Iterator[tuple[Binding, Row | None, str | None]]:
+    """Each binding with the value that it gets; None: it stays as it is."""
+    held = [(binding, row, (binding.value or "").strip()) for binding, row in read.bindings]
+    used = {row.provider for _, row, old in held if row and old in made}
+    urls = dict(filter(None, (_base_url(specs[slug]) for slug in used)))
+    for binding, row, old in held:
+        value = made.get(old) if row else urls.get(binding.key or "")
+        yield binding, row, value
 
 
 def _provider_of(name: str, value: str, specs: Iterable[ProviderSpec]) -> ProviderSpec | None:
@@ -179,8 +225,17 @@ def _with_value(binding: Binding, value: str) -> str:
     old = binding.value or ""
     if old and old in behind:
         return f"{before}{sign}{behind.replace(old, value, 1)}"
-    end = "\n" if behind.endswith("\n") else ""
+    end = behind[len(behind.rstrip("\r\n")) :]
     return f"{before}{sign}{value}{end}"
+
+
+def _cut(binding: Binding) -> str:
+    """The binding without its value, as many lines as before."""
+    before, sign, behind = binding.original.string.partition("=")
+    old = binding.value or ""
+    gone = old if old and old in behind else behind
+    ends = "".join(character for character in gone if character in "\r\n")
+    return f"{before}{sign}{behind.replace(gone, ends, 1)}"
 
 
 def _base_url_name(spec: ProviderSpec) -> str:

@@ -1,7 +1,7 @@
 """Many keys at once, from what was pasted: all of them, or none and why, row by row."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
@@ -9,12 +9,11 @@ from itertools import chain, count
 from django.db import transaction
 from django.utils import timezone
 
-from keys import pasted, providers
+from keys import pasted, providers, tokens
 from keys.audit import Actor
 from keys.lifecycle import app_keys, inputs, provider_keys
 from keys.lifecycle.errors import Invalid, LifecycleError
 from keys.lifecycle.locks import hold_application
-from keys.lifecycle.names import free_name
 from keys.models import AppKey, Application, ProviderKey
 from keys.pasted import Row
 from keys.providers import ProviderSpec
@@ -25,6 +24,7 @@ MOST_ROWS = 1000
 
 
 _SLUG = re.compile(r"[a-z-]{1,20}")
+_SHORTEST_SECRET = 8  # what is shorter may be a word that a note happens to have
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Imported:
     keys: list[ProviderKey]
     app_keys: list[AppKey] = field(default_factory=list)
     left: tuple[str, ...] = ()
-    still: tuple[int, ...] = ()  # lines of `dotenv` in which an imported secret stands all the same
+    # Lines in which an imported secret stands all the same: of `dotenv`, of the text when tried.
+    still: tuple[int, ...] = ()
     dotenv: Secret | None = None
 
 
@@ -90,16 +91,19 @@ def _import_dotenv(
         taken = set(application.provider_keys.values_list("name", flat=True))
         named = [replace(row, name=_free(row.name[:90], taken)) for row in rows]
         keys = _insert_all(actor, application, named)
-        made = [_app_key_for(actor, application, key) for key in keys]
+        taken = set(application.app_keys.values_list("name", flat=True))
+        made = [_app_key_for(actor, application, key, taken) for key in keys]
     texts = {
         row.secret.reveal().strip(): app_key.issued.reveal()
         for row, app_key in zip(rows, made, strict=True)
         if app_key.issued
     }
-    held = {row.name: texts[row.secret.reveal().strip()] for row in read.found}
-    written = pasted.replacement(read, held, specs)
+    if try_only:
+        still = pasted.lines_with(pasted.rest(read, texts, specs), texts)
+        return Imported(keys, made, read.left, still)
+    written = pasted.replacement(read, texts, specs)
     still = pasted.lines_with(written, texts)
-    return Imported(keys, made, read.left, still, None if try_only else Secret(written))
+    return Imported(keys, made, read.left, still, Secret(written))
 
 
 @contextmanager
@@ -153,16 +157,16 @@ def _insert(
     specs: Mapping[str, ProviderSpec],
     taken: set[str],
 ) -> ProviderKey:
+    _require_no_secret(row, specs.values())
+    if row.fault:
+        raise Invalid(*row.fault)
     name = inputs.clean_name(row.name)
     if name in taken:
         raise Invalid("name", f"There is a key named “{name}” already.")
-    if row.provider not in specs:
-        # What stands there may be a secret: columns get mixed up.
-        told = f" “{row.provider}”" if _SLUG.fullmatch(row.provider) else " of this name"
-        raise Invalid("provider", f"There is no provider{told}.")
+    spec = _provider_called(row.provider, specs)
     key = ProviderKey(
         name=name,
-        provider=row.provider,
+        provider=spec.slug,
         note=inputs.clean_note(inputs.for_people(row.note, "note")),
         tags=inputs.clean_tags(row.tags),
         environment=inputs.clean_environment(row.environment),
@@ -170,10 +174,48 @@ def _insert(
     )
     secret, _ = inputs.clean_secret(row.secret)
     taken.add(name)
-    return provider_keys.insert(actor, application, key, secret)
+    return provider_keys.insert_held(actor, application, key, secret, spec)
 
 
-def _app_key_for(actor: Actor, application: Application, key: ProviderKey) -> AppKey:
-    name = free_name(AppKey, application, f"{key.name[:80]} app key")
+def _require_no_secret(row: Row, specs: Collection[ProviderSpec]) -> None:
+    """Columns get mixed up, and what stands in these is shown to everybody."""
+    texts = {column: getattr(row, column) for column in pasted.FOR_PEOPLE}
+    for column, text in texts.items():
+        inputs.for_people(text, column)
+        if any(_is_key(word, specs) for word in re.split(r"[\s,;]+", text)):
+            raise Invalid(column, "This looks like a secret. Put it where the secret goes.")
+    secret = row.secret.reveal().strip()
+    for column, text in texts.items():
+        if secret and (text == secret or (len(secret) >= _SHORTEST_SECRET and secret in text)):
+            raise Invalid(column, "This is what stands in the column secret, too.")
+
+
+def _is_key(word: str, specs: Collection[ProviderSpec]) -> bool:
+    shapes = (spec.key_shape for spec in specs if spec.key_shape)
+    return tokens.parse_app_key(word) is not None or any(
+        re.fullmatch(shape, word) for shape in shapes
+    )
+
+
+def _provider_called(word: str, specs: Mapping[str, ProviderSpec]) -> ProviderSpec:
+    """The provider of this short name, else the one of this name, in whichever letter case."""
+    if word in specs:
+        return specs[word]
+    wanted = word.casefold()
+    found = [s for s in specs.values() if wanted in (s.slug.casefold(), s.name.casefold())]
+    if len(found) > 1:
+        slugs = ", ".join(spec.slug for spec in found)
+        raise Invalid("provider", f"More than one provider is called so; write one of: {slugs}.")
+    if not found:
+        # What stands there may be a secret: columns get mixed up.
+        told = f" “{word}”" if _SLUG.fullmatch(word) else " of this name"
+        raise Invalid("provider", f"There is no provider{told}.")
+    return found[0]
+
+
+def _app_key_for(
+    actor: Actor, application: Application, key: ProviderKey, taken: set[str]
+) -> AppKey:
+    name = _free(f"{key.name[:80]} app key", taken)
     made = AppKey(name=name, providers=[key.provider], tags=key.tags)
     return app_keys.insert(actor, application, made)

@@ -58,7 +58,8 @@ def test_a_quoted_cell_may_hold_separators_and_quotes():
     [
         ("name,secret\na,b", "lacks the column provider"),
         ("provider,name,secret,colour\n", "'colour'"),
-        ("a,b,c,d,e,live,g", "7 columns"),
+        ("modelslab,secret,Sk-Live-0123", "names 'modelslab'; columns are"),
+        ("sk-live-0123,secret", "names what is no column; columns are"),
         ('openai,"a\n', "Line"),
     ],
 )
@@ -68,6 +69,39 @@ def test_a_table_that_is_none_says_why(text, why):
         return
     with pytest.raises(Unreadable, match=why):
         pasted.read_table(text)
+
+
+def test_a_row_with_too_many_columns_is_read_with_its_fault():
+    good, bad = pasted.read_table("openai,Main,sk-1\nopenai,b,c,d,e,live,g\n")
+
+    assert good.fault is None
+    assert bad.fault == ("row", "It has 7 columns; at most 6 are known.")
+
+
+RANDOM = "Zx81kqPo0aa72hQmmWv3"
+
+
+@pytest.mark.parametrize("column", ["name", "note", "tags"])
+def test_a_random_text_beside_a_secret_that_is_a_word_is_told(column):
+    cells = {"provider": "openai", "name": "Main", "secret": "account", column: RANDOM}
+    (row,) = pasted.read_table(f"{','.join(cells)}\n{','.join(cells.values())}")
+
+    assert row.fault == (column, "This looks like the secret: are the columns mixed up?")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"openai,{RANDOM},{RANDOM[::-1]}",  # the secret is none that anybody would call a word
+        f"openai,{RANDOM[:19]},Main account",
+        "openai,production-eu-main-account,words-alone",
+        "openai,Main account 2 of the web shop,words-alone",
+    ],
+)
+def test_names_that_may_be_meant_are_left_alone(line):
+    (row,) = pasted.read_table(line)
+
+    assert row.fault is None
 
 
 def test_a_dotenv_is_told_from_a_table():
@@ -113,7 +147,7 @@ def test_the_file_comes_back_with_app_keys_and_where_calls_go_now(settings):
         'MODELSLAB_API_KEY=ml-123\nOTHER="a b"\n'
     )
     read = pasted.read_dotenv(text, SPECS)
-    made = {"OPENAI_API_KEY": "kd_live_o", "MODELSLAB_API_KEY": "kd_live_m"}
+    made = {SK: "kd_live_o", "ml-123": "kd_live_m"}
 
     assert pasted.replacement(read, made, BY_SLUG) == (
         "# production\nDEBUG=1\n\nexport OPENAI_API_KEY='kd_live_o'  # main\n"
@@ -130,9 +164,29 @@ def test_a_base_url_that_is_there_already_is_changed_in_its_place(settings):
     text = f"ANTHROPIC_BASE_URL=https://api.anthropic.com\nANTHROPIC_API_KEY={ANT}"
     read = pasted.read_dotenv(text, SPECS)
 
-    assert pasted.replacement(read, {"ANTHROPIC_API_KEY": "kd_live_a"}, BY_SLUG) == (
+    assert pasted.replacement(read, {ANT: "kd_live_a"}, BY_SLUG) == (
         "ANTHROPIC_BASE_URL=https://keys.example/gateway/anthropic\nANTHROPIC_API_KEY=kd_live_a"
     )
+
+
+def test_what_stays_of_the_file_stands_in_its_old_lines():
+    text = (
+        f"# was {SK}\r\n\r\nOPENAI_API_KEY='{SK}' # {SK}\r\nbroken line {SK}\r\n"
+        f'B_OPENAI_KEY="\n{SK}"\nC_OPENAI_KEY="{SK}\\n"\nOPENAI_BASE_URL=https://{SK}@x\nURL={SK}'
+    )
+    read = pasted.read_dotenv(text.replace(f"URL={SK}", f"URL=https://{SK}@y"), SPECS)
+    made = {SK: "kd_live_o"}
+    kept = pasted.rest(read, made, BY_SLUG)
+
+    assert len(pasted.lines(kept)) == len(pasted.lines(text)) == 9
+    assert pasted.lines_with(kept, made) == (1, 3, 4, 9)
+
+
+@given(st.text("ab\r\n\x0b\u2028", max_size=20))
+def test_lines_are_those_of_an_editor(text):
+    assert "".join(pasted.lines(text)) == text
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert len(pasted.lines(text)) == plain.count("\n") + (plain[-1:] not in ("", "\n"))
 
 
 def test_nothing_read_shows_a_secret_when_printed():
@@ -151,8 +205,10 @@ def test_every_other_line_stays_as_it_was(variables, quoted):
     text = "".join(f"{name}={quoted.format(value)}\n" for name, value in variables.items())
     text += f"ZZZ_OPENAI_API_KEY={quoted.format(SK)}\n"
     read = pasted.read_dotenv(text, SPECS)
-    made = {row.name: f"kd_live_{number}" for number, row in enumerate(read.found)}
-    back = pasted.replacement(read, made, BY_SLUG)
+    secrets = {row.secret.reveal().strip() for row in read.found}
+    texts = {secret: f"kd_live_{number}" for number, secret in enumerate(secrets)}
+    made = {row.name: texts[row.secret.reveal().strip()] for row in read.found}
+    back = pasted.replacement(read, texts, BY_SLUG)
     values = dotenv_values(stream=StringIO(back))
 
     assert SK not in back
@@ -164,7 +220,8 @@ def test_every_other_line_stays_as_it_was(variables, quoted):
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_readers(text):
-    pasted.read_dotenv(text, SPECS)
+    read = pasted.read_dotenv(text, SPECS)
+    assert pasted.replacement(read, {}, BY_SLUG) == pasted.rest(read, {}, BY_SLUG) == text
     try:
         rows = pasted.read_table(text)
     except Unreadable:

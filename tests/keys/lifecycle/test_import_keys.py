@@ -1,15 +1,16 @@
 """Many keys at once: all of them, or none and why."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from dotenv import dotenv_values
 
-from keys import lifecycle, vault
+from keys import lifecycle, providers, tokens, vault
 from keys.audit import Action
 from keys.lifecycle import ImportRefused
-from keys.models import AppKey, AuditEvent, ProviderKey
-from tests.factories import ProviderKeyFactory
+from keys.models import AppKey, AuditEvent, Provider, ProviderKey
+from tests.factories import AppKeyFactory, ProviderKeyFactory
 
 TABLE = """provider,name,secret,tags,note,environment
 acme,First,sk-acme-0001-first,eu prod,of Ann,test
@@ -42,6 +43,7 @@ def test_one_bad_row_keeps_all_out_and_each_is_named(actor, application, acme):
         "acme,Empty,",
         "acme,Tagged,sk-acme-0005,,no!",
         "acme,Placed,sk-acme-0006,,,moon",
+        "acme,Wide,sk-acme-0007,,,live,sk-acme-0008",
     ]
     with pytest.raises(ImportRefused) as refused:
         lifecycle.import_keys(actor, application, "\n".join(rows))
@@ -55,8 +57,9 @@ def test_one_bad_row_keeps_all_out_and_each_is_named(actor, application, acme):
         (7, "secret"),
         (8, "tags"),
         (9, "environment"),
+        (10, "row"),
     ]
-    assert refused.value.message == "8 rows have faults; nothing was imported."
+    assert refused.value.message == "9 rows have faults; nothing was imported."
     assert "sk-acme" not in str(refused.value.faults)
     assert list(ProviderKey.objects.values_list("name", flat=True)) == ["Taken"]
 
@@ -101,6 +104,28 @@ def test_two_variables_of_one_secret_share_their_keys(actor, application, acme):
     assert [key.name for key in made.keys] == ["ACME_KEY"]
     values = dotenv_values(stream=StringIO(made.dotenv.reveal()))
     assert values["ACME_KEY"] == values["B_ACME_KEY"]
+
+
+def test_a_variable_that_stands_twice_gets_the_app_key_of_each_secret(actor, application, acme):
+    text = "ACME_KEY=sk-acme-0001\nDEBUG=1\nACME_KEY=sk-acme-0002\n"
+    made = lifecycle.import_keys(actor, application, text)
+
+    assert [key.name for key in made.keys] == ["ACME_KEY", "ACME_KEY 2"]
+    first, second = (lifecycle.copy_app_key(actor, key).reveal() for key in made.app_keys)
+    lines = made.dotenv.reveal().splitlines()
+    assert [line for line in lines if line.startswith("ACME_KEY")] == [
+        f"ACME_KEY={first}",
+        f"ACME_KEY={second}",
+    ]
+    assert "sk-acme" not in made.dotenv.reveal()
+    assert made.still == ()
+
+
+def test_app_keys_get_names_that_are_free(actor, application, acme):
+    AppKeyFactory(application=application, name="ACME_KEY app key")
+    made = lifecycle.import_keys(actor, application, "ACME_KEY=sk-acme-1\nACME_KEY=sk-acme-2\n")
+
+    assert [key.name for key in made.app_keys] == ["ACME_KEY app key 2", "ACME_KEY 2 app key"]
 
 
 def test_a_name_that_is_taken_gets_a_number(actor, application, acme):
@@ -150,3 +175,83 @@ def test_where_an_imported_secret_still_stands_in_the_file_handed_back_is_said(
     lines = made.dotenv.reveal().splitlines()
     assert [lines[n - 1].count("sk-acme-0001") for n in made.still] == [1, 1]
     assert sum("sk-acme-0001" in line for line in lines) == 2
+
+
+def test_a_try_names_the_lines_of_the_text_that_was_given(actor, application, acme):
+    text = "ACME_API_KEY=sk-acme-0001\nDEBUG=1\nURL=https://u:sk-acme-0001@acme.test\n"
+    tried = lifecycle.import_keys(actor, application, text, try_only=True)
+    made = lifecycle.import_keys(actor, application, text)
+
+    assert tried.still == (3,)
+    assert made.still == (4,)  # the line before tells where calls go now
+
+
+SHAPED = "sk-" + "-".join(["abcdefg"] * 4)
+
+
+@pytest.mark.parametrize("column", ["name", "note", "tags"])
+@pytest.mark.parametrize("text", [SHAPED, "zz9-plural", tokens.new_app_key("test", "a" * 12)])
+def test_a_key_in_a_column_for_people_is_refused_unrepeated(
+    actor, application, acme, monkeypatch, column, text
+):
+    shaped = replace(providers.get("acme"), key_shape=r"zz9-[a-z]+")
+    monkeypatch.setattr(providers, "all_specs", lambda: [shaped])
+    row = {"provider": "acme", "name": "Main", "secret": "sk-acme-0001", column: f"of {text}"}
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, f"{','.join(row)}\n{','.join(row.values())}")
+
+    assert [fault.field for fault in refused.value.faults] == [column]
+    assert text not in str(refused.value.faults)
+
+
+@pytest.mark.parametrize("column", ["name", "note", "tags"])
+@pytest.mark.parametrize(("secret", "text"), [("plain", "plain"), ("plainword", "is plainword")])
+def test_a_secret_that_stands_in_two_columns_is_refused(
+    actor, application, acme, column, secret, text
+):
+    row = {"provider": "acme", "name": "Main", "secret": secret, column: text}
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, f"{','.join(row)}\n{','.join(row.values())}")
+
+    assert [fault.field for fault in refused.value.faults] == [column]
+    assert secret not in str(refused.value.faults)
+
+
+def test_swapped_columns_are_told_beside_other_faults(actor, application, acme):
+    text = "acme,Zx81kqPo0aa72hQmmWv3,Main account\nnobody,Second,sk-acme-0002\n"
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, text)
+
+    assert [fault.field for fault in refused.value.faults] == ["name", "provider"]
+    assert "are the columns mixed up?" in refused.value.faults[0].message
+    assert "Zx81" not in str(refused.value.faults)
+
+
+def test_a_provider_is_found_by_its_name_and_in_any_letter_case(actor, application, acme):
+    words = ["ModelsLab", "modelslab", "OPENAI", "OpenAI", "Acme", "ACME"]
+    rows = [f"{word},Key {n},secret-{n}-of-many" for n, word in enumerate(words)]
+    made = lifecycle.import_keys(actor, application, "\n".join(rows))
+
+    slugs = ["modelslab", "modelslab", "openai", "openai", "acme", "acme"]
+    assert [key.provider for key in made.keys] == slugs
+
+
+def test_a_name_of_two_providers_is_refused_and_a_slug_is_not(actor, application):
+    Provider.objects.create(slug="our-proxy", name="OpenAI", credential_in="bearer")
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, "OpenAI,Main,secret-1-of-many")
+    assert "openai, our-proxy" in refused.value.faults[0].message
+
+    (key,) = lifecycle.import_keys(actor, application, "openai,Main,secret-1-of-many").keys
+    assert key.provider == "openai"
+
+
+def test_a_row_costs_few_queries(
+    actor, application, acme, django_capture_on_commit_callbacks, django_assert_max_num_queries
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        vault.ensure_system_secrets()
+    rows = [f"acme,Key {n},sk-acme-{n:04}\n" for n in range(20)]
+    with django_assert_max_num_queries(20 * 9 + 10):
+        lifecycle.import_keys(actor, application, "".join(rows))
+    assert AuditEvent.objects.filter(action=Action.PROVIDER_KEY_ADDED).count() == 20
