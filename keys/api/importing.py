@@ -29,7 +29,8 @@ class ImportedKey(BaseModel):
 
 class ImportOut(BaseModel):
     """`dotenv`: the file handed back with app keys in it. `left`: variables left as they were.
-    `still`: the lines of `dotenv` in which an imported secret stands all the same."""
+    `still`: the lines in which an imported secret stands all the same: of `dotenv`, or with
+    `try_only` of `text`."""
 
     provider_keys: list[ImportedKey]
     app_keys: list[ImportedKey]

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import reswap, retarget
 
-from keys import lifecycle, permissions
+from keys import lifecycle, pasted, permissions
 from keys.audit import Actor
 from keys.forms.details import ImportForm
 from keys.lifecycle import ImportRefused
@@ -49,8 +49,10 @@ def keys_import(request: HttpRequest, slug: str) -> HttpResponse:
             "more": more,
             "tried": try_only,
             "window": window,
+            # Each line, and whether an imported secret stands in it all the same.
+            "lines": [(line, n in made.still) for n, line in enumerate(pasted.lines(dotenv), 1)],
         }
-        answer = _answer(request, application, form, 200, revealed=dotenv, **found)
+        answer = _answer(request, application, form, 200, **found)
         if not try_only and request.htmx:  # type: ignore[attr-defined]
             reswap(retarget(answer, "#import"), "outerHTML")
         return answer

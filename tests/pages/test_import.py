@@ -84,6 +84,21 @@ def test_a_dotenv_comes_back_with_app_keys_in_it(client_of, owner, address):
     assert AppKey.objects.count() == 1
 
 
+def test_the_file_comes_back_line_by_line_and_marks_where_a_secret_still_stands(
+    client_of, owner, address
+):
+    text = "MODELSLAB_API_KEY=ml-0001-first\n\n<U>=ml-0001-first"
+    tried = client_of(owner).post(address, {"text": text, "try": "1"}).content.decode()
+    page = client_of(owner).post(address, {"text": text}).content.decode()
+
+    assert "still stands in line 3 of the text that you gave" in tried
+    assert "ml-0001" not in tried
+    assert "still stands in line 4 of the file below" in page
+    _, _, shown = page.partition('id="revealed"')
+    assert "<span>\n</span><mark>&lt;U&gt;=ml-0001-first</mark></pre>" in shown
+    assert shown.partition("</pre>")[0].count("<span>") == 3
+
+
 def test_the_progress_tells_how_many_the_checks_have_looked_at(client_of, owner, address):
     client = client_of(owner)
     page = client.post(address, {"text": TABLE}).content.decode()

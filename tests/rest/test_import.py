@@ -42,6 +42,20 @@ def test_faults_are_named_by_line(rest, owner, application):
     assert not ProviderKey.objects.exists()
 
 
+def test_a_try_names_the_lines_of_the_text(rest, owner, application):
+    text = "MODELSLAB_API_KEY=ml-1-first\nURL=https://u:ml-1-first@x\n"
+
+    assert rest(owner).post(PATH, {"text": text, "try_only": True}).json["still"] == [2]
+    assert rest(owner).post(PATH, {"text": text}).json["still"] == [3]
+
+
+def test_a_row_with_too_many_columns_is_one_fault_of_many(rest, owner, application):
+    text = "modelslab,First,ml-0001-first,,,live,more\nnobody,Third,ml-0003-third\n"
+    errors = rest(owner).post(PATH, {"text": text}).json["error"]["errors"]
+
+    assert [(error["line"], error["field"]) for error in errors] == [(1, "row"), (2, "provider")]
+
+
 @pytest.mark.parametrize(
     ("make", "kind"), [(ProviderKeyFactory, "provider-keys"), (AppKeyFactory, "app-keys")]
 )
