@@ -12,9 +12,9 @@ from keys.attention.alert import Alert
 from keys.attention.rotations import left_behind, put_off, waiting_rotations
 from keys.attention.steps import Step, steps
 from keys.attention.verdicts import explain, key_alerts, remedy
-from keys.models import AppKey, Application
+from keys.models import AppKey, Application, GotOut, ProviderKeyVersion
 from keys.providers import all_specs
-from keys.states import KeyState
+from keys.states import WORKING, KeyState
 from keys.vault import is_sealed
 
 __all__ = ["Alert", "Step", "alerts", "explain", "remedy", "sealed", "steps"]
@@ -33,6 +33,7 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
     found = [
         *key_alerts(applications, specs),
         *_findings(applications),
+        *_got_out(applications),
         *waiting_rotations(applications),
         *put_off(applications),
         *left_behind(applications),
@@ -42,7 +43,7 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
 
 
 def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
-    """What the vault's doctor found, besides what a verdict tells already."""
+    """What the vault's doctor found, besides what is told without it."""
     examination = doctor.last_examination()
     known = {application.pk: application for application in applications}
     for found in examination.findings if examination else []:
@@ -59,7 +60,10 @@ def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
             )
         application = known.get(found["application"])
         kind, _, id = found["key"].partition(":")
-        if application is None or (kind, found["code"]) == ("provider_key", doctor.UNDECRYPTABLE):
+        told = found["code"] == doctor.GOT_OUT or (
+            (kind, found["code"]) == ("provider_key", doctor.UNDECRYPTABLE)
+        )
+        if application is None or told:
             continue
         yield Alert(
             "danger",
@@ -71,6 +75,25 @@ def _findings(applications: Sequence[Application]) -> Iterable[Alert]:
             reverse(kind, args=[application.slug, id]),
             application.pk,
             examination.finished_at if examination else None,
+        )
+
+
+def _got_out(applications: Sequence[Application]) -> Iterable[Alert]:
+    rows = ProviderKeyVersion.objects.filter(
+        key__application__in=applications,
+        stage__in=WORKING,
+        fingerprint__in=GotOut.objects.values("fingerprint"),
+    ).exclude(key__state=KeyState.REVOKED)
+    for version in rows.select_related("key__application").order_by("key__name", "number"):
+        key = version.key
+        yield Alert(
+            "danger",
+            "alert-triangle",
+            f"{key.application.name} · {key.name} works with a secret that got out",
+            "It was reported compromised as another key’s secret.",
+            "Rotate this key to a new secret, or report it compromised as well.",
+            reverse("provider_key", args=[key.application.slug, key.pk]),
+            key.application_id,
         )
 
 

@@ -42,6 +42,7 @@ from keys.lifecycle.data_keys import (
 from keys.lifecycle.details import describe
 from keys.lifecycle.elsewhere import (
     finish_everywhere,
+    out_elsewhere,
     report_everywhere,
     rotate_everywhere,
     same_current,
@@ -109,6 +110,7 @@ __all__ = [
     "issue_token",
     "left_to_reseal",
     "open_data_key_rotations",
+    "out_elsewhere",
     "reactivate",
     "remove_member",
     "report_compromised",

@@ -12,10 +12,12 @@ from keys.lifecycle.compromise import OUT, report_compromised, report_secrets
 from keys.lifecycle.errors import Conflict, LifecycleError, why_not
 from keys.lifecycle.rotation import ask, rotate_provider_key
 from keys.lifecycle.rotations import finish_rotation
-from keys.models import ProviderKey, ProviderKeyVersion
+from keys.models import GotOut, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
 from keys.states import OPEN, WORKING, KeyState, Stage
 from keys.vault import Secret, VaultError
+
+WAITS = "The new secret waits: finish this rotation, and choose this key there."
 
 
 def same_secret(
@@ -48,6 +50,15 @@ def same_versions(key: ProviderKey, numbers: Collection[int]) -> dict[ProviderKe
     for version in others.select_related("key__application").order_by("key", "number"):
         found.setdefault(version.key, []).append(version.number)
     return found
+
+
+def out_elsewhere(key: ProviderKey) -> list[ProviderKeyVersion]:
+    """The versions that this key works with although their secret was reported compromised, as
+    another key's."""
+    if key.state == KeyState.REVOKED:
+        return []
+    out = GotOut.objects.values("fingerprint")
+    return list(key.versions.filter(stage__in=WORKING, fingerprint__in=out).order_by("-number"))
 
 
 def rotate_everywhere(
@@ -83,7 +94,7 @@ def rotate_everywhere(
     )
     version = rotate(key)
     if version.stage != Stage.CURRENT:
-        return version, dict.fromkeys(others, "The new secret waits: finish this rotation, and choose this key there.")
+        return version, dict.fromkeys(others, WAITS)
 
     def follow(other: ProviderKey) -> None:
         if rotate(other).stage != Stage.CURRENT:

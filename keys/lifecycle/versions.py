@@ -96,9 +96,7 @@ def require_not_out(version: KeyVersion) -> None:
         raise Conflict("This secret was reported compromised: it can't come into use.")
 
 
-def note_in_use(
-    actor: Actor, action: Action, key: Key, used: KeyVersion, **detail: object
-) -> None:
+def note_in_use(actor: Actor, action: Action, key: Key, used: KeyVersion, **detail: object) -> None:
     """Write down that this version comes into use, or stays longer; Conflict if it got out.
 
     Asked last, while the trail's head is held: a report that another application's owner makes

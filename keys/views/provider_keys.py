@@ -50,6 +50,11 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     can = rights(user, key.application)
     row = provider_key_rows(ProviderKey.objects.filter(pk=key.pk), specs)[0]
     versions = list(key.versions.defer("sealed").order_by("-number"))
+    elsewhere = [
+        other
+        for other in lifecycle.same_secret(key, WORKING, WORKING)
+        if permissions.may(user, other.application, Act.SEE)
+    ]
     open_stages = {version.stage: version for version in versions}
     context = {
         "application": key.application,
@@ -58,11 +63,9 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "can": can,
         "versions": versions,
         "lost": lost(versions),
-        "elsewhere": [
-            other
-            for other in lifecycle.same_secret(key, WORKING, WORKING)
-            if permissions.may(user, other.application, Act.SEE)
-        ],
+        "elsewhere": elsewhere,
+        "goes_along": bool(elsewhere) and bool(manageable(request, lifecycle.same_current(key))),
+        "out_elsewhere": lifecycle.out_elsewhere(key),
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
         "previous": open_stages.get(Stage.PREVIOUS),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],

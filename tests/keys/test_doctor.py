@@ -336,19 +336,24 @@ def test_a_provider_key_written_over_to_another_provider_is_found(
     assert codes() == [("Main", 1, "not_the_one")]
 
 
-def test_a_secret_that_got_out_and_is_in_use_elsewhere_is_found_and_alerts_its_owners(
+def test_a_secret_that_got_out_and_is_in_use_elsewhere_is_found_and_told_at_once(
     provider_key: ProviderKey, actor: Actor, client_of: ClientOf
 ) -> None:
     other = ApplicationFactory(name="Blog")
     boss = UserFactory()
     MembershipFactory(application=other, user=boss, role="owner")
-    lifecycle.add_provider_key(
+    copy = lifecycle.add_provider_key(
         Actor.person(boss), other, name="Copy", provider="acme", secret="first-secret-of-acme"
     )
     lifecycle.report_compromised(actor, provider_key, reason="leaked")
-    doctor.examine_and_note()
-    page = client_of(boss).get("/").content.decode()
-    assert "Blog · Copy: version 1 is in use, though its secret was reported" in page
+    client, place = client_of(boss), f"/applications/{other.slug}/provider-keys/{copy.pk}/"
+    assert "Blog · Copy works with a secret that got out" in client.get("/").content.decode()
+    assert "A secret that got out still works here" in client.get(place).content.decode()
+    assert codes() == [("Copy", 1, "got_out")]
+    lifecycle.report_compromised(Actor.person(boss), copy, reason="leaked")
+    assert "that got out" not in client.get("/").content.decode()
+    assert "still works here" not in client.get(place).content.decode()
+    assert codes() == []
 
 
 def test_the_secret_in_use_is_marked_whatever_else_does_not_open(

@@ -27,6 +27,13 @@ def refusing(allow_upstream: Upstream) -> Upstream:
 
 
 @pytest.fixture
+def silent(allow_upstream: Upstream) -> Upstream:
+    """ModelsLab's stand-in; it is out of order."""
+    allow_upstream.answer(503, {})
+    return allow_upstream
+
+
+@pytest.fixture
 def provider_key(application: Application) -> ProviderKey:
     return ProviderKeyFactory(
         application=application, name="Main account", secret=SECRET, verdict="live"

@@ -190,10 +190,11 @@ SHAPED = "sk-" + "-".join(["abcdefg"] * 4)
 
 
 @pytest.mark.parametrize("column", ["name", "note", "tags"])
-@pytest.mark.parametrize("text", [SHAPED, "zz9-plural", tokens.new_app_key("test", "a" * 12)])
+@pytest.mark.parametrize("text", [SHAPED, "zz9-plural", "an app key"])
 def test_a_key_in_a_column_for_people_is_refused_unrepeated(
     actor, application, acme, monkeypatch, column, text
 ):
+    text = tokens.new_app_key("test", "a" * 12) if text == "an app key" else text
     shaped = replace(providers.get("acme"), key_shape=r"zz9-[a-z]+")
     monkeypatch.setattr(providers, "all_specs", lambda: [shaped])
     row = {"provider": "acme", "name": "Main", "secret": "sk-acme-0001", column: f"of {text}"}
@@ -252,6 +253,6 @@ def test_a_row_costs_few_queries(
     with django_capture_on_commit_callbacks(execute=True):
         vault.ensure_system_secrets()
     rows = [f"acme,Key {n},sk-acme-{n:04}\n" for n in range(20)]
-    with django_assert_max_num_queries(20 * 9 + 10):
+    with django_assert_max_num_queries(20 * 10 + 10):
         lifecycle.import_keys(actor, application, "".join(rows))
     assert AuditEvent.objects.filter(action=Action.PROVIDER_KEY_ADDED).count() == 20
