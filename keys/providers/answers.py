@@ -49,8 +49,9 @@ def _events(body: bytes) -> Iterator[dict[str, Any]]:
 
 
 def said(answer: Answer) -> Any:
-    """The value that speaks for the answer; of a stream the event that reports an error."""
-    return next((event for event in answer.events if is_error(event)), answer.data)
+    """The value that speaks for the answer; of a stream, or a list, what reports an error."""
+    listed = answer.data if isinstance(answer.data, list) else []
+    return next((value for value in (*answer.events, *listed[:1]) if is_error(value)), answer.data)
 
 
 def is_error(data: Any) -> bool:
@@ -82,17 +83,18 @@ def _flat(value: Any) -> str:
 
 
 def code(data: Any) -> str:
-    """The provider's error code: `error.code`, `error.type` or `code`; else empty."""
+    """The provider's error code: `error.code`, `error.type`, `code` or `detail.status`."""
     if not isinstance(data, dict):
         return ""
     error = data.get("error")
     found = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
-    found = found or data.get("code")
+    detail = data.get("detail")
+    found = found or data.get("code") or (detail.get("status") if isinstance(detail, dict) else "")
     return str(found)[:60] if isinstance(found, str | int) else ""
 
 
 def tokens(answer: Answer) -> tuple[int, int]:
-    """Tokens in and out, in OpenAI's or Anthropic's words, of a body or a stream."""
+    """Tokens in and out, in OpenAI's, Anthropic's or Google's words, of a body or a stream."""
     found = [_usage(answer.data), *(_usage(event) for event in answer.events)]
     # A stream repeats its counts, each time the whole so far.
     return max(into for into, _ in found), max(out for _, out in found)
@@ -101,16 +103,17 @@ def tokens(answer: Answer) -> tuple[int, int]:
 def _usage(data: Any) -> tuple[int, int]:
     if not isinstance(data, dict):
         return 0, 0
-    usage = data.get("usage")
+    usage = data.get("usage") or data.get("usageMetadata")  # Google's name
     if not isinstance(usage, dict):
         nested = data.get("message") or data.get("response")  # message_start, response.completed
         usage = nested.get("usage") if isinstance(nested, dict) else None
     if not isinstance(usage, dict):
         return 0, 0
-    into = _count(usage, "prompt_tokens", "input_tokens")
+    into = _count(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
     # Anthropic counts cached input beside input_tokens, OpenAI inside.
     into += _count(usage, "cache_creation_input_tokens") + _count(usage, "cache_read_input_tokens")
-    return into, _count(usage, "completion_tokens", "output_tokens")
+    out = _count(usage, "completion_tokens", "output_tokens", "candidatesTokenCount")
+    return into, out + _count(usage, "thoughtsTokenCount")
 
 
 def _count(usage: dict[str, Any], *names: str) -> int:

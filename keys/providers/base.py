@@ -98,6 +98,9 @@ class ProviderSpec:
     extra_headers: tuple[tuple[str, str], ...] = ()  # added where the caller sent none
     accepts: frozenset[Placement] = frozenset({BEARER})
     json_due: bool = True  # a page of HTML with status 200 is an error
+    # What spends, deletes, lists or issues what belongs to the account: segments that follow each
+    # other anywhere in a path (a front controller may stand before it); `*` is any one segment.
+    dangerous: tuple[str, ...] = ()
 
     def placement(self, path: str, found: frozenset[Placement]) -> Placement:
         """Where the real key goes; `found` is where the caller put the app key."""
@@ -178,13 +181,23 @@ class ProviderSpec:
 
     def denied(self, path: str) -> bool:
         """Whether no app key may ever call `path` (it would harm the pooled account)."""
-        del path
-        return False
+        asked = [segment.lower() for segment in plain_segments(path) if segment]
+        return any(_holds(asked, wanted.split("/")[1:]) for wanted in self.dangerous)
 
 
 def plain_segments(path: str) -> list[str]:
     """What a lenient server may read of each segment: decoded, without parameters and blanks."""
     return [segment.partition(";")[0].strip() for segment in unquote(path).split("/")[1:]]
+
+
+def _holds(asked: list[str], wanted: list[str]) -> bool:
+    """Whether these segments follow each other in a path."""
+    windows = zip(*(asked[start:] for start in range(len(wanted))), strict=False)
+    return any(all(map(_fits, wanted, window)) for window in windows)
+
+
+def _fits(wanted: str, segment: str) -> bool:
+    return wanted in ("*", segment)
 
 
 _BY_STATUS = {

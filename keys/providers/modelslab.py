@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 from keys.providers import answers
 from keys.providers.base import (
@@ -13,7 +12,6 @@ from keys.providers.base import (
     Placement,
     Probe,
     ProviderSpec,
-    plain_segments,
 )
 
 BODY = Placement("body", "key")
@@ -33,23 +31,21 @@ _FAMILIES: tuple[tuple[str, tuple[Placement, ...]], ...] = (
 )
 _DEFAULT = (BODY, QUERY)
 
-# Last or inner path segments that spend, delete or list what belongs to the whole account.
-_DANGEROUS = frozenset(
-    {
-        "buy_subscription",
-        "buy_model",
-        "delete_image",
-        "assets_generated",
-        "clear_cache",
-        "clear_queue",
-        "restart_server",
-        "update_server",
-        "update_s3",
-    }
+# What spends, deletes or lists what belongs to the whole account, wherever it stands in a path,
+# and the control plane, which takes account tokens, never an API key.
+_DANGEROUS = (
+    "/buy_subscription",
+    "/buy_model",
+    "/delete_image",
+    "/assets_generated",
+    "/clear_cache",
+    "/clear_queue",
+    "/restart_server",
+    "/update_server",
+    "/update_s3",
+    "/api/agents",
+    "/mcp/agents",
 )
-# The control plane takes account tokens, never an API key.
-# A front controller may stand before it (/index.php/api/agents).
-_CONTROL_PLANE = frozenset({("api", "agents"), ("mcp", "agents")})
 
 _INVALID_KEY = re.compile(
     r"invalid (?:or \w+ )?api[ _-]?key|incorrect api[ _-]?key|(?:provide|have) a valid api[ _-]?key"
@@ -100,12 +96,6 @@ class ModelsLab(ProviderSpec):
         data = answers.parse(content_type, body).data
         return isinstance(data, dict) and data.get("status") == "success"
 
-    def denied(self, path: str) -> bool:
-        segments = [segment.lower() for segment in plain_segments(path)]
-        if not _DANGEROUS.isdisjoint(segments):
-            return True
-        return any(pair in _CONTROL_PLANE for pair in pairwise(segments))
-
 
 MODELSLAB = ModelsLab(
     slug="modelslab",
@@ -125,4 +115,5 @@ MODELSLAB = ModelsLab(
         },
     ),
     accepts=frozenset({BODY, HEADER, QUERY, BEARER, X_API_KEY}),
+    dangerous=_DANGEROUS,
 )

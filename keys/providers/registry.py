@@ -8,11 +8,29 @@ from keys.models import Provider
 from keys.providers.anthropic import ANTHROPIC
 from keys.providers.base import ProviderSpec
 from keys.providers.custom import spec_of
+from keys.providers.elevenlabs import ELEVENLABS
+from keys.providers.gemini import GEMINI
+from keys.providers.github import GITHUB
+from keys.providers.groq import GROQ
+from keys.providers.mistral import MISTRAL
 from keys.providers.modelslab import MODELSLAB
 from keys.providers.openai import OPENAI
+from keys.providers.openrouter import OPENROUTER
 from keys.providers.sandbox import sandbox
+from keys.providers.stripe import STRIPE
 
-BUILT_IN: tuple[ProviderSpec, ...] = (MODELSLAB, OPENAI, ANTHROPIC)
+BUILT_IN: tuple[ProviderSpec, ...] = (
+    MODELSLAB,
+    OPENAI,
+    ANTHROPIC,
+    OPENROUTER,
+    GEMINI,
+    GROQ,
+    MISTRAL,
+    ELEVENLABS,
+    STRIPE,
+    GITHUB,
+)
 
 
 class UnknownProvider(LookupError):

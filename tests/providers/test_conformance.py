@@ -9,11 +9,17 @@ from keys.models import Provider
 from keys.providers.anthropic import ANTHROPIC
 from keys.providers.base import Kind, Placement, ProviderSpec
 from keys.providers.custom import spec_of
+from keys.providers.elevenlabs import ELEVENLABS
+from keys.providers.gemini import GEMINI
+from keys.providers.github import GITHUB
+from keys.providers.groq import GROQ
 from keys.providers.injection import Outgoing, find_credentials, inject
 from keys.providers.modelslab import MODELSLAB
 from keys.providers.openai import OPENAI
+from keys.providers.openrouter import OPENROUTER
 from keys.providers.registry import BUILT_IN
 from keys.providers.sandbox import sandbox
+from keys.providers.stripe import STRIPE
 from keys.vault import Secret
 
 CUSTOM = [
@@ -44,6 +50,13 @@ GOOD = {
     "modelslab": {"status": "success", "data": {"balance": 43.6, "currency": "USD"}},
     "openai": {"object": "list", "data": [{"id": "gpt-4o"}]},
     "anthropic": {"data": [{"id": "claude-3-5-haiku-latest"}], "has_more": False},
+    "openrouter": {"data": {"label": "sk-or-…", "usage": 1.5, "limit": None}},
+    "gemini": {"models": [{"name": "models/gemini-2.0-flash"}]},
+    "groq": {"object": "list", "data": [{"id": "llama-3.1-8b-instant"}]},
+    "mistral": {"object": "list", "data": [{"id": "mistral-small-latest"}]},
+    "elevenlabs": {"user_id": "u1", "subscription": {"tier": "free"}},
+    "stripe": {"object": "balance", "available": []},
+    "github": {"login": "ada", "id": 1},
     "custom": {"id": 7, "name": "Ada"},
 }
 BOGUS = {
@@ -59,6 +72,26 @@ BOGUS = {
             "error": {"type": "authentication_error", "message": "invalid x-api-key"},
         },
     ),
+    "openrouter": (401, {"error": {"message": "User not found.", "code": 401}}),
+    "gemini": (
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "API key not valid. Please pass a valid API key.",
+                "status": "INVALID_ARGUMENT",
+                "details": [{"reason": "API_KEY_INVALID", "domain": "googleapis.com"}],
+            }
+        },
+    ),
+    "groq": (401, {"error": {"message": "Invalid API Key", "code": "invalid_api_key"}}),
+    "mistral": (401, {"message": "Unauthorized", "request_id": "r1"}),
+    "elevenlabs": (401, {"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}),
+    "stripe": (
+        401,
+        {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided: sk_…"}},
+    ),
+    "github": (401, {"message": "Bad credentials", "status": "401"}),
     "custom": (401, {"message": "Bad credentials"}),
 }
 
@@ -95,6 +128,7 @@ REPLIES = {
 }
 # The only replies above that say something of the key.
 DETERMINATE = {"402": Kind.KEY_EXHAUSTED, "403": Kind.KEY_LIMITED}
+OTHERWISE = {("stripe", "402"): Kind.CALLER_ERROR}  # a declined card
 
 every_provider = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.slug)
 
@@ -127,7 +161,7 @@ def test_an_answer_that_says_nothing_of_the_key_is_never_a_verdict(
     if name == "200 error body" and family(spec) == "custom":
         assert kind is Kind.OK  # a custom API's fields mean what it likes
     else:
-        assert kind is DETERMINATE.get(name, kind)
+        assert kind is OTHERWISE.get((spec.slug, name), DETERMINATE.get(name, kind))
         assert kind is not Kind.KEY_INVALID
         empty_success = name in ("200 empty", "204") and not spec.json_due
         assert kind is not Kind.OK or empty_success
@@ -160,9 +194,93 @@ def test_the_example_works_with_the_app_key_where_the_spec_puts_it(spec: Provide
 @every_provider
 def test_names_and_addresses_are_complete(spec: ProviderSpec) -> None:
     assert spec.base_url.startswith("http") and not spec.base_url.endswith("/")
-    assert spec.env_var.isidentifier() and spec.env_var.endswith("_API_KEY")
+    assert spec.env_var.isidentifier() and spec.env_var.endswith(("_API_KEY", "_TOKEN"))
     assert spec.example.path.startswith("/")
     assert spec.placement("/anything", frozenset()) in spec.accepts | {Placement("body", "key")}
+
+
+WORDS = [
+    (
+        OPENROUTER,
+        402,
+        {"error": {"code": 402, "message": "Insufficient credits"}},
+        Kind.KEY_EXHAUSTED,
+    ),
+    (
+        OPENROUTER,
+        403,
+        {"error": {"code": 403, "message": "Key limit exceeded"}},
+        Kind.KEY_EXHAUSTED,
+    ),
+    (OPENROUTER, 403, {"error": {"message": "Your input was flagged"}}, Kind.CALLER_ERROR),
+    (OPENROUTER, 200, {"error": {"code": 429, "message": "Rate limited"}}, Kind.RATE_LIMITED),
+    (OPENROUTER, 200, {"error": {"code": "server_error"}}, Kind.UPSTREAM_ERROR),
+    (GEMINI, 400, {"error": {"message": "Invalid JSON payload"}}, Kind.CALLER_ERROR),
+    (GEMINI, 401, {"error": {"status": "UNAUTHENTICATED"}}, Kind.UNKNOWN),
+    (GEMINI, 403, {"error": {"status": "PERMISSION_DENIED"}}, Kind.KEY_LIMITED),
+    (GEMINI, 429, {"error": {"status": "RESOURCE_EXHAUSTED"}}, Kind.RATE_LIMITED),
+    (GEMINI, 400, [{"error": {"details": [{"reason": "API_KEY_INVALID"}]}}], Kind.KEY_INVALID),
+    (GROQ, 498, {"error": {"message": "Flex tier capacity exceeded"}}, Kind.UPSTREAM_ERROR),
+    (GROQ, 400, {"error": {"code": "organization_restricted"}}, Kind.KEY_LIMITED),
+    (ELEVENLABS, 401, {"detail": {"status": "missing_permissions"}}, Kind.KEY_LIMITED),
+    (ELEVENLABS, 401, {"detail": {"status": "quota_exceeded"}}, Kind.KEY_EXHAUSTED),
+    (ELEVENLABS, 429, {"detail": {"status": "system_busy"}}, Kind.UPSTREAM_ERROR),
+    (ELEVENLABS, 401, {"detail": {"status": "something_else"}}, Kind.UNKNOWN),
+    (STRIPE, 402, {"error": {"type": "card_error"}}, Kind.CALLER_ERROR),
+    (STRIPE, 403, {"error": {"code": "more_permissions_required"}}, Kind.KEY_LIMITED),
+    (GITHUB, 403, {"message": "API rate limit exceeded for user ID 1."}, Kind.RATE_LIMITED),
+    (GITHUB, 403, {"message": "Resource not accessible by this token"}, Kind.KEY_LIMITED),
+    (GITHUB, 401, {"message": "Requires authentication"}, Kind.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("spec", "status", "body", "kind"), WORDS)
+def test_a_providers_own_words_are_read(
+    spec: ProviderSpec, status: int, body: object, kind: Kind
+) -> None:
+    assert spec.read(status, "application/json", json.dumps(body).encode()).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        (MODELSLAB, "/api/v3/buy_subscription"),
+        (MODELSLAB, "/index.php/API/agents/v1/api-keys"),
+        (OPENROUTER, "/api/v1/keys/abc"),
+        (STRIPE, "/v1/payouts"),
+        (GITHUB, "/repos/o/r/keys/7"),
+        (GITHUB, "/user/%6Beys"),
+    ],
+)
+def test_what_would_harm_the_account_is_denied(spec: ProviderSpec, path: str) -> None:
+    assert spec.denied(path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        (MODELSLAB, "/api/v6/images/text2img"),
+        (OPENROUTER, "/api/v1/key"),
+        (STRIPE, "/v1/customers"),
+        (GITHUB, "/repos/o/keys/contents/a"),
+        (OPENAI, "/v1/keys"),
+    ],
+)
+def test_what_does_no_harm_is_not(spec: ProviderSpec, path: str) -> None:
+    assert not spec.denied(path)
+
+
+def test_google_counts_tokens_in_its_own_words() -> None:
+    body = {
+        "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
+    }
+    reading = GEMINI.read(200, "application/json", json.dumps(body).encode())
+    assert (reading.tokens_in, reading.tokens_out) == (4, 7)
+
+
+def test_gemini_takes_a_bearer_only_where_it_speaks_like_openai() -> None:
+    assert GEMINI.placement("/v1beta/openai/chat/completions", frozenset()).place == "bearer"
+    assert GEMINI.placement("/v1beta/models", frozenset()).name == "x-goog-api-key"
 
 
 def test_openai_trusts_only_its_own_word_for_a_dead_key() -> None:

@@ -1,0 +1,47 @@
+"""GitHub. Its limits come as 403 too; `token` and Basic are older ways of its clients."""
+
+from dataclasses import dataclass
+
+from keys.providers import answers
+from keys.providers.base import BEARER, Example, Kind, Probe, ProviderSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHub(ProviderSpec):
+    def kind_of(self, status: int, answer: answers.Answer) -> Kind:
+        kind = ProviderSpec.kind_of(self, status, answer)
+        text = answers.message(answer.data).lower()
+        if kind is Kind.KEY_LIMITED and ("rate limit" in text or "abuse" in text):
+            return Kind.RATE_LIMITED
+        if kind is Kind.KEY_INVALID and "bad credentials" not in text:
+            return Kind.UNKNOWN  # asks for a second factor, or for any credential at all
+        return kind
+
+    def proves_live(self, content_type: str, body: bytes) -> bool:
+        data = answers.parse(content_type, body).data
+        return isinstance(data, dict) and "login" in data
+
+
+GITHUB = GitHub(
+    slug="github",
+    name="GitHub",
+    base_url="https://api.github.com",
+    keys_url="https://github.com/settings/tokens",
+    env_var="GITHUB_TOKEN",
+    base_url_var=("GITHUB_API_URL", ""),
+    key_shape=r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
+    probe=Probe("GET", "/user"),
+    example=Example("GET", "/user/repos"),
+    accepts=frozenset({BEARER}),
+    json_due=False,  # diffs, archives, raw files
+    dangerous=(
+        "/applications/*/grant",
+        "/applications/*/token",
+        "/orgs/*/members",
+        "/repos/*/*/keys",
+        "/repos/*/*/transfer",
+        "/user/gpg_keys",
+        "/user/keys",
+        "/user/ssh_signing_keys",
+    ),
+)

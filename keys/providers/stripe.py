@@ -1,0 +1,40 @@
+"""Stripe. Its clients send the key as Bearer or as the user of Basic; a 402 is a declined card."""
+
+from dataclasses import dataclass
+
+from keys.providers import answers
+from keys.providers.base import BEARER, Example, Kind, Probe, ProviderSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stripe(ProviderSpec):
+    def kind_of(self, status: int, answer: answers.Answer) -> Kind:
+        if status == 402:
+            return Kind.CALLER_ERROR
+        return ProviderSpec.kind_of(self, status, answer)
+
+    def proves_live(self, content_type: str, body: bytes) -> bool:
+        data = answers.parse(content_type, body).data
+        return isinstance(data, dict) and data.get("object") == "balance"
+
+
+STRIPE = Stripe(
+    slug="stripe",
+    name="Stripe",
+    base_url="https://api.stripe.com",
+    keys_url="https://dashboard.stripe.com/apikeys",
+    env_var="STRIPE_API_KEY",
+    key_shape=r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}",
+    probe=Probe("GET", "/v1/balance"),
+    example=Example("GET", "/v1/customers"),
+    accepts=frozenset({BEARER}),
+    # Money leaves the account, or somebody else gets its keys and its news.
+    dangerous=(
+        "/v1/account/external_accounts",
+        "/v1/accounts",
+        "/v1/ephemeral_keys",
+        "/v1/payouts",
+        "/v1/transfers",
+        "/v1/webhook_endpoints",
+    ),
+)
