@@ -8,10 +8,12 @@ from django.db.models import Q, QuerySet
 
 from keys.audit import Action, times, told
 from keys.models import (
+    AppKey,
     AppKeyVersion,
     Application,
     AuditEvent,
     Key,
+    ProviderKey,
     ProviderKeyVersion,
     ToRotate,
     User,
@@ -120,13 +122,16 @@ def _working(
     applications: Sequence[Application], places: Set[tuple[str, object]]
 ) -> dict[Key, list[int]]:
     """The keys in use that have one of these versions in use, with their numbers."""
-    models: tuple[type[ProviderKeyVersion] | type[AppKeyVersion], ...] = (
-        ProviderKeyVersion,
-        AppKeyVersion,
+    models: tuple[tuple[str, type[ProviderKeyVersion] | type[AppKeyVersion]], ...] = (
+        (ProviderKey.kind, ProviderKeyVersion),
+        (AppKey.kind, AppKeyVersion),
     )
     found: dict[Key, list[int]] = {}
-    for model in models:
-        rows = model._default_manager.filter(
+    for kind, model in models:
+        parted = (target.partition(":") for target, _ in places)
+        ids = {id for of, _, id in parted if of == kind}
+        rows = model._default_manager.defer("sealed").filter(
+            key__in=ids,
             key__application__in=applications,
             key__state__in=CHANGEABLE,
             stage__in=OPEN,

@@ -17,6 +17,10 @@ from keys.vault import Secret
 
 COLUMNS = ("provider", "name", "secret", "note", "tags", "environment")
 NEEDED = COLUMNS[:3]
+MOST_TABLE = 1_000_000  # characters
+MOST_DOTENV = 50_000
+MOST_BLANKS = 100  # in a row
+_MANY_BLANKS = re.compile(rf"\s{{{MOST_BLANKS + 1}}}")
 FOR_PEOPLE = ("name", "note", "tags")  # what everybody who sees the key may read
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*=")
 _KEYLIKE = re.compile(r"(^|_)(KEY|TOKEN|SECRET)(_|$)")
@@ -44,7 +48,21 @@ class Row:
 
 
 class Unreadable(ValueError):
-    """The text is no table that keys can be read from; says why."""
+    """The text is no table or file that keys can be read from; says why."""
+
+
+def require_bounded(text: str) -> None:
+    """Raises Unreadable for a text that would take long to read, before anything reads it.
+
+    The parser of .env files takes time by the square of the blanks in one run, and of the lines
+    that open a quote and don't close it.
+    """
+    most = MOST_DOTENV if is_dotenv(text) else MOST_TABLE
+    if len(text) > most:
+        raise Unreadable(f"This is {len(text):,} characters long; at most {most:,} go in at once.")
+    if found := _MANY_BLANKS.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise Unreadable(f"Line {line} has more than {MOST_BLANKS} blanks in a row: take them out.")
 
 
 def is_dotenv(text: str) -> bool:

@@ -127,6 +127,23 @@ def applications_for(user: User, act: Act) -> QuerySet[Membership, str]:
 
 def require(user: Anybody, application: Application, act: Act) -> None:
     """Raise Http404 for outsiders, PermissionDenied for a role too weak for the act."""
+    _require(user, application, act)
+    if isinstance(user, User):
+        user.let_in[application.pk] = act
+
+
+def require_still(user: User, application: Application) -> None:
+    """Ask again, in the transaction of an act, for what this person was let in with.
+
+    Between the request and the lock that the act waited for, they may have been removed, or have
+    become nobody at all. Raises as `require` does.
+    """
+    act = user.let_in.get(application.pk)
+    if act is not None:
+        _require(User.objects.get(pk=user.pk), application, Act(act))
+
+
+def _require(user: Anybody, application: Application, act: Act) -> None:
     acts = acts_of(user, application)
     if Act.SEE not in acts:
         raise Http404("No such application")

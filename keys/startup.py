@@ -18,7 +18,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from keys import audit, doctor, system_checks, vault
+from keys import audit, system_checks, vault
 from keys.models import User
 
 BACKLOG = 2048  # connections that wait while the web process restarts
@@ -140,14 +140,6 @@ def open_vault() -> tuple[str, bool]:
     if made:
         return f"made {path} (mode 600): keep a copy elsewhere, no secret opens without it", True
     return "from the environment" if settings.MASTER_KEYS else str(path), True
-
-
-def examine_vault() -> str:
-    """What the vault's doctor says, in words."""
-    report = doctor.examine_and_note()
-    if report.findings:
-        return f"{len(report.findings)} are not as they should be: manage.py doctor names them"
-    return f"{report.opened} open" if report.opened else "none yet"
 
 
 def ensure_admin() -> tuple[str, str]:

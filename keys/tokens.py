@@ -5,11 +5,14 @@ A checksum over everything before it lets a mistyped key be refused before the d
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import string
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 
 from keys.derived import derived_key
@@ -79,12 +82,17 @@ def parse_api_token(text: str) -> str | None:
     return match[1] if match and _checksum_fits(text) else None
 
 
-def token_digest(text: str) -> str:
-    """What ApiToken.digest holds: keyed, so that nobody writes one of their own into a row.
+def token_digest(
+    text: str, user_id: int, scopes: Sequence[str], expires_at: datetime | None
+) -> str:
+    """What ApiToken.digest holds: keyed, so that nobody writes one of their own into a row, nor
+    makes another person's or a mightier one of theirs.
 
     Not by the vault's keys: tokens must work while it is sealed.
     """
-    return hmac.digest(derived_key("api token"), text.encode(), hashlib.sha256).hex()
+    until = expires_at.astimezone(UTC).isoformat() if expires_at else None
+    told = json.dumps([text, user_id, *scopes, until])
+    return hmac.digest(derived_key("api token"), told.encode(), hashlib.sha256).hex()
 
 
 def _random_text() -> str:

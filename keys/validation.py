@@ -141,7 +141,8 @@ def _case(key: ProviderKey) -> _Case | None:
 def _case_of(spec: ProviderSpec, key: ProviderKey, version: ProviderKeyVersion) -> _Case | None:
     if spec.probe is None or version.entered_for != spec.bound_to:
         return None  # what was entered for another address is not sent to this one
-    slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
+    place = (key.application_id, key.pk, version.number)
+    slot = vault.provider_key_slot(*place, key.provider, version.entered_for)
     try:
         secret = vault.unseal(slot, version.sealed)
     except Undecryptable:

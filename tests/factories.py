@@ -80,8 +80,10 @@ def add_version(
 ) -> ProviderKeyVersion:
     """Give a provider key one more sealed version."""
     secret = vault.Secret(text)
-    slot = vault.provider_key_slot(key.application_id, key.pk, number)
     spec = next((spec for spec in providers.all_specs() if spec.slug == key.provider), None)
+    address = spec.bound_to if spec else ""
+    place = (key.application_id, key.pk, number)
+    slot = vault.provider_key_slot(*place, key.provider, address)
     return ProviderKeyVersion.objects.create(
         key=key,
         number=number,
@@ -89,7 +91,7 @@ def add_version(
         sealed=vault.seal(slot, secret),
         fingerprint=vault.fingerprint(secret),
         last4=secret.last4,
-        entered_for=spec.bound_to if spec else "",
+        entered_for=address,
         **{"promoted_at": timezone.now(), **fields},
     )
 
@@ -133,6 +135,6 @@ class ApiTokenFactory(DjangoModelFactory[ApiToken]):
     @factory.post_generation
     def plaintext(self: ApiToken, create: bool, extracted: Any, **_: Any) -> None:
         text = tokens.new_api_token(self.pk)
-        self.digest = tokens.token_digest(text)
+        self.digest = tokens.token_digest(text, self.user_id, self.scopes, self.expires_at)
         self.save()
         self.plaintext = text  # type: ignore[attr-defined]

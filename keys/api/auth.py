@@ -4,6 +4,7 @@ The token's scopes stand for the pages' step-up (DESIGN section 2): `read` for l
 for changes, `secrets` for what a page would ask the password again for.
 """
 
+import hmac
 from datetime import timedelta
 
 from django.http import HttpRequest
@@ -49,9 +50,12 @@ def require_scope(request: HttpRequest, scope: str) -> None:
 
 
 def _find(text: str) -> ApiToken | None:
-    if parse_api_token(text) is None:
+    id = parse_api_token(text)
+    found = ApiToken.working().filter(pk=id).select_related("user").first() if id else None
+    if found is None:
         return None
-    return ApiToken.working().filter(digest=token_digest(text)).select_related("user").first()
+    digest = token_digest(text, found.user_id, found.scopes, found.expires_at)
+    return found if hmac.compare_digest(found.digest, digest) else None
 
 
 def _touch(token: ApiToken) -> None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import doctor
-from keys.attention.alert import Alert
+from keys.attention.alert import MOST, Alert
 from keys.attention.rotations import left_behind, put_off, waiting_rotations
 from keys.attention.steps import Step, steps
 from keys.attention.verdicts import explain, key_alerts, remedy
@@ -17,7 +17,7 @@ from keys.providers import all_specs
 from keys.states import WORKING, KeyState
 from keys.vault import is_sealed
 
-__all__ = ["Alert", "Step", "alerts", "explain", "remedy", "sealed", "steps"]
+__all__ = ["MOST", "Alert", "Step", "alerts", "explain", "remedy", "sealed", "steps"]
 
 EXPIRES_SOON = timedelta(days=7)
 
@@ -28,7 +28,7 @@ def sealed() -> bool:
 
 
 def alerts(applications: Sequence[Application]) -> list[Alert]:
-    """Everything that needs a look in these applications, the worst first."""
+    """What needs a look in these applications, the worst first; of each kind at most MOST."""
     specs = {spec.slug: spec for spec in all_specs()}
     found = [
         *key_alerts(applications, specs),
@@ -84,14 +84,17 @@ def _got_out(applications: Sequence[Application]) -> Iterable[Alert]:
         stage__in=WORKING,
         fingerprint__in=GotOut.objects.values("fingerprint"),
     ).exclude(key__state=KeyState.REVOKED)
-    for version in rows.select_related("key__application").order_by("key__name", "number"):
-        key = version.key
+    keys = {
+        version.key_id: version.key
+        for version in rows.select_related("key__application").order_by("key__name")[:MOST]
+    }
+    for key in keys.values():
         yield Alert(
             "danger",
             "alert-triangle",
             f"{key.application.name} · {key.name} works with a secret that got out",
             "It was reported compromised as another key’s secret.",
-            "Rotate this key to a new secret, or report it compromised as well.",
+            "An owner reports this key compromised as well, or rotates it to a new secret.",
             reverse("provider_key", args=[key.application.slug, key.pk]),
             key.application_id,
         )
@@ -102,7 +105,7 @@ def _expiring(applications: Sequence[Application]) -> Iterable[Alert]:
     keys = AppKey.objects.filter(
         application__in=applications, state=KeyState.ACTIVE, expires_at__lt=soon
     ).select_related("application")
-    for key in keys.order_by("expires_at"):
+    for key in keys.order_by("expires_at")[:MOST]:
         yield Alert(
             "info",
             "hourglass",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+MOST = 100  # alerts of one kind that are looked for: nobody reads on
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:

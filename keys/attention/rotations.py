@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.urls import reverse
 
 from keys import exposure
-from keys.attention.alert import Alert
+from keys.attention.alert import MOST, Alert
 from keys.models import AppKeyVersion, Application, ProviderKeyVersion
 from keys.states import Stage
 
@@ -14,7 +14,7 @@ def waiting_rotations(applications: Sequence[Application]) -> Iterable[Alert]:
     waiting = ProviderKeyVersion.objects.filter(
         key__application__in=applications, stage__in=(Stage.PENDING, Stage.TESTED)
     ).select_related("key__application")
-    for version in waiting:
+    for version in waiting[:MOST]:
         key = version.key
         yield Alert(
             "warning",
@@ -38,7 +38,7 @@ def put_off(applications: Sequence[Application]) -> Iterable[Alert]:
         rows = model._default_manager.filter(
             key__application__in=applications, stage=Stage.PREVIOUS, extensions__gt=0
         )
-        for version in rows.select_related("key__application"):
+        for version in rows.select_related("key__application")[:MOST]:
             key = version.key
             yield Alert(
                 "warning",
@@ -54,7 +54,7 @@ def put_off(applications: Sequence[Application]) -> Iterable[Alert]:
 
 def left_behind(applications: Sequence[Application]) -> Iterable[Alert]:
     """Keys that work still for somebody who left; who, is for those who see the audit."""
-    for left in exposure.to_rotate(applications):
+    for left in exposure.to_rotate(applications)[:MOST]:
         key = left.key
         yield Alert(
             "warning",

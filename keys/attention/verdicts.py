@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Q
 from django.urls import reverse
 
-from keys.attention.alert import Alert
+from keys.attention.alert import MOST, Alert
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
 from keys.states import KeyState, Stage, Verdict
@@ -43,7 +43,7 @@ def key_alerts(
     keys = ProviderKey.objects.filter(application__in=applications).select_related("application")
     troubled = Q(verdict__in=bad) | Q(refused_at__isnull=False) | Q(pk__in=waiting)
     wanted = Q(state=KeyState.ACTIVE) & troubled
-    for key in keys.filter(wanted | Q(live_at_provider=True)).order_by("name"):
+    for key in keys.filter(wanted | Q(live_at_provider=True)).order_by("name")[:MOST]:
         provider = specs[key.provider].name if key.provider in specs else key.provider
         if key.live_at_provider:
             yield _live_alert(key, provider)

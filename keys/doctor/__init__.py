@@ -12,18 +12,21 @@ from keys.doctor.examining import (
     UNTOLD,
     WORDS,
     WRONG_HASH,
+    WRONG_LIMITS,
     WRONG_STAGE,
     WRONG_STATE,
     Finding,
-    MasterUse,
     Report,
     examine,
+    look,
+)
+from keys.doctor.looking import (
+    ask_for_examination,
     examine_and_note,
     examine_if_due,
     last_examination,
-    look,
-    master_keys,
 )
+from keys.doctor.masters import MasterUse, master_keys
 from keys.doctor.trail import TELLING, read_trail
 
 __all__ = [
@@ -39,11 +42,13 @@ __all__ = [
     "UNTOLD",
     "WORDS",
     "WRONG_HASH",
+    "WRONG_LIMITS",
     "WRONG_STAGE",
     "WRONG_STATE",
     "Finding",
     "MasterUse",
     "Report",
+    "ask_for_examination",
     "examine",
     "examine_and_note",
     "examine_if_due",

@@ -7,34 +7,30 @@ leaves this module.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from keys import health, vault
-from keys.audit import verify
+from keys.audit import Actor, verify
 from keys.doctor.trail import Told, Trail, read_trail
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.versions import bound_to, slot_of
+from keys.lifecycle.versions import slot_of
 from keys.models import (
     AppKey,
     AppKeyVersion,
-    DataKey,
-    Key,
+    Application,
     KeyVersion,
     ProviderKeyVersion,
-    VaultExamination,
 )
 from keys.states import CHANGEABLE, WORKING, KeyState, Stage, Verdict
 from keys.vault import Sealed, Secret, Undecryptable
 
-EVERY = timedelta(days=1)
-LEASE = timedelta(minutes=30)  # after which an examination that died is taken up by another
+DOCTOR = Actor.system("doctor")
 UNDECRYPTABLE = "undecryptable"
 NO_MASTER = "no_master"  # its application's data key is wrapped by a master that isn't loaded
 _SHUT = (UNDECRYPTABLE, NO_MASTER)
@@ -100,74 +96,28 @@ def examine() -> Report:
     if not chain.ok:
         at = chain.broken_at or chain.events
         report.findings.append(Finding("audit:", "", "The audit trail", at, BROKEN_TRAIL))
-    seen: dict[str, tuple[Key, set[int]]] = {}
+    seen: dict[str, set[int]] = {}
     for version in _versions():
-        seen.setdefault(version.key.target, (version.key, set()))[1].add(version.number)
+        seen.setdefault(version.key.target, set()).add(version.number)
         code = look(version, trail)
         # Rows and trail were read at different times: what looks wrong is looked at once more
         # while nobody can act on the key.
-        if code and (code := _look_again(version)):
+        if code and (code := _look_again(version, trail)):
             report.findings.append(_finding(version, code))
         elif version.sealed:
             report.opened += 1
-    for target, (key, numbers) in seen.items():
-        for number in trail.keys.get(target, Told()).digests.keys() - numbers:
-            report.findings.append(Finding(target, key.application_id, key.name, number, MISSING))
+    report.findings += _missing(trail, seen)
     _mark(report)
     return report
 
 
-def examine_and_note() -> Report:
-    """`examine`, its result kept for the pages."""
-    report = examine()
-    VaultExamination.objects.update_or_create(
-        pk=1,
-        defaults={
-            "finished_at": timezone.now(),
-            "opened": report.opened,
-            "findings": [asdict(found) for found in report.findings],
-        },
-    )
-    return report
-
-
-def examine_if_due(now: datetime) -> Report | None:
-    """The daily examination, by one process: None when it isn't due or another has it."""
-    if vault.is_sealed():
-        return None
-    VaultExamination.objects.get_or_create(pk=1)
-    due = VaultExamination.objects.filter(pk=1).exclude(finished_at__gt=now - EVERY)
-    if not due.exclude(started_at__gt=now - LEASE).update(started_at=now):
-        return None
-    return examine_and_note()
-
-
-def last_examination() -> VaultExamination | None:
-    """The last one that came to its end."""
-    return VaultExamination.objects.filter(pk=1, finished_at__isnull=False).first()
-
-
-@dataclass(frozen=True, slots=True)
-class MasterUse:
-    """A master key, by its fingerprint, and how many data keys it wraps."""
-
-    fingerprint: str
-    data_keys: int
-    role: str  # primary, loaded or missing
-
-
-def master_keys() -> list[MasterUse]:
-    """The loaded master keys, primary first, then those that are missing."""
-    rows = DataKey.objects.values_list("master").annotate(n=Count("pk"))
-    wrapped: dict[str, int] = dict(rows)
-    try:
-        loaded = vault.loaded_masters()
-    except Sealed:
-        loaded = []
-    roles = dict.fromkeys(wrapped, "missing") | dict.fromkeys(loaded, "loaded")
-    roles |= dict.fromkeys(loaded[:1], "primary")
-    order = [*loaded, *sorted(roles.keys() - set(loaded))]
-    return [MasterUse(name, wrapped.get(name, 0), roles[name]) for name in order]
+def _missing(trail: Trail, seen: dict[str, set[int]]) -> Iterator[Finding]:
+    """What the trail tells of applications that are here, and no row is left of."""
+    here = set(Application.objects.values_list("pk", flat=True))
+    for target, told in trail.keys.items():
+        if told.application in here:
+            for number in sorted(told.digests.keys() - seen.get(target, set())):
+                yield Finding(target, told.application, told.name, number, MISSING)
 
 
 def _versions() -> Iterator[KeyVersion]:
@@ -186,7 +136,15 @@ def look(version: KeyVersion, trail: Trail) -> str:
     newest = trail.data_keys.get(key.application_id, 0)
     if version.sealed and (vault.data_key_version(version.sealed) or 0) < newest:
         return OLD_DATA_KEY
+    if version.number in told.out and not _is_marked(version, trail):
+        return UNMARKED
     return _look_outside(version, told) or _look_elsewhere(version, trail)
+
+
+def _is_marked(version: KeyVersion, trail: Trail) -> bool:
+    """Whether the rows say of a version that was reported compromised that it was."""
+    kept = not isinstance(version, ProviderKeyVersion) or version.fingerprint in trail.marked
+    return kept and version.compromised_at is not None
 
 
 def _look_elsewhere(version: KeyVersion, trail: Trail) -> str:
@@ -199,7 +157,7 @@ def _look_elsewhere(version: KeyVersion, trail: Trail) -> str:
 
 def _look_inside(version: KeyVersion, digest: str | None) -> str:
     """What is wrong with the sealed text of this version and its hash, or ""."""
-    slot = slot_of(version.key, version.number)
+    slot = slot_of(version.key, version)
     if isinstance(version, AppKeyVersion):
         # The trail names the hash: the text isn't kept where an application shows keys once.
         if digest not in (None, vault.digest(slot, Secret(version.lookup))):
@@ -214,8 +172,7 @@ def _look_inside(version: KeyVersion, digest: str | None) -> str:
         return NO_MASTER
     if isinstance(version, AppKeyVersion):
         return "" if version.lookup == vault.lookup_of(secret) else NOT_THE_ONE
-    bound = bound_to(version.key, version.entered_for)
-    if digest not in (None, vault.digest(slot, secret, bound)):
+    if digest not in (None, vault.digest(slot, secret)):
         return NOT_THE_ONE
     return "" if version.fingerprint == vault.fingerprint(secret) else WRONG_HASH
 
@@ -231,8 +188,6 @@ def _look_outside(version: KeyVersion, told: Told) -> str:
         return WRONG_STAGE
     if stage == Stage.CURRENT and isinstance(key, AppKey) and told.limits not in (None, key.limits):
         return WRONG_LIMITS
-    if version.number in told.out and version.compromised_at is None:
-        return UNMARKED
     ended = stage == Stage.PREVIOUS and (
         version.number != told.previous or _too_long(version, told)
     )
@@ -246,12 +201,14 @@ def _too_long(version: KeyVersion, told: Told) -> bool:
     return ends is None or (told.until is not None and ends > told.until + SLACK)
 
 
-def _look_again(version: KeyVersion) -> str:
+def _look_again(version: KeyVersion, before: Trail) -> str:
     try:
         with transaction.atomic():
-            hold_key(version.key)
+            hold_key(DOCTOR, version.key)
             version.refresh_from_db()
-            return look(version, read_trail(version.key))
+            trail = read_trail(version.key)
+            trail.got_out |= before.got_out
+            return look(version, trail)
     except (Conflict, type(version).DoesNotExist):
         return ""  # gone meanwhile
 
@@ -270,7 +227,7 @@ def _mark(report: Report) -> None:
             health.record(key.pk, _evidence(version.number))
         elif key.verdict == Verdict.UNDECRYPTABLE:
             with transaction.atomic():
-                hold_key(key)
+                hold_key(DOCTOR, key)
                 health.forget(key, timezone.now())
 
 

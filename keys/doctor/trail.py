@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keys.audit import Action, told
-from keys.models import AppKey, AuditEvent, GotOut, Key
+from keys.models import AppKey, AuditEvent, GotOut, Key, ProviderKey, ProviderKeyVersion
 from keys.states import KeyState
 
 _STATES = {
@@ -14,6 +14,7 @@ _STATES = {
     Action.KEY_REVOKED: KeyState.REVOKED,
     Action.KEY_EXPIRED: KeyState.EXPIRED,
 }
+KIND = ProviderKey.kind
 _MADE = (Action.PROVIDER_KEY_ADDED, Action.APP_KEY_CREATED)
 # What the doctor reads; keys.audit.carrying keeps it when the trail is archived.
 TELLING = (
@@ -35,6 +36,8 @@ TELLING = (
 class Told:
     """What the trail tells of one key."""
 
+    application: str = ""  # its id
+    name: str = ""
     digests: dict[int, str] = field(default_factory=dict)  # of its versions
     overlaps: dict[int, int] = field(default_factory=dict)  # seconds its forerunner serves on
     current: int | None = None
@@ -75,24 +78,36 @@ class Trail:
 
     keys: dict[str, Told] = field(default_factory=dict)
     data_keys: dict[str, int] = field(default_factory=dict)
-    got_out: set[str] = field(default_factory=set)  # fingerprints, whichever key had them
+    marked: set[str] = field(default_factory=set)  # fingerprints kept as got out (`GotOut`)
+    # The same, and those of versions that the trail itself says were reported compromised.
+    got_out: set[str] = field(default_factory=set)
 
     def read(self, event: AuditEvent) -> None:
         kind, _, id = event.target.partition(":")
         if event.action == Action.DATA_KEY_ROTATED:
             self.data_keys[id] = event.detail["version"]
         else:
-            known = self.keys.setdefault(event.target, Told())
+            known = self.keys.setdefault(event.target, Told(event.application_id))
+            known.name = event.detail.get("name", known.name)
             known.read(event.action, event.at, event.detail, app_key=kind == AppKey.kind)
 
 
 def read_trail(key: Key | None = None) -> Trail:
     """What the audit trail tells of all keys, or of one."""
-    trail = Trail(got_out=set(GotOut.objects.values_list("fingerprint", flat=True)))
+    trail = Trail(marked=set(GotOut.objects.values_list("fingerprint", flat=True)))
     events = AuditEvent.objects.filter(action__in=[*TELLING, Action.AUDIT_CARRIED])
     if key is not None:
         events = events.filter(target__in=[key.target, f"application:{key.application_id}"])
     for event in told(events):
         if event.action in TELLING:
             trail.read(event)
+    trail.got_out = trail.marked | _reported(trail)
     return trail
+
+
+def _reported(trail: Trail) -> set[str]:
+    out = {target: told.out for target, told in trail.keys.items() if told.out}
+    ids = [id for kind, _, id in (target.partition(":") for target in out) if kind == KIND]
+    rows = ProviderKeyVersion.objects.filter(key__in=ids)
+    found = rows.values_list("key_id", "number", "fingerprint")
+    return {print for id, number, print in found if number in out[f"{KIND}:{id}"]}

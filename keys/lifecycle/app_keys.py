@@ -60,7 +60,7 @@ def create_app_key(
 
 def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
     """Save a key with its first version in the caller's transaction; its text is `.issued`."""
-    hold_application(application.pk)
+    hold_application(actor, application.pk)
     key.application, key.created_by = application, actor.user
     key.save(force_insert=True)
     key.issued = issue(key, 1)
@@ -83,7 +83,7 @@ def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
     """
     cleaned = _clean_limits(**limits)
     with transaction.atomic():
-        versions.lock_for_change(app_key)
+        versions.lock_for_change(actor, app_key)
         was = AppKey.objects.filter(pk=app_key.pk).values(*cleaned).get() if cleaned else {}
         changed = {name: value for name, value in cleaned.items() if value != was[name]}
         if not changed:
@@ -100,13 +100,13 @@ def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
 def copy_app_key(actor: Actor, key: AppKey) -> Secret:
     """The text of the key once more. Conflict where the application shows keys once."""
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         if key.state not in CHANGEABLE:
             raise Conflict(f"This key is {key.state}: there is nothing to copy.")
         version = versions.current(key)
         if not version.sealed:
             raise Conflict("This application shows its app keys once: rotate it for a new one.")
-        secret = vault.unseal(versions.slot_of(key, version.number), version.sealed)
+        secret = vault.unseal(versions.slot_of(key, version), version.sealed)
         note_key(actor, Action.APP_KEY_COPIED, key, version=version.number)
     return secret
 
@@ -126,7 +126,7 @@ def rotate_app_key(
     overlap = inputs.clean_overlap(overlap_seconds)
     silent = inputs.clean_silence(silent_seconds, overlap)
     with transaction.atomic():
-        versions.lock_for_change(key)
+        versions.lock_for_change(actor, key)
         now = timezone.now()
         versions.require_no_open_rotation(key, now)
         versions.step_down(versions.current(key), now + overlap, now, silent)
@@ -149,7 +149,7 @@ def issue(key: AppKey, number: int) -> Secret:
     # Read anew: the policy may have changed since the caller read the application.
     once = Application.objects.values_list("show_app_keys_once", flat=True)
     keep = not once.get(pk=key.application_id)
-    slot = versions.slot_of(key, number)
+    slot = versions.slot_for(key, number)
     AppKeyVersion.objects.create(
         key=key,
         number=number,

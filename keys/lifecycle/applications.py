@@ -44,7 +44,7 @@ def set_policy(
         "developers_copy_provider_keys": developers_copy_provider_keys,
     }
     with transaction.atomic():
-        row = hold_application(application.pk)
+        row = hold_application(actor, application.pk)
         changed = {
             field: value
             for field, value in wanted.items()
@@ -64,7 +64,7 @@ def set_policy(
 def delete_application(actor: Actor, application: Application) -> None:
     """Delete the application, its keys and its data key: its secrets can't be opened any more."""
     with transaction.atomic():
-        row = hold_application(application.pk)
+        row = hold_application(actor, application.pk)
         hold_all_keys(row)
         Application.objects.filter(pk=row.pk).delete()
         told = {"slug": row.slug, "name": row.name}

@@ -125,7 +125,7 @@ def start_batch(
     if len(wanted) > MOST_KEYS:
         raise Invalid("keys", f"At most {MOST_KEYS} keys go into one batch.")
     with transaction.atomic():
-        held = hold_application(application.pk)
+        held = hold_application(actor, application.pk)
         if act == "rotate" and held.show_app_keys_once:
             raise Conflict(SHOWN_ONCE)
         here = set(
@@ -193,7 +193,7 @@ def _claim(batch: Batch) -> bool:
 def _run_part(batch: Batch) -> int:
     """The next keys of the batch; 0 when it has ended."""
     batch.refresh_from_db(fields=["stopped"])
-    over = batch.stopped or _ended_before(batch)
+    over = batch.stopped or not _goes_on(batch)
     items = [] if over else list(batch.items.filter(outcome="waiting")[:PART])
     if not items:
         _end(batch)
@@ -217,10 +217,11 @@ def _seal(batch: Batch, key_id: str) -> str:
     return hmac.digest(derived_key("batch"), text.encode(), hashlib.sha256).hex()
 
 
-def _ended_before(batch: Batch) -> bool:
-    """Whether the trail tells of its end: rows that were opened again are not run again."""
-    told = AuditEvent.objects.filter(target=f"batch:{batch.pk}", action=Action.BATCH_ENDED)
-    return told.exists()
+def _goes_on(batch: Batch) -> bool:
+    """Whether the trail tells of its start and of no end: rows that were opened again, or put
+    back from long ago, are not run again."""
+    told = AuditEvent.objects.filter(target=f"batch:{batch.pk}").values_list("action", flat=True)
+    return set(told) == {Action.BATCH_STARTED}
 
 
 def _asked_by(batch: Batch) -> Actor | None:
@@ -245,7 +246,7 @@ def _run_item(batch: Batch, actor: Actor, item: BatchItem) -> None:
         return
     try:
         with transaction.atomic():
-            key.application = hold_application(batch.application_id)
+            key.application = hold_application(actor, batch.application_id)
             if not _settle(item, "done"):
                 return  # another worker took it, whose lease this one had outlived
             _carry_out(actor, key, BATCH_ACTS[batch.act], batch.argument)

@@ -45,7 +45,7 @@ def report_compromised(
     new: Secret | None = None
     told: dict[str, object] = {}
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         now = timezone.now()
         lost = _mark(key, now)
         if isinstance(key, ProviderKey) and given is not None:
@@ -70,7 +70,7 @@ def report_secrets(
     one and one that waits. The current one serves on."""
     reason = inputs.clean_reason(reason)
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         now = timezone.now()
         lost = []
         for version in key.versions.filter(fingerprint__in=fingerprints).order_by("number"):
@@ -107,7 +107,7 @@ def _mark(key: Key, now: datetime) -> list[int]:
 
 def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> int:
     spec = known_provider(key.provider)
-    number = _end_all(key, now)  # also of one that waits with this very secret
+    number = _end_all(actor, key, now)  # also of one that waits with this very secret
     require_new_secret(key.application, spec, secret)
     version = add_version(key, number, secret, spec, stage=Stage.CURRENT, promoted_at=now)
     told = {"overlap_seconds": 0, **versions.named(key, number, secret, spec)}
@@ -118,16 +118,16 @@ def _put_in(actor: Actor, key: ProviderKey, secret: Secret, now: datetime) -> in
 
 
 def _issue_anew(actor: Actor, key: AppKey, now: datetime) -> tuple[int, Secret]:
-    number = _end_all(key, now)
+    number = _end_all(actor, key, now)
     secret = issue(key, number)
     told = {"overlap_seconds": 0, **versions.named(key, number, secret)}
     note_key(actor, Action.ROTATION_STARTED, key, **told)
     return number, secret
 
 
-def _end_all(key: Key, now: datetime) -> int:
+def _end_all(actor: Actor, key: Key, now: datetime) -> int:
     """Retire what is in use and drop what waits; returns the number of the one to come."""
-    versions.lock_for_change(key)
+    versions.lock_for_change(actor, key)
     waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
     if waiting is not None:
         versions.move(waiting, Stage.FAILED)

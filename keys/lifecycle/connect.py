@@ -30,7 +30,7 @@ def connect(
         if isinstance(application, str):
             application = create_application(actor, name=application)
         with one_of_a_name(ProviderKey, application, wanted), transaction.atomic():
-            hold_application(application.pk)  # names are chosen one by one, too
+            hold_application(actor, application.pk)  # names are chosen one by one, too
             key_name = wanted or free_name(ProviderKey, application, spec.name)
             key = ProviderKey(name=key_name, provider=spec.slug)
             provider_keys.insert(actor, application, key, cleaned)

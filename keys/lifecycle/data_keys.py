@@ -64,7 +64,7 @@ def start_data_key_rotation(actor: Actor, application: Application) -> int:
     `reseal` moves over what is sealed under the old one. Conflict while that goes on.
     """
     with transaction.atomic():
-        hold_application(application.pk)
+        hold_application(actor, application.pk)
         if _unspent(application.pk) > 1:
             raise Conflict("The data key of this application is being rotated already.")
         made = vault.create_data_key(application.pk)
@@ -106,7 +106,7 @@ def reseal(actor: Actor, application: Application) -> Iterator[int]:
     broken: set[tuple[type, int]] = set()
     while True:
         with transaction.atomic():
-            hold_application(application.pk)
+            hold_application(actor, application.pk)
             rows = _batch(application, broken)
             if not rows:
                 return _finish(actor, application)
@@ -145,7 +145,7 @@ def _left(model: type[Row], application: Application) -> QuerySet[Any]:
 
 def _reseal(row: Row, broken: set[tuple[type, int]]) -> bool:
     try:
-        anew = vault.reseal(slot_of(row.key, row.number), row.sealed)
+        anew = vault.reseal(slot_of(row.key, row), row.sealed)
     except Undecryptable:
         broken.add((type(row), row.pk))
         return False
@@ -167,7 +167,7 @@ def _destroy(row: DataKey) -> bool:
     if application is None or _holds(row):
         return False
     with transaction.atomic():
-        hold_application(application.pk)
+        hold_application(actor, application.pk)
         if not DataKey.objects.filter(pk=row.pk).delete()[0]:
             return False
         target = f"application:{application.pk}"

@@ -23,7 +23,7 @@ def describe(actor: Actor, key: Key, **details: str) -> None:
         return
     model: type[ProviderKey] | type[AppKey] = type(key)
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         was = model._default_manager.filter(pk=key.pk).values(*cleaned).get()
         changed = {name: value for name, value in cleaned.items() if value != was[name]}
         if not changed:

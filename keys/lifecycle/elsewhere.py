@@ -113,7 +113,7 @@ def finish_everywhere(
     waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
     if not isinstance(waiting, ProviderKeyVersion):
         raise Conflict("No new secret of this key waits.")
-    secret = vault.unseal(versions.slot_of(key, waiting.number), waiting.sealed)
+    secret = vault.unseal(versions.slot_of(key, waiting), waiting.sealed)
     finish_rotation(actor, key)
 
     def follow(other: ProviderKey) -> None:

@@ -65,9 +65,10 @@ def import_keys(
     app keys in it. The providers are asked soon after, by the checks. With `try_only` nothing
     stays. Raises ImportRefused.
     """
-    if pasted.is_dotenv(text):
-        return _import_dotenv(actor, application, text, try_only=try_only)
     try:
+        pasted.require_bounded(text)
+        if pasted.is_dotenv(text):
+            return _import_dotenv(actor, application, text, try_only=try_only)
         rows = pasted.read_table(text)
     except pasted.Unreadable as error:
         raise ImportRefused(str(error)) from None
@@ -87,7 +88,7 @@ def _import_dotenv(
         raise ImportRefused("No variable in this file looks like a provider’s key.")
     _require_room(rows)
     with _kept(try_only):
-        hold_application(application.pk)  # names are chosen one by one
+        hold_application(actor, application.pk)  # names are chosen one by one
         taken = set(application.provider_keys.values_list("name", flat=True))
         named = [replace(row, name=_free(row.name[:90], taken)) for row in rows]
         keys = _insert_all(actor, application, named)
@@ -132,7 +133,7 @@ def _free(wanted: str, taken: set[str]) -> str:
 
 def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> list[ProviderKey]:
     """All keys, in the caller's transaction; ImportRefused with every fault there is."""
-    hold_application(application.pk)
+    hold_application(actor, application.pk)
     specs = {spec.slug: spec for spec in providers.all_specs()}
     taken = set(application.provider_keys.values_list("name", flat=True))
     keys, faults = [], []

@@ -1,5 +1,7 @@
 """Who belongs to an application, and what those who left have still. It always keeps an owner."""
 
+from collections.abc import Collection, Iterable
+
 from django.db import IntegrityError, transaction
 
 from keys import exposure
@@ -8,7 +10,7 @@ from keys.lifecycle.elsewhere import same_versions
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.inputs import clean_email, clean_reason, clean_role
 from keys.lifecycle.journal import note, note_key
-from keys.lifecycle.locks import hold_application
+from keys.lifecycle.locks import hold_application, hold_applications
 from keys.models import Application, Key, Membership, ProviderKey, ToRotate, User
 from keys.states import Role
 
@@ -18,7 +20,7 @@ def add_member(actor: Actor, application: Application, *, email: str, role: str)
     email, role = clean_email(email), clean_role(role)
     try:
         with transaction.atomic():
-            hold_application(application.pk)
+            hold_application(actor, application.pk)
             user = User.objects.filter(email=email).first() or User.objects.create_user(email)
             membership = Membership.objects.create(application=application, user=user, role=role)
             _note(actor, Action.MEMBER_ADDED, membership, role=role)
@@ -30,7 +32,7 @@ def add_member(actor: Actor, application: Application, *, email: str, role: str)
 def change_role(actor: Actor, membership: Membership, *, role: str) -> None:
     role = clean_role(role)
     with transaction.atomic():
-        was = _lock(membership)
+        was = _lock(actor, membership)
         if was == role:
             return
         if was == Role.OWNER:
@@ -46,26 +48,44 @@ def remove_member(actor: Actor, membership: Membership) -> list[str]:
     Returns the names of those keys.
     """
     with transaction.atomic():
-        was = _lock(membership)
+        held = hold_seen(actor, membership.user, [membership.application])
+        was = _lock(actor, membership)
         if was == Role.OWNER:
             _require_another_owner(membership)
         Membership.objects.filter(pk=membership.pk).delete()
         _note(actor, Action.MEMBER_REMOVED, membership, was=was)
-        return queue_seen(actor, membership.user, membership.application)
+        return queue_seen(actor, membership.user, membership.application, held)
 
 
-def queue_seen(actor: Actor, user: User, application: Application) -> list[str]:
+def hold_seen(actor: Actor, user: User, applications: Iterable[Application]) -> set[str]:
+    """Hold these applications, and those that have a secret which this person has seen here.
+
+    All before anything is written down, in one order; returns the ids of those held.
+    """
+    ids = set()
+    for application in applications:
+        ids.add(application.pk)
+        for key, numbers in exposure.seen(user, application).items():
+            if isinstance(key, ProviderKey):
+                ids |= {twin.application_id for twin in same_versions(key, numbers)}
+    return hold_applications(actor, ids)
+
+
+def queue_seen(
+    actor: Actor, user: User, application: Application, held: Collection[str]
+) -> list[str]:
     """Queue what this person has seen here and works still to be rotated; returns the keys' names.
 
-    A secret that other applications have too is queued there as well. In the caller's
-    transaction, which holds the application.
+    A secret that other applications have too is queued there as well, if they are `held`
+    (see `hold_seen`). In the caller's transaction.
     """
     seen = exposure.seen(user, application)
     for key, numbers in seen.items():
         _queue(actor, user, key, numbers)
         if isinstance(key, ProviderKey):
             for twin, same in same_versions(key, numbers).items():
-                _queue(actor, user, twin, same)
+                if twin.application_id in held:
+                    _queue(actor, user, twin, same)
     return [key.name for key in seen]
 
 
@@ -88,16 +108,16 @@ def dismiss_rotation(actor: Actor, left: exposure.Left, *, reason: str) -> None:
     """Leave a key as it is although somebody who left has its secret."""
     reason = clean_reason(reason)
     with transaction.atomic():
-        hold_application(left.row.application_id)
+        hold_application(actor, left.row.application_id)
         if not ToRotate.objects.filter(pk=left.row.pk).delete()[0]:
             raise Conflict("Somebody else dismissed this already.")
         told = {"seen_by": left.row.who, "reason": reason}
         note_key(actor, Action.ROTATION_DISMISSED, left.key, **told)
 
 
-def _lock(membership: Membership) -> str:
+def _lock(actor: Actor, membership: Membership) -> str:
     # The application's row is the lock: two owners who remove each other come one by one.
-    hold_application(membership.application_id)
+    hold_application(actor, membership.application_id)
     role = Membership.objects.filter(pk=membership.pk).values_list("role", flat=True).first()
     if role is None:
         raise Conflict("This person is no longer a member.")

@@ -6,8 +6,7 @@ from keys import exposure
 from keys.audit import Action, Actor
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.journal import note
-from keys.lifecycle.locks import hold_application
-from keys.lifecycle.members import queue_seen
+from keys.lifecycle.members import hold_seen, queue_seen
 from keys.lifecycle.tokens import revoke_token
 from keys.models import ApiToken, SignedIn, User
 from keys.sign_in import presence
@@ -22,8 +21,7 @@ def deactivate(actor: Actor, user: User) -> None:
     """
     with transaction.atomic():
         left = exposure.where(user)
-        for application in left:
-            hold_application(application.pk)
+        held = hold_seen(actor, user, left)
         admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
         others = [admin.pk for admin in admins.order_by("pk") if admin.pk != user.pk]
         if actor.user is not None and actor.user.pk == user.pk:
@@ -41,7 +39,7 @@ def deactivate(actor: Actor, user: User) -> None:
             revoke_token(actor, token)
         presence.end(actor, user, SignedIn.objects.filter(user=user))
         for application in left:
-            queue_seen(actor, user, application)
+            queue_seen(actor, user, application, held)
 
 
 def reactivate(actor: Actor, user: User) -> None:

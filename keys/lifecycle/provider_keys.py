@@ -46,9 +46,9 @@ def reveal_provider_key(actor: Actor, key: ProviderKey, *, reason: str) -> Secre
     """The current secret, once the reason is written down: no audit row, no reveal."""
     reason = inputs.clean_reason(reason)
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         version = versions.current(key)
-        secret = vault.unseal(versions.slot_of(key, version.number), version.sealed)
+        secret = vault.unseal(versions.slot_of(key, version), version.sealed)
         note_key(actor, Action.PROVIDER_KEY_REVEALED, key, reason=reason, version=version.number)
     return secret
 
@@ -62,7 +62,7 @@ def known_provider(slug: str, field: str = "provider") -> ProviderSpec:
 
 def insert(actor: Actor, application: Application, key: ProviderKey, secret: Secret) -> ProviderKey:
     """Save a key with its first version, current at once; in the caller's transaction."""
-    hold_application(application.pk)  # duplicates are seen: one adds after the other
+    hold_application(actor, application.pk)  # duplicates are seen: one adds after the other
     return insert_held(actor, application, key, secret, known_provider(key.provider))
 
 
@@ -86,7 +86,7 @@ def add_version(
     version = ProviderKeyVersion(
         key=key,
         number=number,
-        sealed=vault.seal(versions.slot_of(key, number), secret),
+        sealed=vault.seal(versions.slot_for(key, number, spec.bound_to), secret),
         fingerprint=vault.fingerprint(secret),
         entered_for=spec.bound_to,
         last4=secret.last4,
@@ -101,7 +101,7 @@ def check_provider_key(actor: Actor, key: ProviderKey) -> Evidence:
     evidence = validation.check_now(key)
     watching.look_now(key)  # what was ended here: whether the provider refuses it too
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         audit.record(
             actor,
             Action.PROVIDER_KEY_CHECKED,
@@ -124,7 +124,7 @@ def take_first_verdict(
             health.record(key.pk, replace(evidence, version=version))
     trimmed = key.trimmed
     with transaction.atomic():
-        hold_key(key)
+        hold_key(Actor.system("first verdict"), key)
         key.refresh_from_db()
     key.trimmed = trimmed
 

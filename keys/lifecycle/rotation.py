@@ -80,7 +80,7 @@ def _begin(
     actor: Actor, key: ProviderKey, secret: Secret, overlap: int, silent: int | None
 ) -> ProviderKeyVersion:
     with transaction.atomic():
-        versions.lock_for_change(key)
+        versions.lock_for_change(actor, key)
         versions.require_no_open_rotation(key, timezone.now())
         spec = known_provider(key.provider)
         require_new_secret(key.application, spec, secret)
@@ -101,7 +101,7 @@ def _settle(
 ) -> ProviderKeyVersion:
     """What the test's evidence (None: there was nothing to test with) makes of the version."""
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         version.refresh_from_db()
         if key.state not in CHANGEABLE or version.stage != Stage.PENDING:
             raise Conflict("This rotation was ended by somebody else during the test.")

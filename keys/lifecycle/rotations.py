@@ -17,13 +17,14 @@ from keys.lifecycle.rotation import promote
 from keys.models import AppKeyVersion, Key, KeyVersion, ProviderKey, ProviderKeyVersion
 from keys.states import Stage
 
+CLOCK = Actor.system("end_overlaps")
 AHEAD = timedelta(seconds=60)  # how long before its end an overlap in use is extended
 
 
 def finish_rotation(actor: Actor, key: Key) -> None:
     """Promote the version that waits, tested or not; else end the overlap now."""
     with transaction.atomic():
-        versions.lock_for_change(key)
+        versions.lock_for_change(actor, key)
         now = timezone.now()
         waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
         previous = versions.at_stage(key, Stage.PREVIOUS)
@@ -43,7 +44,7 @@ def finish_rotation(actor: Actor, key: Key) -> None:
 def cancel_rotation(actor: Actor, key: Key) -> None:
     """Drop the version that waits; else bring the previous one back as current."""
     with transaction.atomic():
-        versions.lock_for_change(key)
+        versions.lock_for_change(actor, key)
         now = timezone.now()
         waiting = versions.at_stage(key, Stage.PENDING, Stage.TESTED)
         previous = versions.at_stage(key, Stage.PREVIOUS)
@@ -68,7 +69,7 @@ def extend_overlap(actor: Actor, key: Key, *, overlap_seconds: int) -> None:
     if not overlap:
         raise Invalid("overlap_seconds", "To end the overlap now, finish the rotation.")
     with transaction.atomic():
-        versions.lock_for_change(key)
+        versions.lock_for_change(actor, key)
         previous = versions.at_stage(key, Stage.PREVIOUS)
         if previous is None:
             raise Conflict("No overlap of this key is open.")
@@ -118,10 +119,9 @@ def _last_heard(version: KeyVersion) -> datetime:
 def _end(version: KeyVersion, now: datetime, **why: object) -> bool:
     try:
         with transaction.atomic():
-            hold_key(version.key)
+            hold_key(CLOCK, version.key)
             versions.retire(version, now)
-            actor = Actor.system("end_overlaps")
-            note_key(actor, Action.OVERLAP_ENDED, version.key, retired=version.number, **why)
+            note_key(CLOCK, Action.OVERLAP_ENDED, version.key, retired=version.number, **why)
     except Conflict:
         return False  # a person was quicker
     return True
@@ -130,10 +130,9 @@ def _end(version: KeyVersion, now: datetime, **why: object) -> bool:
 def _put_off(version: KeyVersion, until: datetime) -> None:
     try:
         with transaction.atomic():
-            hold_key(version.key)
+            hold_key(CLOCK, version.key)
             versions.put_off(version, until, extensions=version.extensions + 1)
-            actor = Actor.system("end_overlaps")
             told = {"version": version.number, "retires_at": until, "used": version.last_used_at}
-            note_key(actor, Action.OVERLAP_EXTENDED, version.key, **told)
+            note_key(CLOCK, Action.OVERLAP_EXTENDED, version.key, **told)
     except Conflict:
         return  # a person was quicker

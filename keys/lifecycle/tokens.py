@@ -31,13 +31,14 @@ def issue_token(
     name, expires_at = clean_name(name), clean_expiry(expires_at)
     id = new_id()
     text = tokens.new_api_token(id)
+    given = [scope for scope in SCOPES if scope in scopes]
     with transaction.atomic():
         token = ApiToken.objects.create(
             id=id,
             user=user,
             name=name,
-            digest=tokens.token_digest(text),
-            scopes=[scope for scope in SCOPES if scope in scopes],
+            digest=tokens.token_digest(text, user.pk, given, expires_at),
+            scopes=given,
             expires_at=expires_at,
         )
         detail = {"name": name, "user": user.email, "scopes": token.scopes}
@@ -49,7 +50,8 @@ def revoke_token(actor: Actor, token: ApiToken) -> None:
     with transaction.atomic():
         now = timezone.now()
         rows = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
-        if rows.update(revoked_at=now) != 1:
+        # Without its digest the row is nobody's token, whatever else is written into it.
+        if rows.update(revoked_at=now, digest=f"revoked {token.pk}") != 1:
             raise Conflict("This token is revoked already.")
         token.revoked_at = now
         audit.record(actor, Action.TOKEN_REVOKED, f"api_token:{token.pk}", name=token.name)

@@ -19,14 +19,14 @@ from keys.states import TRANSITIONS, WORKING, KeyState, Stage
 def disable(actor: Actor, key: Key) -> None:
     """Refuse the key until it is enabled again."""
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         _move(key, "disable")
         note_key(actor, Action.KEY_DISABLED, key)
 
 
 def enable(actor: Actor, key: Key) -> None:
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         if isinstance(key, AppKey) and key.expires_at and key.expires_at <= timezone.now():
             raise Conflict("This key has expired: make a new one.")
         _move(key, "enable")
@@ -40,7 +40,7 @@ def revoke(actor: Actor, key: Key) -> None:
     use is looked at until it doesn't. An app key's text is of no use any more and is dropped.
     """
     with transaction.atomic():
-        hold_key(key)
+        hold_key(actor, key)
         now = timezone.now()
         if isinstance(key, ProviderKey):
             _move(key, "revoke", next_check_at=None, lease_until=None)
@@ -68,9 +68,9 @@ def expire_app_keys(now: datetime) -> int:
 def _expire(key: AppKey) -> bool:
     try:
         with transaction.atomic():
-            hold_key(key)
-            _move(key, "expire")
             actor = Actor.system("expire_app_keys")
+            hold_key(actor, key)
+            _move(key, "expire")
             note_key(actor, Action.KEY_EXPIRED, key, expires_at=key.expires_at)
     except Conflict:
         return False  # a person was quicker

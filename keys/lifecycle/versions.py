@@ -17,16 +17,18 @@ from keys.states import CHANGEABLE, STAGES, Stage
 from keys.vault import Secret, Slot
 
 
-def slot_of(key: Key, number: int) -> Slot:
+def slot_of(key: Key, version: KeyVersion) -> Slot:
     """Where the text of this version of the key is sealed."""
+    entered_for = version.entered_for if isinstance(version, ProviderKeyVersion) else ""
+    return slot_for(key, version.number, entered_for)
+
+
+def slot_for(key: Key, number: int, address: str = "") -> Slot:
+    """The same for one that is to be made; a provider's secret is entered for an address."""
     if isinstance(key, ProviderKey):
-        return vault.provider_key_slot(key.application_id, key.pk, number)
+        place = (key.application_id, key.pk, number)
+        return vault.provider_key_slot(*place, key.provider, address)
     return vault.app_key_slot(key.application_id, key.pk, number)
-
-
-def bound_to(key: ProviderKey, address: str) -> str:
-    """Whom a secret of this key is for: its provider, and the address it was entered for."""
-    return f"{key.provider} {address}"
 
 
 def named(
@@ -37,18 +39,17 @@ def named(
     An app key is told of by the hash it is found by, since its text may not be kept; a provider's
     secret with the provider and the address that it is for (`spec`, where it was read already).
     """
-    slot = slot_of(key, number)
     if isinstance(key, ProviderKey):
         spec = spec or providers.get(key.provider)
-        digest = vault.digest(slot, secret, bound_to(key, spec.bound_to))
+        digest = vault.digest(slot_for(key, number, spec.bound_to), secret)
     else:
-        digest = vault.digest(slot, Secret(vault.lookup_of(secret)))
+        digest = vault.digest(slot_for(key, number), Secret(vault.lookup_of(secret)))
     return {"version": number, "digest": digest, "last4": secret.last4}
 
 
-def lock_for_change(key: Key) -> None:
+def lock_for_change(actor: Actor, key: Key) -> None:
     """Lock a key that isn't over yet; Conflict for a revoked or expired one."""
-    hold_key(key)
+    hold_key(actor, key)
     if key.state not in CHANGEABLE:
         raise Conflict(f"This key is {key.state}: it can't be changed any more.")
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from keys.models.ids import new_id
 
@@ -34,6 +35,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    @cached_property
+    def let_in(self) -> dict[str, str]:
+        """What `keys.permissions` let this instance in with, by application. Not stored."""
+        return {}
 
 
 class SignedIn(models.Model):

@@ -14,5 +14,12 @@ class ToRotate(models.Model):
     who = models.EmailField(max_length=254)
     at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "target", "who"], name="a_leaver_once_for_a_key"
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.target} seen by {self.who}"

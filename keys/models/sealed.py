@@ -52,6 +52,7 @@ class VaultExamination(models.Model):
 
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    asked = models.BooleanField(default=False)  # to look again before it is due
     opened = models.PositiveIntegerField(default=0)
     findings = models.JSONField(default=list)  # of dicts: key, application, name, code
 

@@ -18,9 +18,15 @@ class Slot(NamedTuple):
         return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 
 
-def provider_key_slot(application_id: str, key_id: str, number: int) -> Slot:
-    """Where the secret of a provider key's version is sealed."""
-    return Slot(application_id, key_id, number, "provider_key")
+def provider_key_slot(
+    application_id: str, key_id: str, number: int, provider: str, address: str
+) -> Slot:
+    """Where the secret of a provider key's version is sealed, and whom it is for.
+
+    `address` is the base URL of a custom provider that it was entered for, else empty: written
+    over to another provider, or another address, it doesn't open.
+    """
+    return Slot(application_id, key_id, number, f"provider_key {provider} {address}")
 
 
 def app_key_slot(application_id: str, key_id: str, number: int) -> Slot:

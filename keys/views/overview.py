@@ -13,9 +13,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = person(request)
     applications = list(permissions.visible_applications(user))
     steps = attention.steps(applications)
+    alerts = attention.alerts(applications)
     context = {
         "applications": applications,
-        "alerts": attention.alerts(applications),
+        "alerts": alerts[: attention.MOST],
+        "more_alerts": len(alerts) > attention.MOST,
         "steps": steps,
         "steps_done": sum(step.done for step in steps),
         "next_step": next((step for step in steps if not step.done), None),

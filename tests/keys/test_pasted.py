@@ -227,3 +227,21 @@ def test_no_text_breaks_the_readers(text):
     except Unreadable:
         return
     assert all(1 <= row.line <= len(text.splitlines()) + 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A=x" + " " * 200 + "y", "Line 1 has more than 100 blanks in a row"),
+        ("A=1\nB=2\nC=" + "\t" * 101 + "y", "Line 3 has more than 100 blanks"),
+        ("A='x\n" * 20_000, "100,000 characters long; at most 50,000"),
+        ("acme,Key,sk-acme-0001\n" * 50_000, "1,100,000 characters long; at most 1,000,000"),
+    ],
+)
+def test_what_would_take_long_to_read_is_refused_before_it_is_read(text: str, why: str) -> None:
+    with pytest.raises(Unreadable, match=why):
+        pasted.require_bounded(text)
+
+
+def test_an_ordinary_file_with_indents_and_blank_lines_is_read() -> None:
+    pasted.require_bounded("\n\n\n# keys\n    A=1        # one\n\n\n\nB=2\n" * 500)

@@ -4,6 +4,7 @@ import requests
 from django.test import Client
 
 from keys import tokens, vault
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, User
 from tests.factories import ApiTokenFactory, AppKeyFactory, ProviderKeyFactory
 from tests.upstream import Upstream
@@ -12,8 +13,7 @@ from tests.upstream import Upstream
 def test_a_provider_key_of_the_factory_opens(application: Application) -> None:
     key = ProviderKeyFactory(application=application, secret="the real secret")
     version = key.versions.get()
-    slot = vault.provider_key_slot(application.pk, key.pk, version.number)
-    assert vault.unseal(slot, version.sealed).reveal() == "the real secret"
+    assert vault.unseal(slot_of(key, version), version.sealed).reveal() == "the real secret"
 
 
 def test_an_app_key_of_the_factory_is_found_by_its_hash(application: Application) -> None:
@@ -25,7 +25,8 @@ def test_an_app_key_of_the_factory_is_found_by_its_hash(application: Application
 def test_a_token_of_the_factory_is_found_by_its_digest(owner: User) -> None:
     token = ApiTokenFactory(user=owner)
     assert tokens.parse_api_token(token.plaintext) == token.pk
-    assert tokens.token_digest(token.plaintext) == token.digest
+    digest = tokens.token_digest(token.plaintext, owner.pk, token.scopes, None)
+    assert digest == token.digest
 
 
 def test_the_upstream_answers_as_told_and_remembers(upstream: Upstream) -> None:

@@ -15,6 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 
 from keys import audit, changes, vault
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, ProviderKeyVersion
 from tests.factories import ApplicationFactory, ProviderKeyFactory
 from tests.live import ADMIN, ROOT, Keydeck
@@ -59,8 +60,7 @@ def test_a_restored_copy_opens_with_the_master_key(copy: Path) -> None:
     Application.objects.all().delete()
     call_command("restore", str(copy))
     version = ProviderKeyVersion.objects.select_related("key").get()
-    slot = vault.provider_key_slot(version.key.application_id, version.key_id, version.number)
-    assert vault.unseal(slot, version.sealed).reveal() == SECRET
+    assert vault.unseal(slot_of(version.key, version), version.sealed).reveal() == SECRET
 
 
 def test_a_copy_sealed_with_another_secret_key_is_told(

@@ -35,7 +35,7 @@ def twin(other: Application, provider_key: ProviderKey) -> ProviderKey:
 
 def opened(key: ProviderKey) -> str:
     version = key.versions.get(stage=Stage.CURRENT)
-    return vault.unseal(slot_of(key, version.number), version.sealed).reveal()
+    return vault.unseal(slot_of(key, version), version.sealed).reveal()
 
 
 def test_the_page_names_the_other_key_to_those_who_may_see_it(

@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from keys import tokens, vault
+from keys import lifecycle, tokens, vault
+from keys.audit import Actor
 from keys.models import ApiToken
 from tests.factories import ApiTokenFactory
 from tests.rest.conftest import Rest
@@ -125,3 +126,18 @@ def test_last_use_is_written_at_most_once_a_minute(owner):
     ApiToken.objects.filter(pk=token.pk).update(last_used_at=long_ago)
     Rest(token.plaintext).get("/applications")
     assert ApiToken.objects.get(pk=token.pk).last_used_at > long_ago
+
+
+def test_a_token_is_nobody_elses_and_can_no_more_than_it_was_issued_for(owner, viewer):
+    """Rows written past Keydeck: another person, more scopes, a longer life, or a second one."""
+    token = ApiTokenFactory(user=viewer, scopes=["read"])
+    assert Rest(token.plaintext).get("/applications").status == 200
+    later = timezone.now() + timedelta(days=300)
+    whole = {"user": viewer, "scopes": ["read"], "expires_at": None}
+    for forged in ({"user": owner}, {"scopes": ["read", "secrets"]}, {"expires_at": later}):
+        ApiToken.objects.filter(pk=token.pk).update(**{**whole, **forged})
+        assert Rest(token.plaintext).get("/applications").status == 401
+    ApiToken.objects.filter(pk=token.pk).update(**whole)
+    lifecycle.revoke_token(Actor.person(viewer), token)
+    ApiToken.objects.filter(pk=token.pk).update(revoked_at=None)
+    assert Rest(token.plaintext).get("/applications").status == 401

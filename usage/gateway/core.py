@@ -127,7 +127,8 @@ def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: st
         version = rota.version(key, now)
         if version.entered_for != spec.bound_to:
             continue
-        slot = vault.provider_key_slot(key.application, key.id, version.number)
+        place = (key.application, key.id, version.number)
+        slot = vault.provider_key_slot(*place, spec.slug, version.entered_for)
         try:
             return Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)
         except vault.Sealed as error:

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from keys import audit, startup
+from keys import audit, doctor, startup
 from keys.sandbox import address
 
 
@@ -73,8 +73,7 @@ class Command(BaseCommand):
                 call_command("demo", stdout=self.stdout)
                 say("application “demo” on the sandbox provider")
         if is_open:
-            with self._step("secrets") as say:
-                say(startup.examine_vault())
+            doctor.ask_for_examination()
         greeting = [f"Keydeck   {settings.PUBLIC_URL}", f"sign in   {email}"]
         if password:
             greeting.append(f"password  {password}")

@@ -5,6 +5,7 @@ import pytest
 from keys import lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, AuditEvent, Check, Provider, ProviderKey, ProviderKeyVersion
 from keys.vault import Secret
 from tests.factories import ApplicationFactory
@@ -25,8 +26,7 @@ def test_the_secret_is_sealed_and_the_verdict_is_there_at_once(
     version = key.versions.get()
     assert (version.number, version.stage, version.last4) == (1, "current", "0001")
     assert "sk-acme" not in version.sealed
-    slot = vault.provider_key_slot(application.pk, key.pk, 1)
-    assert vault.unseal(slot, version.sealed).reveal() == "sk-acme-live-0001"
+    assert vault.unseal(slot_of(key, version), version.sealed).reveal() == "sk-acme-live-0001"
     assert Check.objects.get(key=key).moved_to == "live"
 
 

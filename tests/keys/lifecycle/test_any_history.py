@@ -247,7 +247,7 @@ class Histories(RuleBasedStateMachine):
 
     def _the_current_one_opens(self, key: Any, version: Any) -> None:
         if version.sealed not in self.opened:
-            slot = slot_of(key, version.number)
+            slot = slot_of(key, version)
             self.opened[version.sealed] = vault.unseal(slot, version.sealed).reveal()
         text = self.opened[version.sealed]
         if isinstance(key, AppKey):

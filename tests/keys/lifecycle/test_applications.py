@@ -5,6 +5,7 @@ import pytest
 from keys import lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, AuditEvent, DataKey, Membership, User
 from keys.vault import Undecryptable
 from tests.factories import ProviderKeyFactory
@@ -43,7 +44,8 @@ def test_deleting_an_application_shreds_its_secrets_and_stays_in_the_audit(
     actor: Actor, application: Application
 ) -> None:
     key = ProviderKeyFactory(application=application)
-    slot, stored = vault.provider_key_slot(application.pk, key.pk, 1), key.versions.get().sealed
+    version = key.versions.get()
+    slot, stored = slot_of(key, version), version.sealed
     vault.unseal(slot, stored)
     id = application.pk
     lifecycle.delete_application(actor, application)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import Http404
 from django.utils import timezone
 
-from keys import audit, lifecycle, vault
+from keys import audit, lifecycle, permissions, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict
 from keys.lifecycle.versions import slot_of
@@ -21,6 +22,7 @@ from keys.models import (
     Provider,
     ProviderKey,
     ProviderKeyVersion,
+    ToRotate,
     User,
 )
 from keys.states import Role
@@ -193,5 +195,47 @@ def test_a_secret_reported_elsewhere_meanwhile_does_not_come_into_use(
         ways[way]()
     assert reported
     working = ProviderKeyVersion.objects.filter(key__application=application, stage="current")
-    opened = [vault.unseal(slot_of(v.key, v.number), v.sealed).reveal() for v in working]
+    opened = [vault.unseal(slot_of(v.key, v), v.sealed).reveal() for v in working]
     assert secret not in opened
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="its writers come one by one anyway")
+def test_nobody_is_given_a_secret_after_they_were_removed(
+    actor: Actor, application: Application, blind: Provider
+) -> None:
+    """The request was let in, waited for the application, and goes on when they are out."""
+    key = AppKeyFactory(application=application)
+    member = MembershipFactory(application=application, role=Role.DEVELOPER)
+    found = permissions.get_app_key(
+        member.user, application.slug, key.pk, permissions.Act.COPY_APP_KEY
+    )
+    in_threads([lambda: lifecycle.remove_member(actor, member)])
+    with pytest.raises(Http404):
+        lifecycle.copy_app_key(Actor.person(member.user), found)
+    assert not AuditEvent.objects.filter(action="app_key.copied").exists()
+
+
+def test_people_who_leave_and_others_who_copy_never_wait_for_each_other_in_a_circle(
+    actor: Actor, application: Application, blind: Provider
+) -> None:
+    """A secret of both applications: what one who leaves has seen is queued in both."""
+    other = ApplicationFactory()
+    for place in (application, other):
+        lifecycle.add_provider_key(
+            actor, place, name="Shared", provider="blind", secret="sk-blind-0001"
+        )
+    keys = [AppKeyFactory(application=place) for place in (application, other)]
+    leavers = [MembershipFactory(application=application, role=Role.OWNER) for _ in range(6)]
+    mine = ProviderKey.objects.get(application=application)
+    for leaver in leavers:
+        lifecycle.reveal_provider_key(Actor.person(leaver.user), mine, reason="to see it")
+
+    def leave(membership: Membership) -> Callable[[], object]:
+        return lambda: lifecycle.remove_member(actor, membership)
+
+    def copy(key: AppKey) -> Callable[[], object]:
+        return lambda: [lifecycle.copy_app_key(actor, key) for _ in range(5)]
+
+    in_threads([*map(leave, leavers), *map(copy, keys), *map(copy, keys)])
+    assert ToRotate.objects.filter(application=other).count() == len(leavers)
+    assert AuditEvent.objects.filter(action="app_key.copied").count() == 20

@@ -238,7 +238,8 @@ def test_rows_written_past_keydeck_are_carried_out_in_nobodys_name(actor, applic
     asked.items.filter(key_id=keys[1].pk).update(key_id=keys[3].pk)
     lifecycle.run_batches(SECONDS)
 
-    assert why(forged) == why(asked) == {FORGED}
+    assert why(asked) == {FORGED}
+    assert set(forged.items.values_list("outcome", flat=True)) == {"waiting"}  # and it ended
     assert not AuditEvent.objects.filter(action=Action.KEY_REVOKED).exists()
     disabled = AppKey.objects.filter(state="disabled")
     assert [key.pk for key in disabled] == [keys[2].pk]
@@ -262,3 +263,11 @@ def test_a_batch_that_ended_is_not_opened_again(actor, application, keys):
     batch.items.update(outcome="waiting")
     lifecycle.run_batches(SECONDS)
     assert AppKey.objects.get(pk=keys[0].pk).state == "active"
+
+
+def test_a_batch_that_was_stopped_is_not_set_going_again(actor, application, keys):
+    batch = lifecycle.start_batch(actor, application, "app_key", "revoke", ids(keys[:2]))
+    lifecycle.stop_batch(actor, batch)
+    Batch.objects.update(stopped=False)
+    lifecycle.run_batches(SECONDS)
+    assert states() == {"active"}

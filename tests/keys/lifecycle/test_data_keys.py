@@ -36,7 +36,7 @@ def texts(application: Application) -> set[str]:
     found = set()
     for key in (*application.provider_keys.all(), *application.app_keys.all()):
         for version in key.versions.exclude(sealed=""):
-            slot = lifecycle.versions.slot_of(key, version.number)
+            slot = lifecycle.versions.slot_of(key, version)
             found.add(vault.unseal(slot, version.sealed).reveal())
     return found
 
@@ -61,8 +61,8 @@ def test_every_secret_is_sealed_anew_and_opens_as_before(
 def test_the_old_data_key_is_destroyed_once_no_process_can_hold_an_old_text(
     application: Application, stored: list[object], settings: Settings
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, stored[1].pk, 1)  # type: ignore[attr-defined]
-    old = stored[1].versions.get().sealed  # type: ignore[attr-defined]
+    version = stored[1].versions.get()  # type: ignore[attr-defined]
+    slot, old = lifecycle.versions.slot_of(version.key, version), version.sealed
     rotate(application)
     now = timezone.now()
     assert lifecycle.destroy_spent_data_keys(now) == 0

@@ -8,6 +8,7 @@ from django.utils import timezone
 from keys import lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, AuditEvent, Provider, ProviderKey
 from tests.factories import ApplicationFactory, ProviderKeyFactory
 from tests.keys.conftest import Acme
@@ -37,8 +38,7 @@ def test_the_new_secret_becomes_current_and_the_old_one_previous(
     assert retires_at is not None
     assert timedelta(seconds=600) <= retires_at - before < timedelta(seconds=610)
     assert (key.verdict, key.evidence["version"]) == ("live", 2)
-    slot = vault.provider_key_slot(key.application_id, key.pk, 2)
-    assert vault.unseal(slot, version.sealed).reveal() == NEW
+    assert vault.unseal(slot_of(key, version), version.sealed).reveal() == NEW
 
 
 def test_without_an_overlap_the_old_secret_is_retired_at_once(

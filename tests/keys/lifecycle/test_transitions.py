@@ -9,6 +9,7 @@ from django.utils import timezone
 from keys import changes, lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle import Conflict
+from keys.lifecycle.versions import slot_of
 from keys.models import AppKey, Application, AuditEvent, ProviderKey
 from keys.states import TRANSITIONS, KeyState
 from tests.factories import AppKeyFactory, ProviderKeyFactory, add_version
@@ -80,9 +81,8 @@ def test_a_revoked_provider_key_keeps_its_secret_and_is_due_for_a_look(
     assert set(watched) == {1, 3}
     stages = dict(key.versions.values_list("number", "stage"))
     assert stages == {1: "current", 2: "failed", 3: "retired"}
-    slot = vault.provider_key_slot(application.pk, key.pk, 1)
-    stored = key.versions.get(number=1).sealed
-    assert vault.unseal(slot, stored).reveal() == "sk-still-live-0001"
+    version = key.versions.get(number=1)
+    assert vault.unseal(slot_of(key, version), version.sealed).reveal() == "sk-still-live-0001"
 
 
 def test_a_revoked_app_keys_text_is_dropped(actor: Actor, application: Application) -> None:

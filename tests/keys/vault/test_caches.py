@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_warm_unseal_asks_the_database_nothing(application: Application) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     with CaptureQueriesContext(
         connection,
@@ -31,7 +31,7 @@ def test_a_warm_unseal_asks_the_database_nothing(application: Application) -> No
 
 
 def test_a_warm_unseal_is_little_more_than_fernet_itself(application: Application) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("sk-" + "x" * 48))
     fernet = Fernet(Fernet.generate_key())
     token = fernet.encrypt(b"sk-" + b"x" * 48)
@@ -51,7 +51,7 @@ def _cost(act: Callable[[], object]) -> float:
 
 
 def test_deleting_a_data_key_shreds_what_it_sealed_at_once(application: Application) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     vault.unseal(slot, stored)
     application.data_keys.get().delete()
@@ -64,7 +64,7 @@ def test_deleting_a_data_key_shreds_what_it_sealed_at_once(application: Applicat
 def test_a_data_key_deleted_by_another_process_is_gone_after_a_recheck(
     application: Application,
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     DataKey.objects.filter(pk=application.data_keys.get().pk)._raw_delete("default")  # type: ignore[attr-defined]
     vault.recheck()
@@ -73,7 +73,7 @@ def test_a_data_key_deleted_by_another_process_is_gone_after_a_recheck(
 
 
 def test_a_rewrapped_data_key_stays_open(application: Application, settings: Settings) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     row = application.data_keys.get()
     text = keyring.masters.holder(row.master).fernet.decrypt(row.wrapped)
@@ -93,7 +93,7 @@ def test_a_rewrapped_data_key_stays_open(application: Application, settings: Set
 def test_a_data_key_rewrapped_by_a_master_key_that_is_not_here_stays_open(
     application: Application,
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     row = application.data_keys.get()
     text = keyring.masters.holder(row.master).fernet.decrypt(row.wrapped)
@@ -106,7 +106,7 @@ def test_a_data_key_rewrapped_by_a_master_key_that_is_not_here_stays_open(
 def test_a_secret_is_sealed_under_the_data_key_that_is_stored_now(
     application: Application,
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     vault.seal(slot, Secret("warm"))
     row = application.data_keys.get()
     text = keyring.label(row) + Fernet.generate_key()
@@ -120,7 +120,7 @@ def test_a_secret_is_sealed_under_the_data_key_that_is_stored_now(
 def test_a_data_key_that_goes_while_it_is_opened_is_not_kept(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     vault.forget()
     really = keyring.open_row
@@ -140,7 +140,7 @@ def test_a_data_key_that_goes_while_it_is_opened_is_not_kept(
 def test_a_data_key_read_before_its_deletion_is_committed_goes_with_the_commit(
     application: Application,
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     with transaction.atomic():
         application.data_keys.get().delete()
@@ -181,13 +181,13 @@ def test_fingerprint_and_lookup_hash_are_keyed_apart() -> None:
 def test_the_caches_are_bounded(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "_MOST_DERIVED", 4)
     monkeypatch.setattr(keyring, "_MOST_DATA_KEYS", 2)
-    slots = [vault.provider_key_slot(application.pk, f"k{n}", 1) for n in range(10)]
+    slots = [vault.provider_key_slot(application.pk, f"k{n}", 1, "acme", "") for n in range(10)]
     stored = [vault.seal(slot, Secret(slot.key_id)) for slot in slots]
     opened = keyring.data_key(application.pk, 1)
     assert len(opened._derived) == 4
     for _ in range(3):
         other = ApplicationFactory()
-        vault.seal(vault.provider_key_slot(other.pk, "k", 1), Secret("x"))
+        vault.seal(vault.provider_key_slot(other.pk, "k", 1, "acme", ""), Secret("x"))
     assert len(keyring._ring.items()) <= 2
     assert [vault.unseal(s, t).reveal() for s, t in zip(slots, stored, strict=True)] == [
         slot.key_id for slot in slots
@@ -197,7 +197,7 @@ def test_the_caches_are_bounded(application: Application, monkeypatch: pytest.Mo
 def test_threads_that_unseal_while_data_keys_go_see_the_secret_or_undecryptable(
     application: Application,
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("secret"))
     started = threading.Barrier(5)
 

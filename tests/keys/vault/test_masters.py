@@ -80,7 +80,7 @@ def test_a_wrong_master_key_is_said_in_one_line(
 def test_what_an_older_master_key_wrapped_opens_beside_a_new_primary(
     application: Application, settings: Settings
 ) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     stored = vault.seal(slot, Secret("wrapped by the old one"))
     old = settings.MASTER_KEYS
     settings.MASTER_KEYS = f"{Fernet.generate_key().decode()}, {old}"
@@ -95,7 +95,7 @@ def test_what_an_older_master_key_wrapped_opens_beside_a_new_primary(
 
 
 def test_no_master_key_is_sealed_and_says_so(application: Application, key_file: Path) -> None:
-    slot = vault.provider_key_slot(application.pk, "k", 1)
+    slot = vault.provider_key_slot(application.pk, "k", 1, "acme", "")
     with pytest.raises(Sealed, match="no master key"):
         vault.seal(slot, Secret("x"))
     with pytest.raises(Sealed):

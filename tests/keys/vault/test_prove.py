@@ -51,7 +51,7 @@ def mutations(chance: random.Random, stored: str, other: str) -> Iterator[str]:
 
 def accepted(application: Application, count: int) -> int:
     chance = random.Random(20261126)
-    slot = vault.provider_key_slot(application.pk, "key000000001", 1)
+    slot = vault.provider_key_slot(application.pk, "key000000001", 1, "acme", "")
     stored = vault.seal(slot, Secret("the secret of a provider, 40 characters"))
     other = vault.seal(slot, Secret("another secret of it, as long as that.."))
     found = 0
@@ -119,7 +119,7 @@ def undetected_swaps(rows: list[ProviderKeyVersion | AppKeyVersion]) -> tuple[in
     trail = doctor.read_trail()
     tried = opened = missed = 0
     for row in rows:
-        slot = slot_of(row.key, row.number)
+        slot = slot_of(row.key, row)
         for taken in rows:
             for field in FIELDS:
                 into = copy(row)

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from keys import vault
+from keys.lifecycle.versions import slot_of
 from keys.models import Application, AuditEvent, DataKey, ProviderKey, User
 from keys.vault import Sealed, Undecryptable
 from tests.factories import ProviderKeyFactory
@@ -34,8 +35,7 @@ def provider_key(db: None) -> ProviderKey:
 
 def opened(key: ProviderKey) -> str:
     version = key.versions.get()
-    slot = vault.provider_key_slot(key.application_id, key.pk, version.number)
-    return vault.unseal(slot, version.sealed).reveal()
+    return vault.unseal(slot_of(key, version), version.sealed).reveal()
 
 
 def run(*words: str) -> str:
@@ -171,7 +171,7 @@ def test_a_shredded_application_does_not_come_back_with_an_old_backup(
     """The rows as a backup holds them, put back after the master key was replaced."""
     data_key = provider_key.application.data_keys.get()
     version = provider_key.versions.get()
-    slot = vault.provider_key_slot(provider_key.application_id, provider_key.pk, 1)
+    slot = slot_of(provider_key, version)
     run("master_keys", "--add")
     run("rewrap")
     run("master_keys", "--retire")

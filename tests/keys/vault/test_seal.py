@@ -19,7 +19,7 @@ property_test = settings(
 
 @pytest.fixture
 def slot(application: Application) -> Slot:
-    return vault.provider_key_slot(application.pk, "key000000001", 1)
+    return vault.provider_key_slot(application.pk, "key000000001", 1, "acme", "")
 
 
 @property_test
@@ -131,9 +131,9 @@ def test_one_applications_data_key_does_not_open_another_applications_secret(
     application: Application,
 ) -> None:
     other = ApplicationFactory()
-    stored = vault.seal(vault.provider_key_slot(other.pk, "k", 1), Secret("theirs"))
+    stored = vault.seal(vault.provider_key_slot(other.pk, "k", 1, "acme", ""), Secret("theirs"))
     for slot in (
-        vault.provider_key_slot(application.pk, "k", 1),
+        vault.provider_key_slot(application.pk, "k", 1, "acme", ""),
         Slot("", "k", 1, "provider_key"),
     ):
         with pytest.raises(Undecryptable):
@@ -142,10 +142,10 @@ def test_one_applications_data_key_does_not_open_another_applications_secret(
     mine, theirs = application.data_keys.get(), other.data_keys.get()
     DataKey.objects.filter(pk=mine.pk).update(wrapped=theirs.wrapped, master=theirs.master)
     with pytest.raises(Undecryptable):
-        vault.unseal(vault.provider_key_slot(application.pk, "k", 1), stored)
+        vault.unseal(vault.provider_key_slot(application.pk, "k", 1, "acme", ""), stored)
     # Nor is anything sealed under a data key that isn't this application's own.
     with pytest.raises(Undecryptable, match="moved from another place"):
-        vault.seal(vault.provider_key_slot(application.pk, "k", 1), Secret("mine"))
+        vault.seal(vault.provider_key_slot(application.pk, "k", 1, "acme", ""), Secret("mine"))
 
 
 def test_without_its_master_key_everything_is_sealed(slot: Slot, settings: object) -> None:
