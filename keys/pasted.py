@@ -34,7 +34,8 @@ _WORD = re.compile(r"[a-z _-]{1,20}")
 class Row:
     """One provider key to be made; `line` is where it stood, from 1.
 
-    `fault`: the column and what is wrong there, where the row as it was written shows it.
+    `variable`: its name in a .env file; "" in a table. `fault`: the column and what is wrong
+    there, where the row as it was written shows it.
     """
 
     line: int
@@ -44,6 +45,7 @@ class Row:
     note: str = ""
     tags: str = ""
     environment: str = "live"
+    variable: str = ""
     fault: tuple[str, str] | None = None
 
 
@@ -140,6 +142,7 @@ class Dotenv:
 
     bindings: tuple[tuple[Binding, Row | None], ...] = field(repr=False)
     left: tuple[str, ...]  # variables that look like a key of a provider that isn't known
+    unread: tuple[int, ...] = ()  # lines that say nothing to who reads such files
 
     @property
     def found(self) -> tuple[Row, ...]:
@@ -157,12 +160,12 @@ def read_dotenv(text: str, specs: Iterable[ProviderSpec]) -> Dotenv:
         if name and value.strip():
             spec = _provider_of(name, value.strip(), known)
             if spec is not None:
-                line = binding.original.line + _leading_lines(binding.original.string)
-                row = Row(line, spec.slug, name, Secret(value))
+                row = Row(_line_of(binding), spec.slug, name, Secret(value), variable=name)
             elif _KEYLIKE.search(name.upper()) and not tokens.parse_app_key(value.strip()):
                 left.append(name)
         bindings.append((binding, row))
-    return Dotenv(tuple(bindings), tuple(left))
+    unread = tuple(_line_of(binding) for binding, _ in bindings if binding.error)
+    return Dotenv(tuple(bindings), tuple(left), unread)
 
 
 def replacement(read: Dotenv, made: Mapping[str, str], specs: Mapping[str, ProviderSpec]) -> str:
@@ -233,8 +236,10 @@ def _names_key_of(name: str, spec: ProviderSpec) -> bool:
     return f"_{word}_" in f"_{name}_" and _KEYLIKE.search(name) is not None
 
 
-def _leading_lines(original: str) -> int:
-    return original[: len(original) - len(original.lstrip())].count("\n")
+def _line_of(binding: Binding) -> int:
+    """Where it begins, behind the empty lines before it."""
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _with_value(binding: Binding, value: str) -> str:

@@ -28,13 +28,16 @@ class ImportedKey(BaseModel):
 
 
 class ImportOut(BaseModel):
-    """`dotenv`: the file handed back with app keys in it. `left`: variables left as they were.
-    `still`: the lines in which an imported secret stands all the same: of `dotenv`, or with
-    `try_only` of `text`."""
+    """`dotenv`: the file handed back with app keys in it. `known`: provider keys of a .env file
+    that were here already and got an app key more. `left`: variables left as they were. `unread`:
+    lines of `text` that can't be read. `still`: the lines in which an imported secret stands all
+    the same: of `dotenv`, or with `try_only` of `text`."""
 
     provider_keys: list[ImportedKey]
     app_keys: list[ImportedKey]
+    known: list[ImportedKey]
     left: list[str]
+    unread: list[int]
     still: list[int]
     dotenv: str | None
 
@@ -51,7 +54,10 @@ def import_provider_keys(request: HttpRequest, slug: str, body: ImportIn) -> Sta
     made = lifecycle.import_keys(
         Actor.of(request), application, body.text.get_secret_value(), try_only=body.try_only
     )
-    keys = [ImportedKey(id=key.pk, name=key.name, provider=key.provider) for key in made.keys]
+    keys, known = (
+        [ImportedKey(id=key.pk, name=key.name, provider=key.provider) for key in found]
+        for found in (made.keys, made.known)
+    )
     app_keys = [
         ImportedKey(id=key.pk, name=key.name, provider=(key.providers or [""])[0])
         for key in made.app_keys
@@ -60,7 +66,9 @@ def import_provider_keys(request: HttpRequest, slug: str, body: ImportIn) -> Sta
     shown = ImportOut(
         provider_keys=keys,
         app_keys=app_keys,
+        known=known,
         left=list(made.left),
+        unread=list(made.unread),
         still=list(made.still),
         dotenv=dotenv,
     )

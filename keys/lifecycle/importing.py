@@ -9,14 +9,15 @@ from itertools import chain, count
 from django.db import transaction
 from django.utils import timezone
 
-from keys import pasted, providers, tokens
+from keys import pasted, providers, tokens, vault
 from keys.audit import Actor
 from keys.lifecycle import app_keys, inputs, provider_keys
 from keys.lifecycle.errors import Invalid, LifecycleError
 from keys.lifecycle.locks import hold_application
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import AppKey, Application, GotOut, ProviderKey, ProviderKeyVersion
 from keys.pasted import Row
 from keys.providers import ProviderSpec
+from keys.states import WORKING, KeyState
 from keys.vault import Secret
 
 # One transaction holds them all: more would keep other writers waiting for seconds.
@@ -29,7 +30,10 @@ _SHORTEST_SECRET = 8  # what is shorter may be a word that a note happens to hav
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why one row can't be imported; `line` is where it stood in the text."""
+    """Why one row can't be imported; `line` is where it stood in the text.
+
+    `field` is the column, or the variable of a .env file.
+    """
 
     line: int
     field: str
@@ -50,7 +54,10 @@ class Imported:
 
     keys: list[ProviderKey]
     app_keys: list[AppKey] = field(default_factory=list)
+    # Those of a .env file that were here already, and got an app key more.
+    known: list[ProviderKey] = field(default_factory=list)
     left: tuple[str, ...] = ()
+    unread: tuple[int, ...] = ()  # lines of the text that can't be read
     # Lines in which an imported secret stands all the same: of `dotenv`, of the text when tried.
     still: tuple[int, ...] = ()
     dotenv: Secret | None = None
@@ -61,9 +68,9 @@ def import_keys(
 ) -> Imported:
     """Make a provider key of every row of a table, or of every known key of a .env file.
 
-    For each key of a .env file an app key is made as well, and the file handed back with the
-    app keys in it. The providers are asked soon after, by the checks. With `try_only` nothing
-    stays. Raises ImportRefused.
+    For each key of a .env file an app key is made as well, one more for a provider key that is
+    here already, and the file handed back with the app keys in it. The providers are asked soon
+    after, by the checks. With `try_only` nothing stays. Raises ImportRefused.
     """
     try:
         pasted.require_bounded(text)
@@ -89,22 +96,51 @@ def _import_dotenv(
     _require_room(rows)
     with _kept(try_only):
         hold_application(actor, application.pk)  # names are chosen one by one
+        known = _known(application, rows, specs)
         taken = set(application.provider_keys.values_list("name", flat=True))
-        named = [replace(row, name=_free(row.name[:90], taken)) for row in rows]
+        new = [row for row in rows if row.line not in known]
+        named = [replace(row, name=_free(row.name[:90], taken)) for row in new]
         keys = _insert_all(actor, application, named)
+        stands_for = {row.line: key for row, key in zip(new, keys, strict=True)} | known
         taken = set(application.app_keys.values_list("name", flat=True))
-        made = [_app_key_for(actor, application, key, taken) for key in keys]
+        made = [_app_key_for(actor, application, stands_for[row.line], taken) for row in rows]
     texts = {
         row.secret.reveal().strip(): app_key.issued.reveal()
         for row, app_key in zip(rows, made, strict=True)
         if app_key.issued
     }
+    told = Imported(keys, made, list(known.values()), read.left, read.unread)
     if try_only:
-        still = pasted.lines_with(pasted.rest(read, texts, specs), texts)
-        return Imported(keys, made, read.left, still)
+        return replace(told, still=pasted.lines_with(pasted.rest(read, texts, specs), texts))
     written = pasted.replacement(read, texts, specs)
-    still = pasted.lines_with(written, texts)
-    return Imported(keys, made, read.left, still, Secret(written))
+    return replace(told, still=pasted.lines_with(written, texts), dotenv=Secret(written))
+
+
+def _known(
+    application: Application, rows: Sequence[Row], specs: Mapping[str, ProviderSpec]
+) -> dict[int, ProviderKey]:
+    """The rows, by line, whose secret is in use here already as a key of the same provider."""
+    prints = {row.line: _fingerprint(row) for row in rows}
+    found = ProviderKeyVersion.objects.filter(
+        key__application=application,
+        fingerprint__in=set(prints.values()) - {""},
+        stage__in=WORKING,
+    ).exclude(key__state=KeyState.REVOKED)
+    out = GotOut.objects.values("fingerprint")
+    versions = found.exclude(fingerprint__in=out).select_related("key")
+    places = {(v.fingerprint, v.key.provider, v.entered_for): v.key for v in versions}
+    wanted = {
+        row.line: (prints[row.line], row.provider, specs[row.provider].bound_to) for row in rows
+    }
+    return {line: places[place] for line, place in wanted.items() if place in places}
+
+
+def _fingerprint(row: Row) -> str:
+    """Empty where no secret can be: its own row says so later."""
+    try:
+        return vault.fingerprint(inputs.clean_secret(row.secret)[0])
+    except Invalid:
+        return ""
 
 
 @contextmanager
@@ -135,15 +171,16 @@ def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> 
     """All keys, in the caller's transaction; ImportRefused with every fault there is."""
     hold_application(actor, application.pk)
     specs = {spec.slug: spec for spec in providers.all_specs()}
-    taken = set(application.provider_keys.values_list("name", flat=True))
+    names = application.provider_keys.values_list("name", flat=True)
+    before = _Before(dict.fromkeys(names, 0))
     keys, faults = [], []
     for row in rows:
         try:
-            keys.append(_insert(actor, application, row, specs, taken))
+            keys.append(_insert(actor, application, row, specs, before))
         except Invalid as error:
-            faults.append(Fault(row.line, error.field, error.message))
+            faults.append(Fault(row.line, _place(row, error.field), error.message))
         except LifecycleError as error:
-            faults.append(Fault(row.line, "secret", error.message))
+            faults.append(Fault(row.line, _place(row, "secret"), error.message))
     if faults:
         count = len({fault.line for fault in faults})
         told = "1 row has a fault" if count == 1 else f"{count} rows have faults"
@@ -151,18 +188,35 @@ def _insert_all(actor: Actor, application: Application, rows: Sequence[Row]) -> 
     return keys
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is taken when a row's turn comes, and by which line; line 0: it was here already."""
+
+    names: dict[str, int]
+    secrets: dict[str, int] = field(default_factory=dict)  # by fingerprint
+
+
+def _place(row: Row, column: str) -> str:
+    """Where the fault is. A variable's name is said once it is sure to be no secret itself."""
+    if not row.variable:
+        return column
+    return row.variable[:90] if column == "secret" else "variable"
+
+
 def _insert(
     actor: Actor,
     application: Application,
     row: Row,
     specs: Mapping[str, ProviderSpec],
-    taken: set[str],
+    before: _Before,
 ) -> ProviderKey:
     _require_no_secret(row, specs.values())
     if row.fault:
         raise Invalid(*row.fault)
     name = inputs.clean_name(row.name)
-    if name in taken:
+    if line := before.names.get(name):
+        raise Invalid("name", f"This name stands in line {line} too.")
+    if name in before.names:
         raise Invalid("name", f"There is a key named “{name}” already.")
     spec = _provider_called(row.provider, specs)
     key = ProviderKey(
@@ -174,8 +228,12 @@ def _insert(
         next_check_at=timezone.now(),
     )
     secret, _ = inputs.clean_secret(row.secret)
-    taken.add(name)
-    return provider_keys.insert_held(actor, application, key, secret, spec)
+    before.names[name] = row.line
+    if line := before.secrets.get(vault.fingerprint(secret)):
+        raise Invalid("secret", f"This secret stands in line {line} too.")
+    made = provider_keys.insert_held(actor, application, key, secret, spec)
+    before.secrets[vault.fingerprint(secret)] = row.line
+    return made
 
 
 def _require_no_secret(row: Row, specs: Collection[ProviderSpec]) -> None:

@@ -30,21 +30,23 @@ def keys_import(request: HttpRequest, slug: str) -> HttpResponse:
     form = ImportForm(posted(request), request.FILES or None)
 
     def act() -> HttpResponse:
-        try_only = "try" in request.POST
+        try_only, text = "try" in request.POST, form.cleaned_data["text"]
         try:
-            made = lifecycle.import_keys(
-                Actor.of(request), application, form.cleaned_data["text"], try_only=try_only
-            )
+            made = lifecycle.import_keys(Actor.of(request), application, text, try_only=try_only)
         except ImportRefused as refusal:
-            told = {"refusal": refusal, "faults": refusal.faults[:SHOWN]}
+            column = "Variable" if pasted.is_dotenv(text) else "Column"
+            told = {"refusal": refusal, "faults": refusal.faults[:SHOWN], "column": column}
             return _answer(request, application, form, 422, **told)
         dotenv = made.dotenv.reveal() if made.dotenv else ""
         more = len(made.keys) - SHOWN
         names = {spec.slug: spec.name for spec in all_specs()}
-        ends = (made.keys[0].created_at, made.keys[-1].created_at)
-        window = urlencode(dict(zip(WINDOW, (end.isoformat() for end in ends), strict=True)))
+        ends = [made.keys[0].created_at, made.keys[-1].created_at] if made.keys else []
+        window = urlencode(dict(zip(WINDOW, (end.isoformat() for end in ends), strict=False)))
+        known = list({key.pk: key for key in made.known}.values())
         found = {
             "made": made,
+            "known": known[:SHOWN],
+            "known_more": len(known) - SHOWN,
             "rows": [(key, names[key.provider]) for key in made.keys[:SHOWN]],
             "more": more,
             "tried": try_only,

@@ -84,6 +84,29 @@ def test_a_dotenv_comes_back_with_app_keys_in_it(client_of, owner, address):
     assert AppKey.objects.count() == 1
 
 
+def test_a_key_that_is_here_already_gets_an_app_key_more(client_of, owner, application, address):
+    ProviderKeyFactory(application=application, name="Main", secret="ml-0001-first")
+    text = DOTENV + "BROKEN LINE\n"
+    for more, told in (({"try": "1"}, "it gets an app key more"), ({}, "it got an app key more")):
+        page = client_of(owner).post(address, {"text": text, **more}).content.decode()
+        assert f"1 was here already: {told}" in page
+        assert "can’t be read: line 4 of the text that you gave" in page
+        assert "0 provider key" not in page
+    assert AppKey.objects.count() == 1
+
+
+def test_one_key_is_told_of_as_one(client_of, owner, address):
+    page = client_of(owner).post(address, {"text": DOTENV}).content.decode()
+    assert "1 provider key imported, with an app key." in page
+
+
+def test_a_fault_of_a_dotenv_names_the_variable(client_of, owner, address):
+    text = "MODELSLAB_API_KEY='two words'"
+    page = client_of(owner).post(address, {"text": text}).content.decode()
+    assert "<th>Variable</th>" in page
+    assert "MODELSLAB_API_KEY" in page
+
+
 def test_the_file_comes_back_line_by_line_and_marks_where_a_secret_still_stands(
     client_of, owner, address
 ):

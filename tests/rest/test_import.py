@@ -32,6 +32,26 @@ def test_a_try_leaves_nothing(rest, owner, application):
     assert not ProviderKey.objects.exists()
 
 
+def test_a_key_that_is_here_already_and_a_line_that_cannot_be_read_are_told(
+    rest, owner, application
+):
+    key = ProviderKeyFactory(application=application, secret="ml-0001-first")
+    text = "MODELSLAB_API_KEY=ml-0001-first\nBROKEN LINE\n"
+    answer = rest(owner).post(PATH, {"text": text})
+
+    assert (answer.status, answer.json["provider_keys"]) == (201, [])
+    assert [known["id"] for known in answer.json["known"]] == [key.pk]
+    assert answer.json["unread"] == [2]
+    assert len(answer.json["app_keys"]) == 1
+
+
+def test_a_fault_of_a_dotenv_names_the_variable(rest, owner, application):
+    text = "MODELSLAB_API_KEY=ml-0001-first\nOLD_MODELSLAB_KEY='two words'\n"
+    errors = rest(owner).post(PATH, {"text": text}).json["error"]["errors"]
+
+    assert [(error["line"], error["field"]) for error in errors] == [(2, "OLD_MODELSLAB_KEY")]
+
+
 def test_faults_are_named_by_line(rest, owner, application):
     answer = rest(owner).post(PATH, {"text": TABLE + "nobody,Third,ml-0003-third\n"})
 

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from keys import lifecycle, providers, tokens, vault
 from keys.audit import Action
 from keys.lifecycle import ImportRefused
-from keys.models import AppKey, AuditEvent, Provider, ProviderKey
+from keys.models import AppKey, AuditEvent, GotOut, Provider, ProviderKey
 from tests.factories import AppKeyFactory, ProviderKeyFactory
 
 TABLE = """provider,name,secret,tags,note,environment
@@ -62,6 +62,69 @@ def test_one_bad_row_keeps_all_out_and_each_is_named(actor, application, acme):
     assert refused.value.message == "9 rows have faults; nothing was imported."
     assert "sk-acme" not in str(refused.value.faults)
     assert list(ProviderKey.objects.values_list("name", flat=True)) == ["Taken"]
+
+
+def test_what_stands_twice_in_the_text_is_told_by_the_line_of_the_first(actor, application, acme):
+    rows = ["acme,Batch A,sk-acme-0001", "acme,Batch B,sk-acme-0001", "acme,Batch A,sk-acme-0002"]
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, "\n".join(["provider,name,secret", *rows]))
+
+    assert [(fault.line, fault.message) for fault in refused.value.faults] == [
+        (3, "This secret stands in line 2 too."),
+        (4, "This name stands in line 2 too."),
+    ]
+
+
+def test_a_secret_of_a_dotenv_that_is_here_already_gets_an_app_key_more(actor, application, acme):
+    here = lifecycle.add_provider_key(
+        actor, application, name="Main", provider="acme", secret="sk-acme-0001"
+    )
+    text = "OLD_ACME_KEY=sk-acme-0001\nACME_KEY=sk-acme-0002\n"
+    made = lifecycle.import_keys(actor, application, text)
+
+    assert [key.name for key in made.keys] == ["ACME_KEY"]
+    assert made.known == [here]
+    assert [key.name for key in made.app_keys] == ["Main app key", "ACME_KEY app key"]
+    values = dotenv_values(stream=StringIO(made.dotenv.reveal()))
+    first, second = (lifecycle.copy_app_key(actor, key).reveal() for key in made.app_keys)
+    assert (values["OLD_ACME_KEY"], values["ACME_KEY"]) == (first, second)
+
+
+def test_a_dotenv_whose_keys_are_all_here_is_imported(actor, application):
+    ProviderKeyFactory(application=application, secret="ml-0001-first")
+    made = lifecycle.import_keys(actor, application, "MODELSLAB_API_KEY=ml-0001-first")
+
+    assert (made.keys, len(made.known), len(made.app_keys)) == ([], 1, 1)
+    assert ProviderKey.objects.count() == 1
+
+
+def test_a_secret_of_a_revoked_key_becomes_a_key_again(actor, application):
+    key = ProviderKeyFactory(application=application, secret="ml-0001-first")
+    lifecycle.revoke(actor, key)
+
+    made = lifecycle.import_keys(actor, application, "MODELSLAB_API_KEY=ml-0001-first")
+    assert (len(made.keys), made.known) == (1, [])
+
+
+@pytest.mark.parametrize("how", ["compromised", "of another provider"])
+def test_a_secret_that_may_not_be_used_names_its_variable(actor, application, how):
+    slug = "openai" if how == "of another provider" else "modelslab"
+    key = ProviderKeyFactory(application=application, provider=slug, secret="ml-0001-first")
+    if how == "compromised":
+        GotOut.objects.create(fingerprint=key.versions.get().fingerprint)
+    with pytest.raises(ImportRefused) as refused:
+        lifecycle.import_keys(actor, application, "MODELSLAB_API_KEY=ml-0001-first")
+
+    assert [fault.field for fault in refused.value.faults] == ["MODELSLAB_API_KEY"]
+    assert not AppKey.objects.exists()
+
+
+def test_lines_of_a_dotenv_that_cannot_be_read_are_named(actor, application, acme):
+    text = "DEBUG=1\n\nBROKEN LINE\nACME_KEY=sk-acme-0001\nX='open\n"
+    made = lifecycle.import_keys(actor, application, text)
+
+    assert made.unread == (3, 5)
+    assert "BROKEN LINE\n" in made.dotenv.reveal()
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "provider,name,secret\n", "A=1\n"])
