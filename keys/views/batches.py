@@ -1,5 +1,6 @@
 """One act on many keys: chosen on the application's page, confirmed, and watched."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,10 +17,12 @@ from keys.forms.batches import BatchForm
 from keys.lifecycle import Invalid, LifecycleError
 from keys.models import KEYS, Application, Batch
 from keys.permissions import Act
+from keys.states import TRANSITIONS, KeyState
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import MISSED_SINCE
 
 SHOWN = 100  # refused keys that are listed one by one
+NAMED = 20  # chosen keys that are named before a yes
 GONE = ("A key that is gone", "")
 WORDS = {
     "disable": "Disable",
@@ -60,13 +63,13 @@ def batch_start(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     fresh = lifecycle.BATCH_ACTS[act_name].of.step_up
     if fresh and (answer := step_up(request)):
         return answer
-    ids, used = _chosen(request, application, kind)
-    typed = str(len(ids)) if used and act_name in ("revoke", "disable") else ""
+    chosen = _chosen(request, application, kind, act_name)
+    typed = str(len(chosen.ids)) if chosen.used and act_name in ("revoke", "disable") else ""
     form = BatchForm(posted(request), act=act_name, typed=typed)
 
     def act() -> HttpResponse:
         batch = lifecycle.start_batch(
-            Actor.of(request), application, kind, act_name, ids, form.argument()
+            Actor.of(request), application, kind, act_name, chosen.ids, form.argument()
         )
         return done(request, reverse("batch", args=[slug, batch.pk]))
 
@@ -79,22 +82,43 @@ def batch_start(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
         act=act_name,
         kind=kind,
         word=WORDS[act_name],
-        count=len(ids),
-        used=used,
+        count=len(chosen.ids),
+        used=chosen.used,
+        names=chosen.names[:NAMED],
+        more=len(chosen.names) - NAMED,
+        left_out=chosen.left_out,
+        already=_ends_in(act_name),
         most=lifecycle.MOST_KEYS,
     )
 
 
-def _chosen(request: HttpRequest, application: Application, kind: str) -> tuple[list[str], int]:
-    """The ids of the keys chosen, and how many of them were used in the last week."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The keys that an act is asked for, by name; without those it would change nothing on."""
+
+    ids: list[str]
+    names: list[str]
+    used: int  # how many of them were used in the last week, and work
+    left_out: int
+
+
+def _chosen(request: HttpRequest, application: Application, kind: str, act: str) -> Chosen:
     rows: QuerySet[Any] = KEYS[kind]._default_manager.filter(application=application)
     if request.GET.get("all"):
         rows = filter_of(request).over(rows)
-    pairs = rows.order_by("name").values_list("pk", "last_used_at")
-    named = set(request.GET.getlist("key"))
-    chosen = [pair for pair in pairs if request.GET.get("all") or pair[0] in named]
+    found = rows.order_by("name").values_list("pk", "name", "state", "last_used_at")
+    ticked = set(request.GET.getlist("key"))
+    chosen = [row for row in found if request.GET.get("all") or row[0] in ticked]
+    keys = [row for row in chosen if row[2] != _ends_in(act)]
     since = timezone.now() - MISSED_SINCE
-    return [pk for pk, _ in chosen], sum(at is not None and at > since for _, at in chosen)
+    used = [at for *_, state, at in keys if state == KeyState.ACTIVE and at and at > since]
+    names = [name for _, name, *_ in keys]
+    return Chosen([pk for pk, *_ in keys], names, len(used), len(chosen) - len(keys))
+
+
+def _ends_in(act: str) -> str:
+    """The state in which an act leaves a key; "" where it leaves that as it is."""
+    return TRANSITIONS[act][1] if act in TRANSITIONS else ""
 
 
 @require_safe

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from keys import lifecycle
 from keys.models import AppKey, Batch
-from keys.views import rows
+from keys.views import batches, rows
 from tests.factories import AppKeyFactory, ProviderKeyFactory
 
 
@@ -79,6 +79,28 @@ def test_all_that_the_filter_finds_can_be_chosen(client_of, owner, keys):
 
     revoked = AppKey.objects.filter(state="revoked").values_list("pk", flat=True)
     assert set(revoked) == {keys[3].pk, keys[4].pk}
+
+
+def test_the_keys_are_named_without_those_that_are_in_that_state(client_of, owner, keys):
+    AppKey.objects.filter(pk=keys[0].pk).update(state="disabled", last_used_at=timezone.now())
+    client, address = client_of(owner), start("app_key", act="disable", all=1)
+    page = client.get(address).content.decode()
+    assert "Disable 11 app keys?" in page
+    assert "Key 001, Key 002" in page
+    assert "Key 000" not in page
+    assert "1 is disabled already and left out" in page
+    assert "in the last 7 days" not in page
+
+    client.post(address)
+    assert Batch.objects.get().total == 11
+    only = start("app_key", act="disable", key=[keys[0].pk])
+    assert "is disabled already: there is nothing to do" in client.get(only).content.decode()
+
+
+def test_so_many_names_are_listed_and_the_rest_counted(client_of, owner, keys, monkeypatch):
+    monkeypatch.setattr(batches, "NAMED", 3)
+    page = client_of(owner).get(start("app_key", act="revoke", all=1)).content.decode()
+    assert "Key 000, Key 001, Key 002</strong> and 9 more." in page
 
 
 def test_keys_in_use_are_ended_only_with_their_number_typed(client_of, owner, keys):
