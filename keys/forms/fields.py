@@ -64,10 +64,10 @@ class LinesField(forms.CharField):
 
 
 class ExtendForm(forms.Form):
-    """How long an old secret goes on working."""
+    """How long an old secret goes on working from now; to end it now is another act."""
 
     overlap = forms.ChoiceField(
-        choices=OVERLAPS, initial="86400", label="The old secret goes on working for"
+        choices=OVERLAPS[1:], initial="86400", label="The old secret goes on working for"
     )
     overlap_hours = forms.FloatField(
         required=False, min_value=0, max_value=24 * 365, label="Hours of overlap"
@@ -86,8 +86,11 @@ class ExtendForm(forms.Form):
 
 
 class OverlapForm(ExtendForm):
-    """How long, and whether its use decides."""
+    """How long, or not at all, and whether its use decides."""
 
+    overlap = forms.ChoiceField(
+        choices=OVERLAPS, initial="86400", label="The old secret goes on working for"
+    )
     silent = forms.ChoiceField(
         choices=SILENCES,
         required=False,

@@ -124,8 +124,9 @@ def _overlap(request: HttpRequest, key: Key, page: str) -> HttpResponse:
         lifecycle.extend_overlap(Actor.of(request), key, overlap_seconds=form.overlap_seconds())
         return done(request, page, f"The old secret of {key.name} serves on.")
 
+    previous = key.versions.filter(stage=Stage.PREVIOUS).first()
     return carry_out(request, form, act, fresh=True) or ask(
-        request, "keys/overlap_extend.html", form, back=page, key=key
+        request, "keys/overlap_extend.html", form, back=page, key=key, previous=previous
     )
 
 

@@ -55,11 +55,15 @@ def test_the_old_secret_is_let_serve_on(
     lifecycle.rotate_app_key(actor, app_key, overlap_seconds=60)
     client, url = client_of(owner), reverse("app_key_overlap", args=["shop", app_key.pk])
     assert url in client.get(page_of(app_key)).content.decode()
+    asked = client.get(url).content.decode()
+    assert "Now it ends <time" in asked
+    assert "even if it is still used" in asked
+    assert "stops now" not in asked
     client.post(url, {"overlap": "86400"})
     left = app_key.versions.get(number=1).retires_at - timezone.now()  # type: ignore[operator]
     assert timedelta(hours=23) < left <= timedelta(hours=24)
-    refused = client.post(url, {"overlap": "0"})
-    assert (refused.status_code, "finish the rotation" in refused.content.decode()) == (422, True)
+    for none in ({"overlap": "0"}, {"overlap": "custom", "overlap_hours": "0"}):
+        assert client.post(url, none).status_code == 422
 
 
 def test_who_may_let_it_serve_on(
@@ -84,3 +88,5 @@ def test_a_rotation_takes_its_silence_from_the_form(
     assert client.post(url, {"overlap": "86400", "silent": "900"}).status_code == 302
     assert app_key.versions.get(number=1).silent_seconds == 900
     assert "once it has been silent for 15 minutes" in client.get(page_of(app_key)).content.decode()
+    asked = client.get(reverse("app_key_overlap", args=["shop", app_key.pk])).content.decode()
+    assert "It ends sooner once it has been silent for 15 minutes" in asked
