@@ -5,6 +5,7 @@ from keys.doctor.examining import (
     CAME_BACK,
     GOT_OUT,
     MISSING,
+    NO_MASTER,
     NOT_THE_ONE,
     OLD_DATA_KEY,
     UNDECRYPTABLE,
@@ -27,6 +28,7 @@ from keys.doctor.looking import (
     last_examination,
 )
 from keys.doctor.masters import MasterUse, master_keys
+from keys.doctor.remedies import remedies
 from keys.doctor.trail import TELLING, read_trail
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "GOT_OUT",
     "MISSING",
     "NOT_THE_ONE",
+    "NO_MASTER",
     "OLD_DATA_KEY",
     "TELLING",
     "UNDECRYPTABLE",
@@ -56,4 +59,5 @@ __all__ = [
     "look",
     "master_keys",
     "read_trail",
+    "remedies",
 ]

@@ -1,5 +1,7 @@
 """Settings: one's own account and API tokens; for site admins the vault and the users."""
 
+from typing import Any
+
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings as site
 from django.db.models import Count
@@ -12,10 +14,12 @@ from keys import attention, doctor, exposure, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm, TypedForm
 from keys.forms.team import InviteForm, TokenForm
-from keys.models import ApiToken, SignedIn, User
+from keys.models import KEYS, ApiToken, SignedIn, User
 from keys.sign_in import invitations, presence
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.invited import show_link, welcome
+
+FINDINGS = 10  # of the vault's doctor that are listed one by one
 
 
 @require_safe
@@ -34,12 +38,32 @@ def settings(request: HttpRequest) -> HttpResponse:
         context |= {
             "users": User.objects.annotate(applications=Count("memberships")).order_by("email"),
             "masters": doctor.master_keys(),
-            "examination": doctor.last_examination(),
+            **_examination(),
             "sealed": attention.sealed(),
             "key_file": "" if site.MASTER_KEYS else site.MASTER_KEY_FILE,
             "can_mail": invitations.can_mail(),
         }
     return render(request, "keys/settings.html", context)
+
+
+def _examination() -> dict[str, Any]:
+    """What the vault's doctor found when it last looked, with the pages of the keys still here."""
+    examination = doctor.last_examination()
+    findings = examination.findings if examination else []
+    shown = findings[:FINDINGS]
+    ids = [found["key"].partition(":")[2] for found in shown]
+    pages = {}
+    for kind, model in KEYS.items() if shown else ():
+        for key in model._default_manager.filter(pk__in=ids).select_related("application"):
+            pages[key.target] = reverse(kind, args=[key.application.slug, key.pk])
+    return {
+        "examination": examination,
+        "findings": [
+            (found, doctor.WORDS[found["code"]], pages.get(found["key"], "")) for found in shown
+        ],
+        "more_findings": len(findings) - len(shown),
+        "remedies": doctor.remedies(found["code"] for found in findings),
+    }
 
 
 @require_http_methods(["GET", "POST"])
@@ -127,7 +151,8 @@ def session_end(request: HttpRequest, id: int) -> HttpResponse:
 def sessions_end(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere but here."""
     count = presence.end_others(request, person(request))
-    return done(request, _page(), f"{count} other browsers are signed out.")
+    told = "1 other browser is" if count == 1 else f"{count} other browsers are"
+    return done(request, _page(), f"{told} signed out.")
 
 
 @require_http_methods(["GET", "POST"])

@@ -4,7 +4,8 @@ import pytest
 
 from keys import lifecycle
 from keys.audit import Actor
-from keys.models import Provider
+from keys.models import AppKey, Provider, ProviderKey
+from keys.states import Stage
 from tests.upstream import Answer, Received, Upstream
 
 
@@ -51,3 +52,9 @@ def blind(allow_upstream: Upstream, db: None) -> Provider:
         credential_in="header",
         credential_name="X-Blind-Key",
     )
+
+
+def break_secret(key: ProviderKey | AppKey) -> None:
+    version = key.versions.get(stage=Stage.CURRENT)
+    version.sealed = version.sealed[:-8] + "AAAAAAA="
+    version.save()

@@ -20,8 +20,16 @@ class Command(BaseCommand):
                 f"{found.key} “{found.name}”: version {found.version} {doctor.WORDS[found.code]}"
             )
         if report.findings:
-            raise CommandError(
-                f"{len(report.findings)} findings, {report.opened} secrets in order. Where one "
-                "does not open: load the master key it was sealed under, or rotate the key"
-            )
-        self.stdout.write(f"{report.opened} secrets open, each the one the audit trail names.")
+            counted = _counted(len(report.findings), "finding")
+            told = f"{counted}, {_counted(report.opened, 'secret')} in order."
+            codes = (finding.code for finding in report.findings)
+            raise CommandError(" ".join([told, *doctor.remedies(codes)]))
+        self.stdout.write(
+            "1 secret opens, the one the audit trail names."
+            if report.opened == 1
+            else f"{report.opened} secrets open, each the one the audit trail names."
+        )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
