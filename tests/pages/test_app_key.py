@@ -136,3 +136,21 @@ def test_the_example_of_another_provider_can_be_chosen(
 ) -> None:
     page = client_of(viewer).get(page_of(app_key) + "?provider=openai").content.decode()
     assert "/gateway/openai/v1/chat/completions" in page
+
+
+def test_a_disabled_one_says_what_calls_get_and_offers_to_enable_it_first(
+    client_of: ClientOf, owner: User, developer: User, app_key: AppKey
+) -> None:
+    told = "This app key is disabled."
+    assert told not in client_of(owner).get(page_of(app_key)).content.decode()
+    AppKey.objects.update(state="disabled")
+    page = client_of(owner).get(page_of(app_key)).content.decode()
+    enable = page_of(app_key, "enable")
+    assert told in page
+    assert page.index(enable) < page.index("Copy the key")
+    theirs = client_of(developer).get(page_of(app_key)).content.decode()
+    assert (told in theirs, "which an owner can do" in theirs, enable in theirs) == (
+        True,
+        True,
+        False,
+    )
