@@ -11,7 +11,8 @@
       opener = document.activeElement;
       box.showModal();
     }
-    const first = box.querySelector(".is-invalid, [autofocus], input:not([type=hidden]), select, textarea");
+    const first = box.querySelector(".is-invalid, [autofocus], input:not([type=hidden]), select, textarea")
+      || box.querySelector(".kd-form-foot [data-dialog-close]"); // a question: nothing happens by Enter
     if (first) first.focus();
   });
   // An answer that can't be shown (an error page, no answer at all) is said where one is looking.

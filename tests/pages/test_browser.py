@@ -111,6 +111,15 @@ def test_a_refused_clipboard_shows_the_text_selected(
     expect(box).to_have_value("")
 
 
+def test_a_dialog_that_only_asks_puts_the_focus_on_the_way_out(page: Page, app_key: AppKey) -> None:
+    page.goto(page_of(app_key))
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("link", name="Disable").click()
+    expect(page.locator("#dialog").get_by_role("link", name="Not now")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog")).to_be_hidden()
+
+
 def test_a_dialog_rotates_a_key_and_says_what_is_wrong_inside_itself(
     page: Page, provider: Upstream, provider_key: ProviderKey
 ) -> None:
