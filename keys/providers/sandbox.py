@@ -25,6 +25,7 @@ def sandbox(port: int) -> Sandbox:
             **values,
             "slug": "sandbox",
             "name": "Sandbox",
+            "env_var": "SANDBOX_API_KEY",  # in a .env file that is imported, ModelsLab's is another
             "base_url": base_url,
             "keys_url": f"{base_url}/",
         }
