@@ -47,6 +47,7 @@ from keys.lifecycle.elsewhere import (
     rotate_everywhere,
     same_current,
     same_secret,
+    same_versions,
 )
 from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
@@ -128,6 +129,7 @@ __all__ = [
     "run_batches",
     "same_current",
     "same_secret",
+    "same_versions",
     "set_limits",
     "set_policy",
     "start_batch",

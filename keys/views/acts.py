@@ -36,10 +36,10 @@ WORDS: dict[str, Words] = {
     "disable": Words("Disable", "Disable", "is disabled"),
     "enable": Words("Enable", "Enable", "is in use again"),
     "revoke": Words("Revoke", "Revoke for good", "is revoked", danger=True),
-    "finish": Words("Finish the rotation of", "Finish now", "uses the new secret alone"),
+    "finish": Words("End the overlap of", "End the overlap now", "uses the new secret alone"),
     "cancel": Words(
-        "Cancel the rotation of",
-        "Cancel the rotation",
+        "Go back to the old secret of",
+        "Go back to the old one",
         "uses the secret from before",
         danger=True,
     ),
@@ -84,8 +84,8 @@ def _act(request: HttpRequest, key: Key, name: str, page: str) -> HttpResponse:
         if isinstance(key, ProviderKey) and isinstance(form, ElsewhereForm) and form.chosen():
             refused = lifecycle.finish_everywhere(Actor.of(request), key, form.chosen())
             tell_refused(request, refused)
-        else:
-            plain.run(Actor.of(request), key)
+            return done(request, page, moved(key, len(form.chosen()) - len(refused)))
+        plain.run(Actor.of(request), key)
         return done(request, page, f"{key.name} {words.done}.")
 
     spec = provider_of(key) if isinstance(key, ProviderKey) else None
@@ -137,16 +137,33 @@ def _question(
     secret that waits is to be used."""
     if name in ("revoke", "disable") and in_use(key):
         return TypedForm(posted(request), name=key.name)
+    stops = {"finish": Stage.PREVIOUS, "cancel": Stage.CURRENT}.get(name)
+    if stops and isinstance(key, AppKey) and _used_since_the_rotation(key, stops):
+        return TypedForm(posted(request), name=key.name)
     if name == "finish" and waits and isinstance(key, ProviderKey):
         others = manageable(request, lifecycle.same_current(key))
         return ElsewhereForm(posted(request), others=others)
     return ConfirmForm(posted(request))
 
 
+def _used_since_the_rotation(key: AppKey, stops: Stage) -> bool:
+    """Whether code called with the text that is to stop while the other one worked too."""
+    current = key.versions.filter(stage=Stage.CURRENT).values("promoted_at").first()
+    since = current and current["promoted_at"]
+    return bool(since) and key.versions.filter(stage=stops, last_used_at__gt=since).exists()
+
+
 def manageable(request: HttpRequest, keys: Iterable[ProviderKey]) -> list[ProviderKey]:
     """Those of these keys that this person may rotate and report."""
     right, who = Act.MANAGE_PROVIDER_KEYS, person(request)
     return [key for key in keys if permissions.may(who, key.application, right)]
+
+
+def moved(key: ProviderKey, others: int) -> str:
+    """That a key uses its new secret, and so many keys of other applications with it."""
+    one = "so does one of another application"
+    more = f", and {one if others == 1 else f'so do {others} of other applications'}"
+    return f"{key.name} uses the new secret now{more if others else ''}."
 
 
 def tell_refused(request: HttpRequest, refused: Mapping[ProviderKey, str]) -> None:

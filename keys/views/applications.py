@@ -19,7 +19,7 @@ from keys.forms.team import (
 from keys.models import Application, Membership
 from keys.permissions import Act
 from keys.providers import all_specs
-from keys.states import KeyState
+from keys.states import CHANGEABLE, KeyState
 from keys.tokens import ENVIRONMENTS
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
 from keys.views.batches import acts_offered, filter_of
@@ -115,14 +115,21 @@ def application_delete(request: HttpRequest, slug: str) -> HttpResponse:
     found = permissions.get_application(person(request), slug, Act.DELETE_APPLICATION)
     if answer := step_up(request):
         return answer
-    form = TypedForm(posted(request), name=found.slug)
+    form = TypedForm(posted(request), name=found.name)
+    working = {"state__in": CHANGEABLE}
 
     def act() -> HttpResponse:
         lifecycle.delete_application(Actor.of(request), found)
         return done(request, reverse("applications"), f"{found.name} is deleted.")
 
     return carry_out(request, form, act, fresh=True) or ask(
-        request, "keys/application_delete.html", form, back=_people(found), application=found
+        request,
+        "keys/application_delete.html",
+        form,
+        back=_people(found),
+        application=found,
+        provider_keys=found.provider_keys.filter(**working).count(),
+        app_keys=found.app_keys.filter(**working).count(),
     )
 
 

@@ -1,5 +1,7 @@
 """Provider keys: add, one key's page, rotate, reveal, check now."""
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,12 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from keys import exposure, lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.keys import ProviderKeyForm, ReasonForm, RotateProviderKeyForm
-from keys.models import Application, AuditEvent, ProviderKey
+from keys.models import Application, AuditEvent, ProviderKey, User
 from keys.permissions import Act
 from keys.providers import all_specs
 from keys.states import CHANGEABLE, WORKING, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
-from keys.views.acts import manageable, provider_of, rotation_urls, tell_refused
+from keys.views.acts import manageable, moved, provider_of, rotation_urls, tell_refused
 from keys.views.details import details_url
 from keys.views.rows import lost, provider_key_rows, reportable, rights, waiting_app_key
 
@@ -50,11 +52,10 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     can = rights(user, key.application)
     row = provider_key_rows(ProviderKey.objects.filter(pk=key.pk), specs)[0]
     versions = list(key.versions.defer("sealed").order_by("-number"))
-    elsewhere = [
-        other
-        for other in lifecycle.same_secret(key, WORKING, WORKING)
-        if permissions.may(user, other.application, Act.SEE)
-    ]
+    got_out = lost(versions)
+    still = lifecycle.same_versions(key, [version.number for version in got_out])
+    same = [] if got_out else lifecycle.same_secret(key, WORKING, WORKING)
+    elsewhere = visible(user, same)
     open_stages = {version.stage: version for version in versions}
     context = {
         "application": key.application,
@@ -62,7 +63,8 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "row": row,
         "can": can,
         "versions": versions,
-        "lost": lost(versions),
+        "lost": got_out,
+        "still_elsewhere": visible(user, still),
         "elsewhere": elsewhere,
         "goes_along": bool(elsewhere) and bool(manageable(request, lifecycle.same_current(key))),
         "out_elsewhere": lifecycle.out_elsewhere(key),
@@ -72,7 +74,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
         "changeable": key.state in CHANGEABLE,
-        "reportable": reportable(key, lost(versions)),
+        "reportable": reportable(key, got_out),
         "details_url": details_url("provider_key", key, can["manage_provider_keys"]),
         **rotation_urls("provider_key_act", key, can["manage_provider_keys"]),
     }
@@ -103,12 +105,10 @@ def provider_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpRespons
         )
         tell_refused(request, refused)
         if version.stage == Stage.CURRENT:
-            moved = len(form.chosen()) - len(refused)
-            more = f", and so do {moved} of other applications" if moved else ""
             if was_dead and key.last_used_at is None and (app_key := waiting_app_key(key)):
                 message = f"{key.name} works now. Copy the app key or a snippet."
                 return done(request, reverse("app_key", args=[slug, app_key.pk]), message)
-            return done(request, page_of(key), f"{key.name} uses the new secret now{more}.")
+            return done(request, page_of(key), moved(key, len(form.chosen()) - len(refused)))
         why = "gave no clear answer about" if can_test else "can’t be asked for free about"
         name = spec.name if spec else "The provider"
         text = f"{name} {why} the new secret, so the old one stays in use."
@@ -162,6 +162,11 @@ def provider_key_check(request: HttpRequest, slug: str, id: str) -> HttpResponse
         return refused(request, back, error)
     tell_verdict(request, key, on_its_page=back == page_of(key))
     return done(request, back)
+
+
+def visible(user: User, keys: Iterable[ProviderKey]) -> list[ProviderKey]:
+    """Those of these keys of other applications that this person may see."""
+    return [key for key in keys if permissions.may(user, key.application, Act.SEE)]
 
 
 def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Deleting an application: its short name typed, a fresh sign-in, and everything is gone."""
+"""Deleting an application: its name typed, a fresh sign-in, and everything is gone."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,15 @@ ClientOf = Callable[..., Client]
 DELETE = "/applications/shop/delete/"
 
 
-def test_the_short_name_typed_deletes_it_with_its_keys(
+def test_the_name_typed_deletes_it_with_its_keys(
     client_of: ClientOf, owner: User, app_key: AppKey, provider_key: ProviderKey
 ) -> None:
     client = client_of(owner)
     assert DELETE in client.get("/applications/shop/people/").content.decode()
-    assert "Type shop to go on" in client.get(DELETE).content.decode()
-    answer = client.post(DELETE, {"typed": "shop"}, follow=True)
+    assert "Type Shop to go on" in (asked := client.get(DELETE).content.decode())
+    assert "Its 1 app key is refused" in asked and "its 1 provider key is destroyed" in asked
+    assert f"{reverse('usage_impact')}?application=shop" in asked
+    answer = client.post(DELETE, {"typed": "Shop"}, follow=True)
     assert answer.redirect_chain == [(reverse("applications"), 302)]
     assert "Shop is deleted." in answer.content.decode()
     for model in (Application, AppKey, ProviderKey):
@@ -27,7 +29,7 @@ def test_the_short_name_typed_deletes_it_with_its_keys(
     assert AuditEvent.objects.get().action == "application.deleted"
 
 
-@pytest.mark.parametrize("typed", ["", "Shop", "shops"])
+@pytest.mark.parametrize("typed", ["", "shop", "Shops"])
 def test_anything_else_typed_deletes_nothing(
     typed: str, client_of: ClientOf, owner: User, application: Application
 ) -> None:
@@ -40,7 +42,7 @@ def test_it_needs_a_fresh_sign_in(
 ) -> None:
     client = client_of(owner, fresh=False)
     assert "/reauthenticate/" in client.get(DELETE)["Location"]
-    assert client.post(DELETE, {"typed": "shop"}).status_code == 422
+    assert client.post(DELETE, {"typed": "Shop"}).status_code == 422
     assert Application.objects.filter(pk=application.pk).exists()
 
 
@@ -49,5 +51,5 @@ def test_who_may_not_delete_sees_no_button_and_is_refused(
 ) -> None:
     client = client_of(developer)
     assert DELETE not in client.get("/applications/shop/people/").content.decode()
-    assert client.post(DELETE, {"typed": "shop"}).status_code == 403
+    assert client.post(DELETE, {"typed": "Shop"}).status_code == 403
     assert Application.objects.filter(pk=application.pk).exists()

@@ -90,3 +90,18 @@ def test_a_rotation_takes_its_silence_from_the_form(
     assert "once it has been silent for 15 minutes" in client.get(page_of(app_key)).content.decode()
     asked = client.get(reverse("app_key_overlap", args=["shop", app_key.pk])).content.decode()
     assert "It ends sooner once it has been silent for 15 minutes" in asked
+
+
+@pytest.mark.parametrize(("act", "number"), [("finish", 1), ("cancel", 2)])
+def test_the_text_that_stops_with_a_rotation_is_asked_for_by_name_where_code_uses_it(
+    client_of: ClientOf, owner: User, app_key: AppKey, actor: Actor, act: str, number: int
+) -> None:
+    """The old one when the overlap is ended, the new one when it is taken back."""
+    lifecycle.rotate_app_key(actor, app_key)
+    client, url = client_of(owner), page_of(app_key, act)
+    page = client.get(url).content.decode()
+    assert reverse("usage_cutover") in page and "to go on" not in page
+    app_key.versions.filter(number=number).update(last_used_at=timezone.now())
+    assert f"Type {app_key.name} to go on" in client.get(url).content.decode()
+    assert client.post(url).status_code == 422
+    assert client.post(url, {"typed": app_key.name}).status_code == 302

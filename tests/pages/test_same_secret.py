@@ -11,7 +11,12 @@ from keys.audit import Actor
 from keys.lifecycle.versions import slot_of
 from keys.models import Application, ProviderKey, User
 from keys.states import Role, Stage
-from tests.factories import ApplicationFactory, MembershipFactory, ProviderKeyFactory
+from tests.factories import (
+    ApplicationFactory,
+    MembershipFactory,
+    ProviderKeyFactory,
+    add_version,
+)
 from tests.pages.conftest import SECRET, page_of
 from tests.upstream import Upstream
 
@@ -67,7 +72,7 @@ def test_one_act_rotates_it_in_both_applications(
     assert "Blog · Copy" in client.get(url).content.decode()
     sent = {"secret": NEW, "overlap": "3600", "elsewhere": [twin.pk]}
     page = client.post(url, sent, follow=True).content.decode()
-    assert "uses the new secret now, and so do 1 of other applications" in page
+    assert "uses the new secret now, and so does one of another application" in page
     assert (opened(provider_key), opened(twin)) == (NEW, NEW)
 
 
@@ -147,3 +152,27 @@ def test_a_secret_that_waits_is_put_into_use_here_alone_when_asked(
     client.post(page_of(provider_key, "rotate"), {"secret": NEW, "overlap": "3600"})
     client.post(page_of(provider_key, "finish"), {})
     assert (opened(provider_key), opened(twin)) == (NEW, SECRET)
+
+
+def test_what_was_ended_here_and_works_there_is_still_to_do(
+    client_of: ClientOf, owner: User, provider_key: ProviderKey, twin: ProviderKey
+) -> None:
+    client = client_of(owner)
+    lifecycle.report_compromised(Actor.person(owner), provider_key, reason="it got out")
+    page = client.get(page_of(provider_key)).content.decode()
+    assert "To do: it still works as" in page and "Blog · Copy" in page
+    assert "rotate it there" not in page
+    there = client.get(page_of(twin)).content.decode()
+    assert page_of(twin, "compromised") in there and "Replace it or end this key" in there
+
+
+def test_one_does_not_go_back_to_a_secret_that_got_out_elsewhere(
+    client_of: ClientOf, owner: User, provider_key: ProviderKey, twin: ProviderKey
+) -> None:
+    add_version(twin, "another-secret-there", number=2, stage=Stage.PENDING)
+    client = client_of(owner)
+    twin.versions.filter(number=1).update(stage=Stage.PREVIOUS)
+    twin.versions.filter(number=2).update(stage=Stage.CURRENT)
+    assert "Go back to the old one" in client.get(page_of(twin)).content.decode()
+    lifecycle.report_compromised(Actor.person(owner), provider_key, reason="it got out")
+    assert "Go back to the old one" not in client.get(page_of(twin)).content.decode()

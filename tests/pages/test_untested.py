@@ -78,7 +78,7 @@ def test_the_button_that_closes_a_question_does_not_sound_like_its_act(
         page = client_of(owner).get(page_of(provider_key, "cancel"), headers=headers)
         text = page.content.decode()
         assert ">Not now</a>" in text
-        assert ">Cancel the rotation</button>" in text
+        assert ">Go back to the old one</button>" in text
         assert ">Cancel</a>" not in text
 
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from keys import lifecycle
 from keys.audit import Actor
 from keys.models import AppKey, Application, ProviderKey, User
+from tests.factories import add_version
 from tests.pages_usage.conftest import Call
 from usage.stats import callers
 
@@ -19,7 +21,9 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def rotated(app_key: AppKey, actor: Actor) -> AppKey:
+    """Rotated six hours ago."""
     lifecycle.rotate_app_key(actor, app_key)
+    app_key.versions.filter(number=2).update(promoted_at=timezone.now() - 6 * HOUR)
     return app_key
 
 
@@ -54,6 +58,8 @@ def test_an_old_secret_gone_silent_says_since_when(
     client_of: ClientOf, viewer: User, rotated: AppKey, call: Call
 ) -> None:
     client = client_of(viewer)
+    assert "Nobody has used the old secret since the rotation" in cutover(client, rotated)
+    rotated.versions.filter(number=2).update(promoted_at=timezone.now() - 30 * HOUR)
     assert "Nobody has used the old secret in the last day" in cutover(client, rotated)
     call(app_key_version=1, ago=5 * HOUR)
     assert "The old secret was last used" in cutover(client, rotated)
@@ -63,9 +69,27 @@ def test_a_provider_keys_cutover_counts_its_own_versions(
     client_of: ClientOf, viewer: User, provider_key: ProviderKey, call: Call
 ) -> None:
     provider_key.versions.update(stage="previous")
+    add_version(provider_key, "sk-new", number=2, promoted_at=timezone.now() - 2 * HOUR)
     call(provider_key_version=1, app_key_version=2)
     text = cutover(client_of(viewer), provider_key, "provider_key")
     assert "1 call in the last hour still uses the old secret" in text
+
+
+def test_calls_from_before_the_rotation_and_with_other_versions_say_nothing_of_it(
+    client_of: ClientOf, viewer: User, rotated: AppKey, call: Call
+) -> None:
+    """Who called when there was one secret, or with one that was taken back, has not stayed."""
+    rotated.versions.filter(number=2).update(number=3, promoted_at=timezone.now() - HOUR / 4)
+    call(app_key_version=1, ago=HOUR / 2)
+    call(app_key_version=2, ago=HOUR / 8)
+    call(app_key_version=3, ago=HOUR / 8)
+    text = cutover(client_of(viewer), rotated)
+    assert "Nobody has used the old secret since the rotation" in text
+    assert "1 with the new one" in text
+    call(app_key_version=1, ago=HOUR / 8)
+    assert "1 call since the rotation still uses the old secret" in cutover(
+        client_of(viewer), rotated
+    )
 
 
 def test_without_an_overlap_there_is_nothing_to_show(
@@ -114,7 +138,11 @@ def test_before_a_revocation_it_says_who_would_miss_the_key(
     for n in range(1, 8):
         call(address=f"10.0.0.{n}", user_agent="web/2.0", ago=n * HOUR)
     call(ago=timedelta(days=8))
+    call(outcome="denied", address="10.0.0.99", ago=HOUR)
     text = impact(client, app_key)
+    assert "10.0.0.99" not in text
+    everything = client.get(f"{reverse('usage_impact')}?application=shop").content.decode()
+    assert "In use: 7 calls" in everything and app_key.name in everything
     assert "In use: 7 calls in the last 7 days" in text
     assert "and 2 other callers" in text
     assert f"<strong>{app_key.name}</strong>" in impact(client, provider_key, "provider_key")

@@ -151,6 +151,7 @@ class Admission:
                 # counted with the strangers', or who has a revoked key could fill the disk.
                 self._throttle(formed=True)
             self._belongs_to(record)
+            self.describe(spec, path, text)
             raise
         self._belongs_to(record)
         self.describe(spec, path, text)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
+from usage.events import Outcome
 from usage.models import Call
 from usage.stats.counts import totals
 from usage.stats.filters import Filter
@@ -50,11 +51,12 @@ class Bar:
 class Cutover:
     """How far callers have moved from one version of a key to the next."""
 
-    since: datetime  # the last day, or as far back as the calls looked at go
+    since: datetime  # the rotation, the last day, or as far back as the calls looked at go
     bars: list[Bar]  # oldest first, of equal length
-    old_last_hour: int
-    new_last_hour: int
-    callers: list[Caller]  # that used the old one in the last hour, the busiest first
+    lately: datetime  # an hour ago, or the rotation if that was later
+    old_lately: int
+    new_lately: int
+    callers: list[Caller]  # that used the old one lately, the busiest first
     more: int  # other such callers
     old_last: datetime | None
 
@@ -75,30 +77,40 @@ class Impact:
     last: datetime | None
 
 
-def cutover(f: Filter, kind: str, number: int, now: datetime) -> Cutover:
-    """Calls of the key in `f` by version; `kind` is app_key or provider_key, `number` the old."""
-    rows = list(_latest(f, now - DAY).values_list("started_at", f"{kind}_version", *Who._fields))
-    rows = rows[:LOOKED_AT]
-    since = rows[-1][0] if len(rows) == LOOKED_AT else now - DAY
-    hour = now - HOUR
-    old = [row for row in rows if row[1] == number]
-    callers, more = _callers(row for row in old if row[0] >= hour)
+def cutover(f: Filter, kind: str, old: int, new: int, rotated: datetime, now: datetime) -> Cutover:
+    """Calls of the key in `f` by version since it was rotated; `kind` is app_key or provider_key.
+
+    What was called before, when there was no other secret, says nothing of who has moved.
+    """
+    version = f"{kind}_version"
+    begin = max(rotated, now - DAY)
+    found = _latest(f, begin).filter(**{f"{version}__in": (old, new)})
+    rows = list(found.values_list("started_at", version, *Who._fields)[:LOOKED_AT])
+    since = rows[-1][0] if len(rows) == LOOKED_AT else begin
+    lately = max(rotated, now - HOUR)
+    with_old = [row for row in rows if row[1] == old]
+    callers, more = _callers(row for row in with_old if row[0] >= lately)
     return Cutover(
         since=since,
-        bars=_bars(((at, version == number) for at, version, *_ in rows), since, now),
-        old_last_hour=sum(row[0] >= hour for row in old),
-        new_last_hour=sum(row[0] >= hour for row in rows) - sum(row[0] >= hour for row in old),
+        bars=_bars(((at, number == old) for at, number, *_ in rows), since, now),
+        lately=lately,
+        old_lately=sum(row[0] >= lately for row in with_old),
+        new_lately=sum(row[0] >= lately and row[1] == new for row in rows),
         callers=callers,
         more=more,
-        old_last=old[0][0] if old else None,
+        old_last=with_old[0][0] if with_old else None,
     )
 
 
 def impact(f: Filter, now: datetime) -> Impact:
-    """What the key in `f` did in the last seven days, and for whom."""
-    requests = totals(f.between(now - WEEK, now), now).requests
-    found = _latest(f, now - WEEK).values_list("started_at", "app_key", *Who._fields)
-    rows = list(found[:LOOKED_AT])
+    """What the key, or the application, in `f` did in the last seven days, and for whom.
+
+    A call that Keydeck refused is nobody's loss.
+    """
+    summed = totals(f.between(now - WEEK, now), now)
+    requests = summed.requests - summed.by_outcome.get(Outcome.DENIED, 0)
+    found = _latest(f, now - WEEK).exclude(outcome=Outcome.DENIED)
+    rows = list(found.values_list("started_at", "app_key", *Who._fields)[:LOOKED_AT])
     callers, more = _callers(rows)
     return Impact(
         requests=requests,

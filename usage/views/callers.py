@@ -22,27 +22,32 @@ def usage_cutover(request: HttpRequest) -> HttpResponse:
     key = scope.app_key or scope.provider_key
     if key is None:
         raise Http404("No such key")
-    previous = key.versions.filter(stage=Stage.PREVIOUS).first()
-    if previous is None:
+    found = key.versions.filter(stage__in=(Stage.PREVIOUS, Stage.CURRENT))
+    versions = {version.stage: version for version in found}
+    previous, current = versions.get(Stage.PREVIOUS), versions.get(Stage.CURRENT)
+    if previous is None or current is None:
         return HttpResponse()
     now = timezone.now()
-    found = stats.cutover(scope.window(now), key.kind, previous.number, now)
-    context = {"cutover": found, "previous": previous, "rects": _rects(found)}
+    numbers = (previous.number, current.number)
+    rotated = current.promoted_at or current.created_at
+    told = stats.cutover(scope.window(now), key.kind, *numbers, rotated, now)
+    context = {"cutover": told, "rotated": rotated, "rects": _rects(told)}
     return render(request, "usage/_cutover.html", context)
 
 
 @require_GET
 @never_cache
 def usage_impact(request: HttpRequest) -> HttpResponse:
-    """What would stop if the key did."""
+    """What would stop if the key, or the application, did."""
     scope = read_scope(request)
-    if scope.app_key is None and scope.provider_key is None:
+    if not (scope.app_key or scope.provider_key or scope.application):
         raise Http404("No such key")
     found = stats.impact(scope.window(timezone.now()), timezone.now())
     names = dict(AppKey.objects.filter(pk__in=found.app_keys).values_list("pk", "name"))
     context = {
         "impact": found,
-        "app_keys": [names.get(id, id) for id in found.app_keys] if scope.provider_key else [],
+        "app_keys": [] if scope.app_key else [names.get(id, id) for id in found.app_keys],
+        "what": "key" if scope.app_key or scope.provider_key else "application",
     }
     return render(request, "usage/_impact.html", context)
 
