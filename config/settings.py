@@ -135,7 +135,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 ACCOUNT_ADAPTER = "keys.sign_in.accounts.InvitedOnlyAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_RATE_LIMITS = {"single_sign_on": "30/m/ip"}  # beside allauth's own
+ACCOUNT_RATE_LIMITS = {  # beside allauth's own
+    "single_sign_on": "30/m/ip",
+    "reauthenticate": "5/5m/user",  # step-ups by password, code and passkey, together
+}
 ACCOUNT_FORMS = {"change_password": "keys.forms.passwords.ChangeForm"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
