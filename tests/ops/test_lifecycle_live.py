@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -52,6 +54,31 @@ def test_rotations_under_load_cost_no_call(keydeck: Keydeck) -> None:
 @pytest.mark.timeout(600)
 def test_twenty_rotations_of_each_kind_under_load_cost_no_call(keydeck: Keydeck) -> None:
     print(rotate_under_load(keydeck, 20))
+
+
+def statuses_of_rotations(keydeck: Keydeck, kind: str, at_once: int) -> Counter[int]:
+    """One key's rotations, all asked for in REST at the same moment."""
+    slug, _ = keydeck.connect()
+    address = f"{first_key(keydeck, slug, kind)}/rotate"
+
+    def rotate(number: int) -> int:
+        body: dict[str, object] = {"overlap_seconds": 3600}
+        if kind == "provider-keys":
+            body["secret"] = f"sandbox-live-raced-{number}"
+        return keydeck.call("POST", address, body).status
+
+    with ThreadPoolExecutor(at_once) as pool:
+        found = Counter(pool.map(rotate, range(at_once)))
+    print(f"\n{at_once} rotations of one of the {kind} at once, over REST: {dict(found)}")
+    return found
+
+
+@pytest.mark.parametrize("at_once", [10, pytest.param(50, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("kind", ["app-keys", "provider-keys"])
+def test_of_rotations_at_once_one_is_answered_200(
+    keydeck: Keydeck, kind: str, at_once: int
+) -> None:
+    assert statuses_of_rotations(keydeck, kind, at_once) == {200: 1, 409: at_once - 1}
 
 
 @contextmanager

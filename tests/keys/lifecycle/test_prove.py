@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection
 from keys import audit, lifecycle, vault
 from keys.audit import Action, Actor
 from keys.lifecycle.versions import slot_of
-from keys.models import AppKey, Application, AuditEvent, ProviderKey
+from keys.models import AppKey, Application, AuditEvent, Key, ProviderKey
 from keys.states import Stage
 from tests.factories import AppKeyFactory
 from tests.keys.conftest import Acme
@@ -69,51 +70,89 @@ def a_version_works() -> None:
     assert audit.verify().ok
 
 
+KEYS = [1, pytest.param(5, marks=pytest.mark.prove)]  # rotated one after another
+
+
+@pytest.mark.parametrize("keys", KEYS)
 def test_a_rotation_of_an_app_key_killed_at_every_statement_leaves_a_working_version(
-    actor: Actor, application: Application
+    actor: Actor, application: Application, keys: int
 ) -> None:
-    key = AppKeyFactory(application=application)
-    kills = run_and_kill(lambda: lifecycle.rotate_app_key(actor, AppKey.objects.get(pk=key.pk)))
-    print(f"app key: killed at {kills} points, never without a working version")
-    assert kills > 8
-    assert sorted(key.versions.values_list("stage", flat=True)) == ["current", "previous"]
+    kills = 0
+    for _ in range(keys):
+        key = AppKeyFactory(application=application)
+        kills += run_and_kill(partial(_rotate_app_key, actor, key.pk))
+        assert sorted(key.versions.values_list("stage", flat=True)) == ["current", "previous"]
+    print(
+        f"\n{keys} app-key rotations, killed at each of {kills} points, never without a "
+        "working version"
+    )
+    assert kills > 8 * keys
 
 
+@pytest.mark.parametrize("keys", KEYS)
 def test_a_rotation_of_a_provider_key_killed_at_every_statement_leaves_a_working_version(
-    actor: Actor, application: Application, acme: Acme
+    actor: Actor, application: Application, acme: Acme, keys: int
 ) -> None:
-    first, second = acme.knows("first-secret-of-acme"), acme.knows("second-secret-of-acme")
-    key = lifecycle.add_provider_key(actor, application, name="A", provider="acme", secret=first)
+    kills = 0
+    for number in range(keys):
+        first, second = acme.knows(f"first-secret-{number}"), acme.knows(f"second-secret-{number}")
+        key = lifecycle.add_provider_key(
+            actor, application, name=f"A{number}", provider="acme", secret=first
+        )
+        kills += run_and_kill(partial(_rotate_provider_key, actor, key.pk, second))
+        current = key.versions.get(stage=Stage.CURRENT)
+        assert vault.unseal(slot_of(key, current), current.sealed).reveal() == second
+    print(
+        f"\n{keys} provider-key rotations, killed at each of {kills} points, never without a "
+        "working version"
+    )
+    assert kills > 20 * keys
 
-    def rotate() -> None:
-        found = ProviderKey.objects.get(pk=key.pk)
-        if found.versions.filter(stage=Stage.PENDING).exists():
-            lifecycle.cancel_rotation(actor, found)  # what a person does after a crash
-        lifecycle.rotate_provider_key(actor, found, secret=second)
 
-    kills = run_and_kill(rotate)
-    print(f"provider key: killed at {kills} points, never without a working version")
-    assert kills > 20
-    current = key.versions.get(stage=Stage.CURRENT)
-    secret = vault.unseal(slot_of(key, current), current.sealed)
-    assert secret.reveal() == second
+def _rotate_app_key(actor: Actor, pk: str) -> None:
+    lifecycle.rotate_app_key(actor, AppKey.objects.get(pk=pk))
 
 
-def one_wins(actor: Actor, application: Application, at_once: int) -> None:
+def _rotate_provider_key(actor: Actor, pk: str, secret: str) -> None:
+    found = ProviderKey.objects.get(pk=pk)
+    if found.versions.filter(stage=Stage.PENDING).exists():
+        lifecycle.cancel_rotation(actor, found)  # what a person does after a crash
+    lifecycle.rotate_provider_key(actor, found, secret=secret)
+
+
+AT_ONCE = [20, pytest.param(50, marks=pytest.mark.prove)]
+
+
+@pytest.mark.parametrize("at_once", AT_ONCE)
+def test_of_many_rotations_of_an_app_key_at_once_one_wins(
+    actor: Actor, application: Application, at_once: int
+) -> None:
     key = AppKeyFactory(application=application)
-    acts = [
-        lambda: lifecycle.rotate_app_key(actor, AppKey.objects.get(pk=key.pk))
-        for _ in range(at_once)
-    ]
+    acts = [partial(_rotate_app_key, actor, key.pk)] * at_once
+    one_wins("app key", key, acts)
+
+
+@pytest.mark.parametrize("at_once", AT_ONCE)
+def test_of_many_rotations_of_a_provider_key_at_once_one_wins(
+    actor: Actor, application: Application, acme: Acme, at_once: int
+) -> None:
+    key = lifecycle.add_provider_key(
+        actor, application, name="A", provider="acme", secret=acme.knows("the-first-secret")
+    )
+
+    def rotate(secret: str) -> None:
+        lifecycle.rotate_provider_key(actor, ProviderKey.objects.get(pk=key.pk), secret=secret)
+
+    secrets = [acme.knows(f"secret-number-{number}") for number in range(at_once)]
+    one_wins("provider key", key, [partial(rotate, secret) for secret in secrets])
+
+
+def one_wins(kind: str, key: Key, acts: list[Callable[[], None]]) -> None:
     won, refused = outcomes(acts)
-    print(f"{at_once} rotations at once: {won} won, {refused} refused with a conflict")
-    assert (won, refused) == (1, at_once - 1)
-    assert key.versions.count() == 2
-    assert AuditEvent.objects.filter(action="rotation.started").count() == 1
-
-
-def test_of_fifty_rotations_at_once_one_wins(actor: Actor, application: Application) -> None:
-    one_wins(actor, application, 50)
+    print(f"\n{len(acts)} rotations of one {kind} at once: {won} won, {refused} conflicts")
+    assert (won, refused) == (1, len(acts) - 1)
+    assert sorted(key.versions.values_list("stage", flat=True)) == ["current", "previous"]
+    assert audit.verify().ok
 
 
 @pytest.mark.prove
