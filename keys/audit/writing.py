@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -120,6 +120,10 @@ class Actor:
 _LOST = "lost"
 
 
+class AuditRefused(OperationalError):
+    """The database is there, and takes no event: without one nothing is done."""
+
+
 def begin_chain(**_: object) -> None:
     """After migrating: makes the head of a fresh installation's chain, one without a person."""
     if AuditHead._meta.db_table not in connection.introspection.table_names():
@@ -156,7 +160,12 @@ def record(
         address=actor.address,
     )
     event.digest = digest_of(head.digest, event)
-    event.save(force_insert=True)
+    try:
+        event.save(force_insert=True)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        raise AuditRefused(f"the audit trail takes no event ({type(error).__name__})") from error
     head.digest = event.digest
     head.events += 1
     seal_head(head)

@@ -94,13 +94,12 @@ class Refusal:
     words: str  # on pages
 
 
-BROKEN = (500, "internal_error", "Something broke")
 AWAY = (503, "database_unavailable", "The database doesn’t answer")
-REFUSALS = [pytest.param(Refusal(read_only, *BROKEN), id="read only")]
+REFUSALS = [pytest.param(Refusal(read_only, *AWAY), id="read only")]
 if connection.vendor == "sqlite":
     REFUSALS.append(pytest.param(Refusal(full, *AWAY), id="disk full"))
 else:
-    REFUSALS.append(pytest.param(Refusal(without_the_right, *BROKEN), id="without the right"))
+    REFUSALS.append(pytest.param(Refusal(without_the_right, *AWAY), id="without the right"))
 
 
 OTHER = "another-secret-of-modelslab"
