@@ -54,6 +54,11 @@ def link(actor: Actor, user: User) -> str:
     return _link(actor, user)
 
 
+def link_by_command(user: User) -> str:
+    """The same for whoever runs commands where Keydeck runs."""
+    return _link(Actor.system("password_link"), user)
+
+
 def mail(actor: Actor, user: User) -> bool:
     """Mails the user a link; False where no mail goes out."""
     if not can_mail():

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from io import StringIO
 
 import pytest
 from django.core import mail
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -124,3 +126,14 @@ def test_an_invited_person_can_turn_on_a_second_factor(client_of: ClientOf, owne
     client = client_of(User.objects.get(email=CEO))
     client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+
+
+def test_whoever_runs_commands_gets_a_link_for_who_can_not_sign_in(viewer: User) -> None:
+    out, err = StringIO(), StringIO()
+    call_command("password_link", viewer.email.upper(), stdout=out, stderr=err)
+    _choose(LINK.findall(out.getvalue())[0])
+    viewer.refresh_from_db()
+    assert viewer.check_password(PASSWORD)
+    assert AuditEvent.objects.filter(action="user.password_link_made").count() == 1
+    with pytest.raises(CommandError, match="nobody active"):
+        call_command("password_link", "nobody@example.com", stdout=out, stderr=err)
