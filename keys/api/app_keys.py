@@ -148,6 +148,7 @@ def _out(key: AppKey, slug: str) -> AppKeyOut:
             per_minute=key.per_minute, per_day=key.per_day, concurrency=key.concurrency
         ),
         endpoints=key.endpoints,
+        dangerous_endpoints=key.dangerous_endpoints,
         ips=key.ips,
         versions=versions,
         created_at=key.created_at,

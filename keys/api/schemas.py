@@ -112,6 +112,11 @@ class AppKeyPatch(Details):
     providers: list[Slug] | None = Field(None, max_length=100)
     expires_at: Instant | None = None
     endpoints: list[Text] | None = Field(None, max_length=100)
+    dangerous_endpoints: list[Text] | None = Field(
+        None,
+        max_length=100,
+        description="Which of the endpoints that harm the account are open all the same.",
+    )
     ips: list[Text] | None = Field(None, max_length=100)
 
 
@@ -207,6 +212,7 @@ class AppKeyOut(Described):
     providers: list[str] | None
     limits: LimitsOut
     endpoints: list[str] | None
+    dangerous_endpoints: list[str] | None
     ips: list[str] | None
     versions: list[VersionOut]
     created_at: datetime

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keys.audit import Action, told
-from keys.models import AppKey, AuditEvent, GotOut, Key, ProviderKey, ProviderKeyVersion
+from keys.models import LIMITS, AppKey, AuditEvent, GotOut, Key, ProviderKey, ProviderKeyVersion
 from keys.states import KeyState
 
 _STATES = {
@@ -52,7 +52,8 @@ class Told:
         if isinstance(version, int) and "digest" in detail:
             self.digests[version] = detail["digest"]
             self.overlaps[version] = detail.get("overlap_seconds", 0)
-        self.limits = detail.get("limits", self.limits)
+        if "limits" in detail:  # one that came with a later version was not set then
+            self.limits = {**dict.fromkeys(LIMITS), **detail["limits"]}
         if action in _STATES:
             self.moved_to = _STATES[Action(action)]
         elif action == Action.KEY_COMPROMISED:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -91,9 +91,21 @@ class LimitsForm(forms.Form):
         label="Networks", help_text="One address or range a line, such as 10.0.0.0/8. Empty: any."
     )
 
+    names: ClassVar[tuple[str, ...]] = ("per_minute", "per_day", "concurrency", "endpoints", "ips")
+
     def limits(self) -> dict[str, Any]:
-        names = ("per_minute", "per_day", "concurrency", "endpoints", "ips")
-        return {name: self.cleaned_data[name] for name in names}
+        return {name: self.cleaned_data[name] for name in self.names}
+
+
+class OwnersLimitsForm(LimitsForm):
+    """The limits of a key that is there, as an owner sets them."""
+
+    dangerous_endpoints = LinesField(
+        label="Dangerous endpoints",
+        help_text="Patterns of endpoints that buy, delete or list what belongs to the whole "
+        "account, which Keydeck refuses unless they are named here. Empty: none.",
+    )
+    names: ClassVar[tuple[str, ...]] = (*LimitsForm.names, "dangerous_endpoints")
 
 
 class AppKeyForm(LimitsForm, ExpiryForm):

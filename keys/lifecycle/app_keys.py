@@ -78,8 +78,8 @@ def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
 def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
     """Change the limits given (None takes one away); the others stay.
 
-    They are create_app_key's: per_minute, per_day, concurrency, providers, endpoints, ips,
-    expires_at.
+    They are create_app_key's (per_minute, per_day, concurrency, providers, endpoints, ips,
+    expires_at) and dangerous_endpoints: an owner's word, not of whoever makes a key.
     """
     cleaned = _clean_limits(**limits)
     with transaction.atomic():
@@ -169,8 +169,8 @@ def _clean_limits(**limits: Any) -> dict[str, Any]:
             cleaned[name] = inputs.clean_limit(value, name)
         elif name == "providers":
             cleaned[name] = _clean_providers(value)
-        elif name == "endpoints":
-            cleaned[name] = inputs.clean_endpoints(value)
+        elif name in ("endpoints", "dangerous_endpoints"):
+            cleaned[name] = inputs.clean_endpoints(value, name)
         elif name == "ips":
             cleaned[name] = inputs.clean_ips(value)
         elif name == "expires_at":

@@ -158,16 +158,16 @@ def clean_limit(value: int | None, field: str) -> int | None:
     return value
 
 
-def clean_endpoints(globs: Sequence[str] | None) -> list[str] | None:
-    """Globs over the upstream path; None for any."""
+def clean_endpoints(globs: Sequence[str] | None, field: str = "endpoints") -> list[str] | None:
+    """Globs over the upstream path; None where none is given."""
     if globs is None:
         return None
-    cleaned = _listed([glob.strip() for glob in globs], "endpoints")
+    cleaned = _listed([glob.strip() for glob in globs], field)
     for glob in cleaned:
         if not glob.startswith(("/", "*")) or len(glob) > 200:
-            raise Invalid("endpoints", f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
+            raise Invalid(field, f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
         if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
-            raise Invalid("endpoints", f"{glob[:60]!r} has a character that no path has.")
+            raise Invalid(field, f"{glob[:60]!r} has a character that no path has.")
     return cleaned
 
 

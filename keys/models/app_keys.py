@@ -15,7 +15,16 @@ from keys.states import KeyState, Stage
 if TYPE_CHECKING:
     from keys.vault import Secret
 
-LIMITS = ("providers", "endpoints", "ips", "per_minute", "per_day", "concurrency", "expires_at")
+LIMITS = (
+    "providers",
+    "endpoints",
+    "dangerous_endpoints",
+    "ips",
+    "per_minute",
+    "per_day",
+    "concurrency",
+    "expires_at",
+)
 
 
 class AppKey(Described):
@@ -28,6 +37,8 @@ class AppKey(Described):
     state = models.CharField(max_length=10, default=KeyState.ACTIVE)
     providers = models.JSONField(null=True)  # provider slugs; null: any the application has
     endpoints = models.JSONField(null=True)  # globs over the upstream path; null: any
+    # Globs over those that the provider's definition calls dangerous; null: none of them.
+    dangerous_endpoints = models.JSONField(null=True)
     ips = models.JSONField(null=True)  # CIDR ranges; null: any
     per_minute = models.PositiveIntegerField(null=True)
     per_day = models.PositiveIntegerField(null=True)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from keys import exposure, lifecycle, permissions, snippets
 from keys.audit import Actor
 from keys.forms.fields import OverlapForm
-from keys.forms.keys import AppKeyForm, ConfirmForm, LimitsForm
+from keys.forms.keys import AppKeyForm, ConfirmForm, OwnersLimitsForm
 from keys.models import AppKey, Application, ProviderKey
 from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
@@ -181,8 +181,8 @@ def app_key_rotate(request: HttpRequest, slug: str, id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def app_key_limits(request: HttpRequest, slug: str, id: str) -> HttpResponse:
     key = permissions.get_app_key(person(request), slug, id, Act.MANAGE_POLICY)
-    names = ("per_minute", "per_day", "concurrency", "endpoints", "ips")
-    form = LimitsForm(posted(request), initial={name: getattr(key, name) for name in names})
+    start = {name: getattr(key, name) for name in OwnersLimitsForm.names}
+    form = OwnersLimitsForm(posted(request), initial=start)
 
     def act() -> HttpResponse:
         lifecycle.set_limits(Actor.of(request), key, **form.limits())

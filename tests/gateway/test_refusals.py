@@ -101,7 +101,7 @@ def test_a_disabled_key_is_refused_by_name(gateway: Server, application: Applica
 
 def test_an_overlap_ends_by_the_clock_before_anybody_retires_the_version() -> None:
     record = AppKeyRecord(
-        "id", 1, "shop", KeyState.ACTIVE, None, False, 100.0, None, None, None, Limits()
+        "id", 1, "shop", KeyState.ACTIVE, None, False, 100.0, None, None, (), None, Limits()
     )
     core.authenticate(record, 99.9)
     with pytest.raises(errors.Denial) as refused:
@@ -137,6 +137,15 @@ def test_a_policy_that_names_the_call_lets_it_through(
         ips=["127.0.0.0/8"],
     )
     assert ask(gateway, key.plaintext).status_code == 200
+
+
+def test_an_owner_opens_a_dangerous_endpoint_to_one_key(
+    gateway: Server, application: Application, provider: Upstream, provider_key: ProviderKey
+) -> None:
+    key = AppKeyFactory(application=application, dangerous_endpoints=["/api/v3/delete_image"])
+    assert ask(gateway, key.plaintext, "/api/v3/delete_image").status_code == 200
+    for path in ("/api/v3/buy_subscription", "/api/v3/Delete_image", "/api/v3/delete_image;x=1"):
+        assert_refused(ask(gateway, key.plaintext, path), 403, "endpoint_not_allowed")
 
 
 def test_a_dangerous_endpoint_is_refused(gateway: Server, provider: Upstream, key: str) -> None:

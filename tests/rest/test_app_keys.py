@@ -180,3 +180,17 @@ def test_an_overlap_is_extended_and_its_silence_asked(rest, owner, app_key):
     assert client.post(f"{path}/rotation/extend", {"overlap_seconds": 60}).status == 409
     short = client.post(f"{path}/rotate", {"silent_seconds": 5})
     assert (short.status, short.json["error"]["field"]) == (422, "silent_seconds")
+
+
+def test_an_owner_names_the_dangerous_endpoints_that_are_open(rest, owner, developer, application):
+    """Whoever makes a key can't open them with it."""
+    path = "/applications/shop/app-keys"
+    opened = {"dangerous_endpoints": ["/api/v3/delete_image"]}
+    assert rest(developer).post(path, {"name": "Web", **opened}).status == 422
+    made = rest(developer).post(path, {"name": "Web"}).json
+    assert made["dangerous_endpoints"] is None
+    assert rest(developer).patch(f"{path}/{made['id']}", opened).status == 403
+    answer = rest(owner).patch(f"{path}/{made['id']}", opened)
+    assert answer.json["dangerous_endpoints"] == ["/api/v3/delete_image"]
+    refused = rest(owner).patch(f"{path}/{made['id']}", {"dangerous_endpoints": ["no path"]})
+    assert (refused.status, "dangerous_endpoints" in refused.text) == (422, True)

@@ -89,12 +89,13 @@ def admit(record: AppKeyRecord, spec: ProviderSpec, path: str, address: str) -> 
         raise errors.denial("ip_not_allowed")
     if record.endpoints is not None and not paths.allowed(path, record.endpoints):
         raise errors.denial("endpoint_not_allowed")
-    admit_path(spec, path)
+    admit_path(spec, path, record.dangerous_endpoints)
 
 
-def admit_path(spec: ProviderSpec, path: str) -> None:
-    """Raises Denial for an endpoint that the provider's definition calls dangerous."""
-    if spec.denied(path):
+def admit_path(spec: ProviderSpec, path: str, opened: tuple[str, ...] = ()) -> None:
+    """Raises Denial for an endpoint that the provider's definition calls dangerous, unless an
+    owner opened it to the app key."""
+    if spec.denied(path) and not paths.allowed(path, opened):
         raise errors.denial("endpoint_not_allowed", "This endpoint is not open through Keydeck")
 
 

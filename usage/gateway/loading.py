@@ -33,6 +33,7 @@ def app_key(lookup: str) -> AppKeyRecord | None:
         retires_at=_epoch(version.retires_at) if version.stage == Stage.PREVIOUS else None,
         providers=None if key.providers is None else frozenset(key.providers),
         endpoints=None if key.endpoints is None else tuple(key.endpoints),
+        dangerous_endpoints=tuple(key.dangerous_endpoints or ()),
         networks=None if key.ips is None else tuple(ip_network(ip, strict=False) for ip in key.ips),
         limits=Limits(key.per_minute, key.per_day, key.concurrency),
     )

@@ -20,6 +20,7 @@ class AppKeyRecord:
     retires_at: float | None
     providers: frozenset[str] | None
     endpoints: tuple[str, ...] | None
+    dangerous_endpoints: tuple[str, ...]
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     limits: Limits
 
