@@ -65,7 +65,7 @@ def test_every_page_is_held_to_the_policy(world: World, role: str) -> None:
 
 
 def _lacks(world: World, role: str, method: str, path: str) -> list[str]:
-    address, _, query = world.address(path, "own").partition("?")
+    address, _, query = world.address(role, path, "own").partition("?")
     with quietly(world.clients[role]):
         response = getattr(world.clients[role], method)(f"/{address}?{query}")
     lacks = held_back(response)

@@ -69,6 +69,7 @@ def test_unknown_revoked_and_expired_keys_read_alike(
         (revoked.id, "denied", "key_revoked"),
         (expired.id, "denied", "key_expired"),
     }
+    assert all("python-requests" in call.user_agent for call in Call.objects.all())
 
 
 def test_a_key_whose_hash_was_written_into_another_keys_row_opens_nothing(

@@ -131,13 +131,17 @@ class Admission:
         elif holds:
             limiter.release(*args)
 
+    def _named(self, *secrets: str) -> str:
+        """What the caller calls itself."""
+        return clip(self._asked.value("user-agent"), secrets)
+
     def describe(self, spec: ProviderSpec, path: str, *secrets: str) -> None:
         """Says in the record what was asked by what, without the keys that callers put there."""
         plain = unquote(path)
         if any(secret in plain for secret in secrets):
             path = mask(plain, secrets)
         self._recording.endpoint = clip(spec.endpoint_of(path))
-        self._recording.user_agent = clip(self._asked.value("user-agent"), secrets)
+        self._recording.user_agent = self._named(*secrets)
 
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
@@ -151,7 +155,8 @@ class Admission:
                 # counted with the strangers', or who has a revoked key could fill the disk.
                 self._throttle(formed=True)
             self._belongs_to(record)
-            self.describe(spec, path, text)
+            # Not its endpoint: whoever has a revoked key could name any number of them.
+            self._recording.user_agent = self._named(text)
             raise
         self._belongs_to(record)
         self.describe(spec, path, text)

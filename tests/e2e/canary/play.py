@@ -16,14 +16,15 @@ from tests.live import ROOT, wait_for
 _KEYS = """
 import base64, json
 from keys.models import AppKeyVersion, DataKey, ProviderKeyVersion, SystemSecret
-from keys.vault import app_key_slot, keyring, provider_key_slot, system
+from keys.lifecycle.versions import slot_of
+from keys.vault import keyring, system
 found = {f"data key of {row}": keyring.open_row(row)._raw.hex() for row in DataKey.objects.all()}
-for slots, rows in (
-    (provider_key_slot, ProviderKeyVersion.objects.select_related("key")),
-    (app_key_slot, AppKeyVersion.objects.select_related("key")),
+for rows in (
+    ProviderKeyVersion.objects.select_related("key"),
+    AppKeyVersion.objects.select_related("key"),
 ):
     for row in rows[:4]:
-        slot = slots(row.key.application_id, row.key_id, row.number)
+        slot = slot_of(row.key, row)
         fernet = keyring.newest(row.key.application_id).fernet(slot)
         found[f"derived key of {slot}"] = (fernet._signing_key + fernet._encryption_key).hex()
 for row in SystemSecret.objects.all():
