@@ -4,6 +4,7 @@ The suite asks once by each way that a secret may leave, `make prove` many times
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -71,17 +72,18 @@ def full() -> Iterator[None]:
 @contextmanager
 def without_the_right() -> Iterator[None]:
     """PostgreSQL's role may do anything but add to the trail."""
+    role = f"keydeck_refused_{os.getpid()}"  # of the whole server: one for each process
     run(
-        "CREATE ROLE keydeck_refused",
-        "GRANT ALL ON ALL TABLES IN SCHEMA public TO keydeck_refused",
-        "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO keydeck_refused",
-        "REVOKE INSERT ON keys_auditevent FROM keydeck_refused",
-        "SET ROLE keydeck_refused",
+        f"CREATE ROLE {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        f"REVOKE INSERT ON keys_auditevent FROM {role}",
+        f"SET ROLE {role}",
     )
     try:
         yield
     finally:
-        run("RESET ROLE", "DROP OWNED BY keydeck_refused", "DROP ROLE keydeck_refused")
+        run("RESET ROLE", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 @dataclass(frozen=True)
