@@ -62,6 +62,7 @@ urlpatterns = [
     path(f"{PROVIDER_KEY}check/", provider_keys.provider_key_check, name="provider_key_check"),
     path(f"{PROVIDER_KEY}overlap/", acts.provider_key_overlap, name="provider_key_overlap"),
     path(f"{PROVIDER_KEY}details/", details.provider_key_details, name="provider_key_details"),
+    path(f"{PROVIDER_KEY}share/", details.provider_key_share, name="provider_key_share"),
     path(
         f"{PROVIDER_KEY}compromised/",
         compromise.provider_key_compromised,

@@ -74,6 +74,7 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{A}/batches/<str:id>/": {"GET": MEMBERS}, f"{A}/batches/<str:id>/stop/": {"POST": OWNERS},
     f"{A}/import/": both(OWNERS), f"{A}/import/progress/?{IMPORTED}": {"GET": MEMBERS},
     f"{A}/{PK}/details/": both(OWNERS), f"{A}/{AK}/details/": both(DEVELOPERS),
+    f"{A}/{PK}/share/": both(OWNERS),
     f"{A}/provider-keys/new/": both(OWNERS), f"{A}/{PK}/": {"GET": MEMBERS},
     f"{A}/{PK}/rotate/": both(OWNERS), f"{A}/{PK}/reveal/": both(OWNERS),
     f"{A}/{PK}/check/": {"POST": DEVELOPERS}, f"{A}/{PK}/overlap/": both(OWNERS),

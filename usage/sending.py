@@ -124,8 +124,7 @@ def _begin(keyed: Keyed, request: requests.PreparedRequest) -> tuple[_Call, Outg
         paths.check(path)
         core.admit_path(keyed.spec, path)
         route = _route(keyed, outgoing)
-        recording.provider_key = route.key.id
-        recording.provider_key_version = route.version.number
+        recording.goes_with(route, desk.mine().rota)
         recording.endpoint = mask(recording.endpoint, (route.secret.reveal(),))
         armed = core.armed(keyed.spec, outgoing, "", route)
         recording.begin()

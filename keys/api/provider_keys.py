@@ -1,5 +1,6 @@
 """REST for provider keys: never answers with a secret, but for `reveal`."""
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
@@ -75,12 +76,17 @@ def get_provider_key(request: HttpRequest, slug: str, key_id: str) -> ProviderKe
 def change_provider_key(
     request: HttpRequest, slug: str, key_id: str, body: ProviderKeyPatch
 ) -> ProviderKeyOut:
-    """Changes the words on the key; what isn't given stays."""
+    """Changes the words on the key and its part in the pool; what isn't given stays."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.MANAGE_PROVIDER_KEYS)
     details = body.told()
     if body.environment:
         details["environment"] = body.environment
-    lifecycle.describe(Actor.of(request), key, **details)
+    given = {"priority": body.priority, "weight": body.weight}
+    share = {name: value for name, value in given.items() if value is not None}
+    with transaction.atomic():
+        lifecycle.describe(Actor.of(request), key, **details)
+        if share:
+            lifecycle.set_share(Actor.of(request), key, **share)
     return _fresh(key, slug)
 
 
@@ -177,6 +183,8 @@ def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
         application=slug,
         provider=key.provider,
         state=key.state,
+        priority=key.priority,
+        weight=key.weight,
         verdict=key.verdict,
         suspect=key.suspect,
         evidence=EvidenceOut(**key.evidence) if key.evidence else None,

@@ -103,6 +103,8 @@ class AppKeyIn(Input):
 
 class ProviderKeyPatch(Details):
     environment: Literal["live", "test"] | None = None
+    priority: Annotated[int, Field(strict=True, ge=1, le=9)] | None = None
+    weight: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
 
 
 class AppKeyPatch(Details):
@@ -178,6 +180,8 @@ class ProviderKeyOut(Described):
     application: str
     provider: str
     state: str
+    priority: int
+    weight: int
     verdict: str
     suspect: bool
     evidence: EvidenceOut | None

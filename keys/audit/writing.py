@@ -39,6 +39,7 @@ class Action(StrEnum):
     PROVIDER_KEY_CHECKED = "provider_key.checked"
     APP_KEY_CREATED = "app_key.created"
     APP_KEY_COPIED = "app_key.copied"
+    SHARE_CHANGED = "provider_key.share_changed"
     LIMITS_CHANGED = "app_key.limits_changed"
     ROTATION_STARTED = "rotation.started"
     ROTATION_REFUSED = "rotation.refused"

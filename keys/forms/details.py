@@ -40,6 +40,23 @@ class DetailsForm(forms.Form):
             del self.fields["environment"]  # it is a word inside the key
 
 
+class ShareForm(forms.Form):
+    """A provider key's part in the pool."""
+
+    priority = forms.IntegerField(
+        min_value=1,
+        max_value=9,
+        label="Priority",
+        help_text="Keys with 1 are asked first; the others when none of those can be used.",
+    )
+    weight = forms.IntegerField(
+        min_value=1,
+        max_value=100,
+        label="Weight",
+        help_text="Of keys with the same priority, one with 2 gets twice the calls of one with 1.",
+    )
+
+
 def _members(application: Application) -> list[tuple[str, str]]:
     rows = application.memberships.order_by("user__email").values_list("user__email", flat=True)
     return [("", "Nobody in particular"), *((email, email) for email in rows)]

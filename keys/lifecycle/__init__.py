@@ -66,6 +66,7 @@ from keys.lifecycle.rotations import (
     extend_overlap,
     finish_rotation,
 )
+from keys.lifecycle.shares import set_share
 from keys.lifecycle.tokens import issue_token, revoke_token
 from keys.lifecycle.transitions import disable, enable, expire_app_keys, revoke
 from keys.vault import VaultError
@@ -132,6 +133,7 @@ __all__ = [
     "same_versions",
     "set_limits",
     "set_policy",
+    "set_share",
     "start_batch",
     "start_data_key_rotation",
     "stop_batch",

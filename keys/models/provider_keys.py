@@ -24,6 +24,10 @@ class ProviderKey(Described):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     last_used_at = models.DateTimeField(null=True)
+    # Its part in the pool: of the keys with the lowest `priority` that can be used each gets
+    # calls by its `weight`.
+    priority = models.PositiveSmallIntegerField(default=1)
+    weight = models.PositiveSmallIntegerField(default=1)
 
     # Written by keys.health alone.
     verdict = models.CharField(max_length=14, default=Verdict.UNCHECKED)

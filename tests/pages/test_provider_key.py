@@ -198,3 +198,14 @@ def test_a_dialog_is_the_same_form_without_the_frame(
     assert 'name="secret"' in part
     done = client.post(page_of(provider_key, "disable"), headers=headers)
     assert done["HX-Redirect"] == page_of(provider_key)
+
+
+def test_an_owner_says_when_its_turn_in_the_pool_comes(
+    client_of: ClientOf, owner: User, viewer: User, provider_key: ProviderKey
+) -> None:
+    client, url = client_of(owner), page_of(provider_key, "share")
+    assert url in client.get(page_of(provider_key)).content.decode()
+    assert url not in client_of(viewer).get(page_of(provider_key)).content.decode()
+    assert client.post(url, {"priority": 0, "weight": 5}).status_code == 422
+    assert client.post(url, {"priority": 2, "weight": 5}).status_code == 302
+    assert "priority 2, weight 5" in client.get(page_of(provider_key)).content.decode()

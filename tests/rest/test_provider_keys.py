@@ -227,3 +227,16 @@ def test_a_list_costs_the_same_whatever_it_holds(
     names = [row["name"] for row in client.get(KEYS, limit=3).json["items"]]
     assert names == sorted(names)
     assert len(names) == 3
+
+
+def test_its_part_in_the_pool_is_set_and_audited(rest, owner, developer, provider_key):
+    path = f"/applications/shop/provider-keys/{provider_key.pk}"
+    answer = rest(owner).patch(path, {"priority": 2, "weight": 30})
+    assert (answer.status, answer.json["priority"], answer.json["weight"]) == (200, 2, 30)
+    event = AuditEvent.objects.get(action="provider_key.share_changed")
+    assert event.detail["was"] == {"priority": 1, "weight": 1}
+    assert rest(developer).patch(path, {"weight": 2}).status == 403
+    for wrong in ({"weight": 0}, {"weight": 101}, {"priority": 10}, {"priority": "1"}):
+        assert rest(owner).patch(path, wrong).status == 422
+    rest(owner).patch(path, {"weight": 30})
+    assert AuditEvent.objects.filter(action="provider_key.share_changed").count() == 1

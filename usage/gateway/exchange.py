@@ -120,8 +120,7 @@ class Exchange:
             route = await lookup.run(
                 directory, lambda: core.choose(rota, spec, pool, now, preferred)
             )
-        self.recording.provider_key = route.key.id
-        self.recording.provider_key_version = route.version.number
+        self.recording.goes_with(route, rota)
         return route
 
     async def _forward(

@@ -62,9 +62,12 @@ def pool(name: tuple[str, str]) -> Pool:
                 PoolKey(
                     id=key.id,
                     application=application,
+                    provider=provider,
                     verdict=Verdict(key.verdict),
                     current=_sealed(current),
                     previous=_sealed(previous) if previous else None,
+                    priority=key.priority,
+                    weight=max(key.weight, 1),
                 )
             )
     return tuple(found)

@@ -1,12 +1,13 @@
 """Which key of a pool a call takes, and what this process has learnt of each.
 
+Of the keys with the lowest priority the one with the fewest calls under way for its weight is
+next, and among those equally busy each gets calls by its weight, evenly spread.
 A provider key that just answered 429 rests while another can work; a version that was just
 refused gives way to the previous one while their overlap lasts.
 """
 
 import threading
-from collections import OrderedDict
-from itertools import count
+from collections import Counter, OrderedDict
 
 from keys.states import LAST_RESORT, USABLE, Verdict
 from usage.gateway.records import Pool, PoolKey, SealedVersion
@@ -31,11 +32,39 @@ class Memory(OrderedDict[tuple[str, ...], float]):
         return bool(self) and self.get(name, 0.0) > now
 
 
+class Turns:
+    """Who is next of a pool, by weight: a virtual time in which a call takes 1 / weight.
+
+    A key that was away begins at the present time: it owes nothing and is owed nothing.
+    """
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[str, float] = OrderedDict()  # key -> when its last call ended
+        self._present: OrderedDict[tuple[str, str], float] = OrderedDict()  # of each pool
+
+    def start(self, key: PoolKey) -> float:
+        """When its next call would begin."""
+        return max(self._ends.get(key.id, 0.0), self._present.get(_pool_of(key), 0.0))
+
+    def take(self, key: PoolKey) -> None:
+        begin = self.start(key)
+        self._present[_pool_of(key)] = begin
+        self._ends[key.id] = begin + 1 / key.weight
+        for kept in (self._present, self._ends):
+            while len(kept) > SIZE:
+                kept.popitem(last=False)
+
+
+def _pool_of(key: PoolKey) -> tuple[str, str]:
+    return key.application, key.provider
+
+
 class Rota:
     """Orders pools. `now` is epoch seconds."""
 
     def __init__(self) -> None:
-        self._turn = count()
+        self._turns = Turns()
+        self._busy: Counter[str] = Counter()  # key -> calls under way in this process
         self._lock = threading.Lock()
         self._resting = Memory()
         self._refused = Memory()
@@ -45,22 +74,31 @@ class Rota:
         """The keys worth trying, best first: live before doubtful, exhausted last."""
         if len(pool) == 1:
             return [key for key in pool if key.verdict in USABLE or key.verdict in LAST_RESORT]
-        turn = next(self._turn)
-        size = len(pool)
-        usable = [
-            (self._rank(key, now, preferred), (position - turn) % size, key)
-            for position, key in enumerate(pool)
-            if key.verdict in USABLE or key.verdict in LAST_RESORT
-        ]
-        return [key for _, _, key in sorted(usable, key=lambda entry: entry[:2])]
+        usable = [key for key in pool if key.verdict in USABLE or key.verdict in LAST_RESORT]
+        return sorted(usable, key=lambda key: self._rank(key, now, preferred))
 
-    def _rank(self, key: PoolKey, now: float, preferred: str) -> tuple[bool, bool, bool, bool]:
+    def _rank(self, key: PoolKey, now: float, preferred: str) -> tuple[float, ...]:
         return (
             key.id != preferred,
             key.verdict in LAST_RESORT,
             self._resting.holds((key.id,), now),
+            key.priority,
             key.verdict is not Verdict.LIVE,
+            self._busy[key.id] / key.weight,
+            self._turns.start(key),
         )
+
+    def begin(self, key: PoolKey) -> None:
+        """A call goes out with this key; `end` when it came to its end."""
+        with self._lock:
+            self._busy[key.id] += 1
+            self._turns.take(key)
+
+    def end(self, key: PoolKey) -> None:
+        with self._lock:
+            self._busy[key.id] -= 1
+            if self._busy[key.id] <= 0:
+                del self._busy[key.id]
 
     def version(self, key: PoolKey, now: float) -> SealedVersion:
         """The version to send: current, unless it was just refused and the previous still runs."""

@@ -5,13 +5,16 @@ A call that can't be begun in the spool isn't made (nothing is spent unrecorded)
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from uuid_utils import uuid7
 
 from usage import spool
 from usage.events import CallEvent, Outcome, Source
-from usage.gateway.core import Judgement
+from usage.gateway.core import Judgement, Route
+from usage.gateway.pools import Rota
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +47,17 @@ class Recording:
     started: float = field(default_factory=time.perf_counter)
     number: int = 0
     ended: bool = False
+    # What the call holds until its end, such as its place among the calls of a provider key.
+    let_go: Callable[[], None] | None = None
     # Where the call was begun: a child forked in its middle has another spool, and no part in it.
     kept_in: spool.Spool | None = None
+
+    def goes_with(self, route: Route, rota: Rota) -> None:
+        """The call goes out with this provider key, and counts as under way until its end."""
+        self.provider_key = route.key.id
+        self.provider_key_version = route.version.number
+        rota.begin(route.key)
+        self.let_go = partial(rota.end, route.key)
 
     @property
     def elapsed_ms(self) -> float:
@@ -66,6 +78,8 @@ class Recording:
         if self.ended:
             return
         self.ended = True
+        if self.let_go is not None:
+            self.let_go()
         try:
             if not self.number:
                 self.begin()

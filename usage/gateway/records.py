@@ -39,9 +39,12 @@ class PoolKey:
 
     id: str
     application: str
+    provider: str
     verdict: Verdict
     current: SealedVersion
     previous: SealedVersion | None = None
+    priority: int = 1
+    weight: int = 1
 
 
 Pool = tuple[PoolKey, ...]
