@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-VERSION = 1
+VERSION = 2
+KNOWN = frozenset({1, VERSION})  # 1 had no `tried`
 
 
 class Outcome(StrEnum):
@@ -38,6 +39,22 @@ UNCOUNTED = frozenset({Outcome.DENIED, Outcome.ABORTED})  # not in error_rate's 
 class Source(StrEnum):
     GATEWAY = "gateway"
     WRAPPER = "wrapper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of one provider key before another was tried."""
+
+    provider_key: str
+    provider_key_version: int
+    outcome: Outcome
+    code: str
+    status: int
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Attempt":
+        """Raises KeyError, TypeError and ValueError for what is none."""
+        return cls(**{**data, "outcome": Outcome(data["outcome"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +90,13 @@ class CallEvent:
     tokens_in: int = 0
     tokens_out: int = 0
     attempts: int = 0
+    tried: tuple[Attempt, ...] = ()  # before the one that the rest tells of
     v: int = VERSION
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CallEvent":
         """Reads a stored event. Raises ValueError when it is not one of a known version."""
-        if data.get("v") != VERSION:
+        if data.get("v") not in KNOWN:
             raise ValueError(f"unknown event version {data.get('v')!r}")
         unknown = data.keys() - _NAMES
         if unknown:
@@ -87,11 +105,13 @@ class CallEvent:
             event = cls(
                 **{
                     **data,
+                    "v": VERSION,
                     "source": Source(data["source"]),
                     "outcome": Outcome(data.get("outcome", Outcome.ABORTED)),
+                    "tried": tuple(map(Attempt.from_dict, data.get("tried", ()))),
                 }
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"incomplete event: {error}") from error
         return event
 

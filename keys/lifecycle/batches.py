@@ -163,19 +163,27 @@ def stop_batch(actor: Actor, batch: Batch) -> None:
 
 
 def run_batches(seconds: float) -> int:
-    """Go on with the open batches, oldest first, for about so long; returns the keys looked at."""
-    deadline, count = time.monotonic() + seconds, 0
-    for batch in _open():
-        while time.monotonic() < deadline and _claim(batch):
-            try:
-                count += (part := _run_part(batch))
-            except Sealed:
-                break  # it waits for the vault
-            finally:
-                Batch.objects.filter(pk=batch.pk).update(lease_until=None)
-            if not part:
-                break
+    """Go on with the open batches for about so long; returns the keys looked at.
+
+    A part of each in turn, so that a long one keeps nobody waiting.
+    """
+    deadline, count, looked = time.monotonic() + seconds, 0, 1
+    while looked and time.monotonic() < deadline:
+        looked = sum(_take_part(batch, deadline) for batch in _open())
+        count += looked
     return count
+
+
+def _take_part(batch: Batch, deadline: float) -> int:
+    """The next part of a batch that nobody else is at; returns the keys looked at."""
+    if time.monotonic() >= deadline or not _claim(batch):
+        return 0
+    try:
+        return _run_part(batch)
+    except Sealed:
+        return 0  # it waits for the vault
+    finally:
+        Batch.objects.filter(pk=batch.pk).update(lease_until=None)
 
 
 def _open() -> list[Batch]:

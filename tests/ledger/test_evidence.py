@@ -10,7 +10,7 @@ from keys.models import ProviderKey
 from keys.states import Verdict
 from tests.factories import ProviderKeyFactory
 from tests.ledger.conftest import START, make_event
-from usage.events import Outcome
+from usage.events import Attempt, Outcome
 from usage.ingest import drain
 from usage.models import Call
 from usage.spool import Spool
@@ -107,3 +107,24 @@ def test_a_fault_in_judging_keeps_no_call_from_being_stored(
     traffic((0, Outcome.OK, ""))
     assert Call.objects.count() == 1
     assert "could not be judged" in caplog.text
+
+
+def test_a_key_that_was_tried_before_another_is_told_of_too(
+    new_spool: Callable[..., Spool],
+) -> None:
+    first, second = (ProviderKeyFactory(verdict=Verdict.LIVE) for _ in range(2))
+    refused = Attempt(
+        provider_key=first.id,
+        provider_key_version=1,
+        outcome=Outcome.KEY_ERROR,
+        code="key_exhausted",
+        status=402,
+    )
+    event = make_event(provider_key=second.id, provider_key_version=1, tried=(refused,))
+    spool = new_spool()
+    spool.end(spool.begin(event), event)
+    drain(spool.directory)
+    for key in (first, second):
+        key.refresh_from_db()
+    assert (first.verdict, second.verdict) == (Verdict.EXHAUSTED, Verdict.LIVE)
+    assert Call.objects.get().attempts_before[0]["code"] == "key_exhausted"

@@ -14,7 +14,7 @@ from keys.lifecycle import Invalid
 from keys.models import Application
 from usage import stats
 from usage.api.filters import Endpoint, UsageQuery, applications_of, filter_of
-from usage.api.schemas import CallOut, Calls
+from usage.api.schemas import AttemptOut, CallOut, Calls
 from usage.classify import remedy
 from usage.events import Outcome
 from usage.models import Call
@@ -85,4 +85,5 @@ def _out(row: Call, slugs: dict[str, str]) -> CallOut:
         tokens_in=row.tokens_in,
         tokens_out=row.tokens_out,
         attempts=row.attempts,
+        tried=[AttemptOut(**attempt) for attempt in row.attempts_before],
     )

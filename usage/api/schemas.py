@@ -49,6 +49,16 @@ class SeriesOut(BaseModel):
     points: list[PointOut]
 
 
+class AttemptOut(BaseModel):
+    """A provider key that was tried before the one that the call ended with."""
+
+    provider_key: str
+    provider_key_version: int
+    outcome: str
+    code: str
+    status: int
+
+
 class CallOut(BaseModel):
     request_id: str
     at: datetime
@@ -76,6 +86,7 @@ class CallOut(BaseModel):
     tokens_in: int
     tokens_out: int
     attempts: int
+    tried: list[AttemptOut]
 
 
 class Calls(ListOut[CallOut]):

@@ -5,7 +5,7 @@ brings the facts (records, pool, limits' ruling) and carries the bytes.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from keys import vault
@@ -119,10 +119,25 @@ def obey(ruling: Ruling) -> None:
         )
 
 
-def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = "") -> Route:
-    """The best key of the pool that opens and was entered for this very address.
+# What another key of the pool may be spared: the provider did nothing but say no to this one.
+GOES_ON = frozenset({Outcome.KEY_ERROR, Outcome.RATE_LIMITED})
+MOST_ATTEMPTS = 4
 
-    Raises Denial (no_usable_key, sealed).
+
+def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = "") -> Route:
+    """The best of `routes`. Raises Denial (no_usable_key, sealed)."""
+    route = next(routes(rota, spec, pool, now, preferred), None)
+    if route is None:
+        raise errors.denial("no_usable_key")
+    return route
+
+
+def routes(
+    rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = ""
+) -> Iterator[Route]:
+    """The keys of the pool that open and were entered for this very address, the best first.
+
+    Raises Denial (sealed).
     """
     for key in rota.order(pool, now, preferred):
         version = rota.version(key, now)
@@ -131,12 +146,11 @@ def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: st
         place = (key.application, key.id, version.number)
         slot = vault.provider_key_slot(*place, spec.slug, version.entered_for)
         try:
-            return Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)
+            yield Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)
         except vault.Sealed as error:
             raise errors.denial("sealed") from error
         except vault.Undecryptable:
             continue  # validation marks it; another key of the pool may open
-    raise errors.denial("no_usable_key")
 
 
 def armed(spec: ProviderSpec, outgoing: Outgoing, app_key: str, route: Route) -> Outgoing:

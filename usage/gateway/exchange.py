@@ -5,7 +5,8 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 from django.core.exceptions import SynchronousOnlyOperation
 
@@ -45,6 +46,8 @@ class Exchange:
         )
         self._admission = Admission(self._asked, self.inbound, self.recording)
         self._relay: Relay | None = None
+        self._route: Route
+        self._others: Iterator[Route] = iter(())  # to go on with
         self.started = False  # whether the caller has our response line
 
     async def run(self) -> None:
@@ -66,9 +69,12 @@ class Exchange:
 
     async def _answer(self) -> None:
         try:
-            spec, outgoing, route, body = await self._prepare()
+            spec, outgoing, body, text = await self._prepare()
+            armed = await self._arm(spec, outgoing, text)
             self.inbound.watch()
-            await self._forward(spec, outgoing, route, body)
+            self._begin()
+            while not await self._attempt(spec, armed, body):
+                armed = await self._arm(spec, outgoing, text)
         except Denial as refused:
             if refused.code in UNASKED:
                 await self._admission.identify()
@@ -81,7 +87,8 @@ class Exchange:
             logger.error("%s in a call of the gateway\n%s", type(error).__name__, trace)
             await self._refuse(denial("unavailable"))
 
-    async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Route, Body]:
+    async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Body, str]:
+        """The request as it came, its body where that is streamed, and the app key's text."""
         self._asked.check()
         slug, path = paths.split(self._asked.raw_path)
         spec = await self._admission.provider(slug)
@@ -95,14 +102,12 @@ class Exchange:
             self._asked.value("content-type"),
         )
         outgoing, body, text = await self._admission.enter(spec, outgoing)
-        route = await self._route(spec, outgoing)
-        self._admission.describe(spec, path, text, route.secret.reveal())
-        armed = await aside(len(outgoing.body), core.armed, spec, outgoing, text, route)
-        if not isinstance(body, AsyncIterator):
-            body = armed.body or None
-        return spec, armed, route, body
+        await self._find_route(spec, outgoing, again=not isinstance(body, AsyncIterator))
+        self._admission.describe(spec, path, text, self._route.secret.reveal())
+        return spec, outgoing, body, text
 
-    async def _route(self, spec: ProviderSpec, outgoing: Outgoing) -> Route:
+    async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing, *, again: bool) -> None:
+        """The provider key to go out with; `again`: the request can be sent more than once."""
         application = self.recording.application
         directory = self._desk.directory
         pool = await lookup.find(directory, directory.pools, (application, spec.slug))
@@ -115,33 +120,53 @@ class Exchange:
                         directory, lambda: jobs.shared(application, spec.slug, asked)
                     )
         try:
-            route = core.choose(rota, spec, pool, now, preferred)
+            self._route = core.choose(rota, spec, pool, now, preferred)
         except SynchronousOnlyOperation:  # the data key isn't open yet in this process
-            route = await lookup.run(
+            self._route = await lookup.run(
                 directory, lambda: core.choose(rota, spec, pool, now, preferred)
             )
-        self.recording.goes_with(route, rota)
-        return route
+        if again and len(pool) > 1 and not preferred:  # a job is its maker's alone
+            others = tuple(key for key in pool if key.id != self._route.key.id)
+            self._others = core.routes(rota, spec, others, now)
+        self.recording.goes_with(self._route, rota)
 
-    async def _forward(
-        self,
-        spec: ProviderSpec,
-        outgoing: Outgoing,
-        route: Route,
-        body: Body,
-    ) -> None:
+    def goes_on(self, found: Judgement, status: int) -> bool:
+        """Whether another key of the pool is tried after this answer, which nobody has seen."""
+        if found.outcome not in core.GOES_ON or self.recording.attempts >= core.MOST_ATTEMPTS:
+            return False
+        try:
+            another = next(self._others, None)
+        except (Denial, SynchronousOnlyOperation):
+            return False
+        if another is None:
+            return False
+        self.recording.goes_on(found, status)
+        self.recording.goes_with(another, self._desk.rota)
+        self._route = replace(another, alone=False)  # whatever is left of the pool
+        return True
+
+    async def _arm(self, spec: ProviderSpec, outgoing: Outgoing, text: str) -> Outgoing:
+        size = len(outgoing.body)
+        return await aside(size, core.armed, spec, outgoing, text, self._route)
+
+    def _begin(self) -> None:
         try:
             self.recording.begin()
         except spool.SpoolError as error:
             raise denial("unavailable") from error
-        self.recording.attempts = 1
+
+    async def _attempt(self, spec: ProviderSpec, outgoing: Outgoing, body: Body) -> bool:
+        """Whether the caller has the answer now; else another key is to be tried."""
+        self.recording.attempts += 1
+        if not isinstance(body, AsyncIterator):
+            body = outgoing.body or None
         url = spec.base_url + outgoing.path + ("?" + outgoing.query if outgoing.query else "")
         length = self._asked.announced if isinstance(body, AsyncIterator) else None
         pairs = list(outgoing.headers)
         try:
             async with ask(outgoing.method, url, pairs, body, length) as response:
-                self._relay = Relay(self, spec, outgoing, route, response)
-                await self._relay.run()
+                self._relay = Relay(self, spec, outgoing, self._route, response)
+                return await self._relay.run()
         except Denial as refused:
             if self.inbound.over:  # the client that sends the body makes a network fault of it
                 raise denial("body_too_large") from refused

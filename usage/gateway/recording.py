@@ -12,7 +12,7 @@ from functools import partial
 from uuid_utils import uuid7
 
 from usage import spool
-from usage.events import CallEvent, Outcome, Source
+from usage.events import Attempt, CallEvent, Outcome, Source
 from usage.gateway.core import Judgement, Route
 from usage.gateway.pools import Rota
 
@@ -42,6 +42,7 @@ class Recording:
     bytes_in: int = 0
     bytes_out: int = 0
     attempts: int = 0
+    tried: tuple[Attempt, ...] = ()
     id: str = field(default_factory=lambda: str(uuid7()))
     started_at: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     started: float = field(default_factory=time.perf_counter)
@@ -53,11 +54,25 @@ class Recording:
     kept_in: spool.Spool | None = None
 
     def goes_with(self, route: Route, rota: Rota) -> None:
-        """The call goes out with this provider key, and counts as under way until its end."""
+        """The call goes out with this provider key, and counts as under way until its end, or
+        until it goes out with another."""
+        if self.let_go is not None:
+            self.let_go()
         self.provider_key = route.key.id
         self.provider_key_version = route.version.number
         rota.begin(route.key)
         self.let_go = partial(rota.end, route.key)
+
+    def goes_on(self, found: Judgement, status: int) -> None:
+        """This provider key was refused; another is tried."""
+        attempt = Attempt(
+            provider_key=self.provider_key,
+            provider_key_version=self.provider_key_version,
+            outcome=found.outcome,
+            code=found.code,
+            status=status,
+        )
+        self.tried = (*self.tried, attempt)
 
     @property
     def elapsed_ms(self) -> float:
@@ -116,6 +131,7 @@ class Recording:
             tokens_in=found.tokens_in,
             tokens_out=found.tokens_out,
             attempts=self.attempts,
+            tried=self.tried,
         )
 
 

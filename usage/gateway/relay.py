@@ -53,8 +53,11 @@ class Relay:
         self._is_json = media.endswith(("/json", "+json"))
         self._masking = Masking(self._secrets, stream=media == "text/event-stream")
 
-    async def run(self) -> None:
-        """Relays to the end. Raises Denial when the provider breaks off."""
+    async def run(self) -> bool:
+        """Relays to the end, unless the call goes on with another key: whether it was relayed.
+
+        Raises Denial when the provider breaks off.
+        """
         self._exchange.recording.first_byte_ms = self._exchange.recording.elapsed_ms
         if not 200 <= self._response.status < 600:
             raise errors.no_answer()
@@ -68,13 +71,14 @@ class Relay:
                 await self._start(None if bodiless else self._length())
                 await self._finish(b"")
             elif self._is_json and (length is None or length <= WHOLE):
-                await self._whole()
+                return await self._whole()
             else:
                 await self._stream(self._parts(), length, b"")
         except BadEncoding as error:
             raise errors.unreadable() from error
+        return True
 
-    async def _whole(self) -> None:
+    async def _whole(self) -> bool:
         """A small JSON answer in one piece, its links turned; a large or open one goes on."""
         parts = self._parts()
         kept: list[bytes] = []
@@ -85,11 +89,13 @@ class Relay:
             # A top-level array without a length is how some APIs stream JSON.
             if size > WHOLE or (self._length() is None and kept[0].lstrip()[:1] == b"["):
                 await self._stream(parts, None, b"".join(kept))
-                return
+                return True
         plain = mask_escaped(b"".join(kept) + self._masking.flush(), self._secrets)
         body = self._links.in_json(plain)
         # Judged and recorded first: the start alone may end an empty answer.
         found = self._judge()
+        if self._exchange.goes_on(found, self._response.status):
+            return False
         self._exchange.recording.bytes_out = len(body)
         self._exchange.recording.status = self._response.status
         await self._share()
@@ -97,6 +103,7 @@ class Relay:
         self._exchange.end(found)
         await self._start(len(body))
         await self._exchange.send({"type": "http.response.body", "body": body})
+        return True
 
     async def _stream(self, parts: AsyncIterator[bytes], length: int | None, before: bytes) -> None:
         """Passes parts on as they come; the one that completes a known length waits."""

@@ -1,7 +1,8 @@
 """What stored calls say about keys: when they were last used, and how provider keys fare."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from django.db import DatabaseError, models, transaction
 from django.db.models import Value
@@ -17,7 +18,11 @@ logger = logging.getLogger(__name__)
 
 
 def hand_over(events: list[CallEvent]) -> None:
-    """Moves the keys' last use and tells their health, within the caller's transaction."""
+    """Moves the keys' last use and tells their health, within the caller's transaction.
+
+    A provider key that was tried before another is told of like one that the call ended with.
+    """
+    events = [told for event in events for told in (*_tried(event), event)]
     _touch(AppKey, ((event.app_key, event.started_at) for event in events))
     _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
     _touch_versions(events)
@@ -27,6 +32,19 @@ def hand_over(events: list[CallEvent]) -> None:
     ]
     if any(moved):
         changes.bump()  # its row is locked after those of all keys
+
+
+def _tried(event: CallEvent) -> Iterator[CallEvent]:
+    for attempt in event.tried:
+        yield replace(
+            event,
+            provider_key=attempt.provider_key,
+            provider_key_version=attempt.provider_key_version,
+            outcome=attempt.outcome,
+            code=attempt.code,
+            message="",
+            status=attempt.status,
+        )
 
 
 def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:

@@ -5,7 +5,9 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from usage.events import CallEvent
+import orjson
+
+from usage.events import Attempt, CallEvent
 from usage.models import Call
 from usage.rollups import Counted
 
@@ -35,6 +37,7 @@ COLUMNS = (
     "tokens_in",
     "tokens_out",
     "attempts",
+    "tried",
 )
 # Free text is cut to its column; an id that does not fit is no id.
 _CLIPPED = ("method", "endpoint", "caller", "address", "user_agent", "code", "message")
@@ -46,6 +49,7 @@ _WIDTHS: dict[str, int] = {
 _SMALL = ("app_key_version", "provider_key_version", "status", "attempts")
 _BIG = ("started_at", "bytes_in", "bytes_out", "tokens_in", "tokens_out")
 _LIMITS = dict.fromkeys(_SMALL, 2**31 - 1) | dict.fromkeys(_BIG, 2**53)
+MOST_TRIED = 10
 _DURATIONS = ("latency_ms", "first_byte_ms")
 
 
@@ -69,7 +73,18 @@ def checked(data: dict[str, Any]) -> CallEvent:
         duration = data.get(name, 0.0)
         if type(duration) not in (int, float) or not isfinite(duration) or duration < 0:
             raise ValueError(f"{name} is out of range")
-    return CallEvent.from_dict(data)
+    event = CallEvent.from_dict(data)
+    if len(event.tried) > MOST_TRIED or not all(map(_fits, event.tried)):
+        raise ValueError("tried is out of range")
+    return event
+
+
+def _fits(attempt: Attempt) -> bool:
+    texts: tuple[object, ...] = (attempt.provider_key, attempt.code)
+    numbers: tuple[object, ...] = (attempt.provider_key_version, attempt.status)
+    if not all(type(number) is int and 0 <= number < 2**31 for number in numbers):
+        return False
+    return all(isinstance(text, str) and len(text) <= 60 and "\0" not in text for text in texts)
 
 
 def row_of(event: CallEvent) -> list[Any]:
@@ -100,6 +115,7 @@ def row_of(event: CallEvent) -> list[Any]:
         event.tokens_in,
         event.tokens_out,
         event.attempts,
+        orjson.dumps(event.tried).decode() if event.tried else "",
     ]
 
 

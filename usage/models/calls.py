@@ -1,5 +1,8 @@
 """Recorded calls: raw, short-lived, for drill-down."""
 
+import json
+from typing import Any
+
 from django.db import models
 
 
@@ -31,6 +34,8 @@ class Call(models.Model):
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    # JSON: the provider keys tried before this one, and what came of each; empty: none.
+    tried = models.TextField(blank=True, default="")
 
     class Meta:
         indexes = [
@@ -45,3 +50,8 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.outcome}"
+
+    @property
+    def attempts_before(self) -> list[dict[str, Any]]:
+        """provider_key, provider_key_version, outcome, code and status of each."""
+        return json.loads(self.tried) if self.tried else []

@@ -18,7 +18,8 @@ START = "s"
 STILL = "o"  # open when its segment was begun: the start again, in the segment's head
 END = "e"
 # A version's fields never change: events spooled before an upgrade are read after it.
-FIELDS = {VERSION: tuple(field.name for field in fields(CallEvent))}
+_NAMES = tuple(field.name for field in fields(CallEvent))
+FIELDS = {VERSION: _NAMES, 1: tuple(name for name in _NAMES if name != "tried")}
 _values = attrgetter(*FIELDS[VERSION])
 
 

@@ -271,3 +271,22 @@ def test_a_batch_that_was_stopped_is_not_set_going_again(actor, application, key
     Batch.objects.update(stopped=False)
     lifecycle.run_batches(SECONDS)
     assert states() == {"active"}
+
+
+def test_a_long_batch_keeps_a_short_one_waiting_for_a_part_alone(actor, application, keys):
+    lifecycle.start_batch(actor, application, "app_key", "disable", ids(keys))
+    there = ApplicationFactory()
+    mine = AppKeyFactory(application=there)
+    short = lifecycle.start_batch(actor, there, "app_key", "disable", [mine.pk])
+    looked = []
+    real = batches._run_part
+
+    def run_part(batch):
+        looked.append(batch.pk)
+        return real(batch)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(batches, "_run_part", run_part)
+        lifecycle.run_batches(SECONDS)
+    assert looked.index(short.pk) == 1
+    assert not Batch.objects.filter(ended_at=None).exists()
