@@ -19,7 +19,7 @@ from keys.doctor.trail import Told, Trail, read_trail
 from keys.health import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
-from keys.lifecycle.versions import slot_of
+from keys.lifecycle.versions import digest_of, slot_of
 from keys.models import (
     AppKey,
     AppKeyVersion,
@@ -172,7 +172,8 @@ def _look_inside(version: KeyVersion, digest: str | None) -> str:
         return NO_MASTER
     if isinstance(version, AppKeyVersion):
         return "" if version.lookup == vault.lookup_of(secret) else NOT_THE_ONE
-    if digest not in (None, vault.digest(slot, secret)):
+    number, address = version.number, version.entered_for
+    if digest not in (None, digest_of(version.key, number, address, secret)):
         return NOT_THE_ONE
     return "" if version.fingerprint == vault.fingerprint(secret) else WRONG_HASH
 

@@ -31,6 +31,11 @@ def slot_for(key: Key, number: int, address: str = "") -> Slot:
     return vault.app_key_slot(key.application_id, key.pk, number)
 
 
+def digest_of(key: ProviderKey, number: int, address: str, secret: Secret) -> str:
+    """What the trail names a provider's secret by: with the provider and address it is for."""
+    return vault.digest(slot_for(key, number), secret, f"{key.provider} {address}")
+
+
 def named(
     key: Key, number: int, secret: Secret, spec: ProviderSpec | None = None
 ) -> dict[str, object]:
@@ -41,7 +46,7 @@ def named(
     """
     if isinstance(key, ProviderKey):
         spec = spec or providers.get(key.provider)
-        digest = vault.digest(slot_for(key, number, spec.bound_to), secret)
+        digest = digest_of(key, number, spec.bound_to, secret)
     else:
         digest = vault.digest(slot_for(key, number), Secret(vault.lookup_of(secret)))
     return {"version": number, "digest": digest, "last4": secret.last4}

@@ -21,12 +21,14 @@ class Slot(NamedTuple):
 def provider_key_slot(
     application_id: str, key_id: str, number: int, provider: str, address: str
 ) -> Slot:
-    """Where the secret of a provider key's version is sealed, and whom it is for.
+    """Where the secret of a provider key's version is sealed.
 
-    `address` is the base URL of a custom provider that it was entered for, else empty: written
-    over to another provider, or another address, it doesn't open.
+    `address` is the base URL of a custom provider that it was entered for: written over to
+    another address, or another such provider, it doesn't open. Of a provider that is code it is
+    empty: nobody but the operator says where that is.
     """
-    return Slot(application_id, key_id, number, f"provider_key {provider} {address}")
+    bound = f" {provider} {address}" if address else ""
+    return Slot(application_id, key_id, number, f"provider_key{bound}")
 
 
 def app_key_slot(application_id: str, key_id: str, number: int) -> Slot:

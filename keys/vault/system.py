@@ -39,12 +39,12 @@ def fingerprint(secret: Secret) -> str:
     return hmac.digest(key, secret.reveal().encode(), hashlib.sha256).hex()
 
 
-def digest(slot: Slot, secret: Secret) -> str:
-    """Hex text that names this secret at this place, for the audit trail.
+def digest(slot: Slot, secret: Secret, bound_to: str = "") -> str:
+    """Hex text that names this secret at this place, for the audit trail, and whom it is for.
 
     Unlike a fingerprint it doesn't tell that two places hold the same secret.
     """
-    message = slot.encode() + secret.reveal().encode()
+    message = slot.encode() + f"{bound_to}\0".encode() + secret.reveal().encode()
     return hmac.digest(_system_secret(_FINGERPRINT), message, hashlib.sha256).hex()[:32]
 
 
