@@ -58,10 +58,12 @@ class Recording:
         until it goes out with another."""
         if self.let_go is not None:
             self.let_go()
+            self.let_go = None
         self.provider_key = route.key.id
         self.provider_key_version = route.version.number
-        rota.begin(route.key)
-        self.let_go = partial(rota.end, route.key)
+        if not route.alone:  # nobody waits for its turn
+            rota.begin(route.key)
+            self.let_go = partial(rota.end, route.key)
 
     def goes_on(self, found: Judgement, status: int) -> None:
         """This provider key was refused; another is tried."""
