@@ -55,7 +55,7 @@ OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/validation.py": "probe: the provider's words without it",
     "usage/gateway/exchange.py": "the record's words without it",
     "usage/gateway/relay.py": "the answer without it",
-    "usage/sending.py": "the response without it",
+    "usage/calling.py": "the record's words without it",
 }
 SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's other half
     "config/probe.py": "the health check of this machine's own listener",
@@ -64,7 +64,9 @@ SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's ot
     "keys/sign_in/single_sign_on.py": "gives allauth a session over keys.outbound.PinnedAdapter",
     "usage/client.py": "subclasses requests.Session over usage.sending",
     "usage/sending.py": "subclasses keys.outbound.PinnedAdapter",
+    "usage/calling.py": "the type of what is asked",
     "usage/recorded.py": "wraps the body of its answer",
+    "usage/peeking.py": "the beginning of its answer",
     "usage/gateway/transport.py": "asks through the session of keys.outbound.aio",
     "usage/gateway/relay.py": "the type of its answer",
     "usage/demo.py": "the errors that KeyedSession raises",

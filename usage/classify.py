@@ -51,6 +51,10 @@ _REMEDIES_BY_CODE = {
     "raise the limit.",
     "quota_exceeded": "The app key's limit per day was reached: wait, or raise the limit.",
     "no_usable_key": "The application has no working key of this provider: add or mend one.",
+    "key_resting": "The provider told this key to wait, and there is no other: send fewer calls, "
+    "add a key, or raise the plan at the provider.",
+    "pool_full": "The provider keys had as many calls under way as they may have at once: wait "
+    "for some to end, raise their limit, or add a key.",
     "sealed": "The vault is sealed: start Keydeck with its master key.",
     "key_revoked": "This app key was revoked: give the caller another one.",
     "key_expired": "This app key has expired: create or rotate one.",

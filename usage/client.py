@@ -10,6 +10,7 @@
         ├── NotTheProvider        an absolute URL that isn't the provider's
         ├── Refused               the provider's definition denies this, or the body is malformed
         ├── NoUsableKey           the application has no working key of this provider
+        ├── RateLimited           its keys are told to wait or busy: see `.retry_after`
         ├── Sealed                the vault is sealed
         └── Unavailable           the database or the spool can't be reached
 
@@ -28,8 +29,9 @@ from django.db import Error
 
 from keys.providers.base import ProviderSpec
 from usage import ingest
+from usage.calling import Keyed, Refusal
 from usage.gateway import desk, directory
-from usage.sending import Keyed, RecordingAdapter, Refusal
+from usage.sending import RecordingAdapter
 
 
 class KeydeckError(requests.RequestException):
@@ -56,6 +58,13 @@ class NoUsableKey(KeydeckError):
     """The application has no working key of this provider."""
 
 
+class RateLimited(KeydeckError):
+    """The provider told the application's keys to wait, or they have all the calls under way that
+    they may have at once. Worth another try after `retry_after` seconds."""
+
+    retry_after = 0.0
+
+
 class Sealed(KeydeckError):
     """The vault is sealed."""
 
@@ -67,6 +76,8 @@ class Unavailable(KeydeckError):
 _ERRORS: dict[str, type[KeydeckError]] = {
     "unknown_provider": UnknownProvider,
     "no_usable_key": NoUsableKey,
+    "rate_limited": RateLimited,
+    "concurrency_limited": RateLimited,
     "sealed": Sealed,
     "unavailable": Unavailable,
 }
@@ -105,8 +116,10 @@ class KeyedSession(requests.Session):
         try:
             return super().send(request, **options)
         except Refusal as refused:
-            kind = _ERRORS.get(refused.code, Refused)
-            raise kind(refused.message, request=request) from None
+            error = _ERRORS.get(refused.code, Refused)(refused.message, request=request)
+            if isinstance(error, RateLimited):
+                error.retry_after = refused.retry_after
+            raise error from None
 
     def get_adapter(self, url: str | bytes) -> RecordingAdapter:
         """Ours whatever was mounted: another one would send calls without key and record."""

@@ -81,8 +81,10 @@ def change_provider_key(
     details = body.told()
     if body.environment:
         details["environment"] = body.environment
-    given = {"priority": body.priority, "weight": body.weight}
-    share = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, int | None] = {"priority": body.priority, "weight": body.weight}
+    share: dict[str, int | None] = {name: value for name, value in given.items() if value}
+    if "concurrency" in body.model_fields_set:  # null takes the bound away
+        share["concurrency"] = body.concurrency
     with transaction.atomic():
         lifecycle.describe(Actor.of(request), key, **details)
         if share:
@@ -185,6 +187,7 @@ def _out(key: ProviderKey, slug: str) -> ProviderKeyOut:
         state=key.state,
         priority=key.priority,
         weight=key.weight,
+        concurrency=key.concurrency,
         verdict=key.verdict,
         suspect=key.suspect,
         evidence=EvidenceOut(**key.evidence) if key.evidence else None,

@@ -105,6 +105,7 @@ class ProviderKeyPatch(Details):
     environment: Literal["live", "test"] | None = None
     priority: Annotated[int, Field(strict=True, ge=1, le=9)] | None = None
     weight: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
 
 
 class AppKeyPatch(Details):
@@ -182,6 +183,7 @@ class ProviderKeyOut(Described):
     state: str
     priority: int
     weight: int
+    concurrency: int | None
     verdict: str
     suspect: bool
     evidence: EvidenceOut | None

@@ -55,6 +55,14 @@ class ShareForm(forms.Form):
         label="Weight",
         help_text="Of keys with the same priority, one with 2 gets twice the calls of one with 1.",
     )
+    concurrency = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=1000,
+        label="Calls at once",
+        help_text="Further calls take another key, or are told to wait. Empty: no bound. ModelsLab "
+        "queues 5, 10 or 15 per account, by its plan.",
+    )
 
 
 def _members(application: Application) -> list[tuple[str, str]]:

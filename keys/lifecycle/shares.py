@@ -1,4 +1,5 @@
-"""A provider key's part in the pool: when its turn comes, and how many of the calls are its own."""
+"""A provider key's part in the pool: when its turn comes, how many of the calls are its own, and
+how many at once."""
 
 from django.db import transaction
 
@@ -8,13 +9,16 @@ from keys.lifecycle.journal import note_key
 from keys.lifecycle.versions import lock_for_change
 from keys.models import ProviderKey
 
-MOST = {"priority": 9, "weight": 100}
+MOST = {"priority": 9, "weight": 100, "concurrency": 1000}
 
 
-def set_share(actor: Actor, key: ProviderKey, **share: int) -> None:
-    """Change `priority` (1, asked first, to 9) or `weight` (1 to 100); what isn't given stays."""
+def set_share(actor: Actor, key: ProviderKey, **share: int | None) -> None:
+    """Change `priority` (1, asked first, to 9), `weight` (1 to 100) or `concurrency` (1 to 1000
+    calls at once, None for no bound); what isn't given stays. Raises Invalid."""
     for name, value in share.items():
-        if not 1 <= value <= MOST[name]:
+        if value is None and name == "concurrency":
+            continue
+        if value is None or not 1 <= value <= MOST[name]:
             raise Invalid(name, f"A {name} is a number from 1 to {MOST[name]}.")
     with transaction.atomic():
         lock_for_change(actor, key)

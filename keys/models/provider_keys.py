@@ -28,6 +28,8 @@ class ProviderKey(Described):
     # calls by its `weight`.
     priority = models.PositiveSmallIntegerField(default=1)
     weight = models.PositiveSmallIntegerField(default=1)
+    # Calls that may be under way with it at once; providers queue so many per account.
+    concurrency = models.PositiveSmallIntegerField(null=True)
 
     # Written by keys.health alone.
     verdict = models.CharField(max_length=14, default=Verdict.UNCHECKED)

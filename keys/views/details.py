@@ -26,9 +26,9 @@ def app_key_details(request: HttpRequest, slug: str, id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def provider_key_share(request: HttpRequest, slug: str, id: str) -> HttpResponse:
-    """When its turn in the pool comes, and how many of the calls are its own."""
+    """When its turn in the pool comes, how many of the calls are its own, and how many at once."""
     key = permissions.get_provider_key(person(request), slug, id, Act.MANAGE_PROVIDER_KEYS)
-    start = {"priority": key.priority, "weight": key.weight}
+    start = {"priority": key.priority, "weight": key.weight, "concurrency": key.concurrency}
     form, page = ShareForm(posted(request), initial=start), reverse("provider_key", args=[slug, id])
 
     def act() -> HttpResponse:

@@ -9,7 +9,7 @@ from keys.models import Application, ProviderKey
 from keys.states import Verdict
 from tests.factories import ProviderKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG
-from tests.gateway.serving import Server, wait_until
+from tests.gateway.serving import Server, stored_call, wait_until
 from tests.upstream import Answer, Received, Upstream
 from usage.gateway import desk
 from usage.gateway.pools import Rota
@@ -157,3 +157,22 @@ def test_a_job_that_the_second_key_made_is_fetched_with_it(
     desk.mine().rota = Rota()  # another process
     gateway.post("/api/v6/images/fetch/4711", json={"key": key})
     assert SECOND in provider.requests[-1].body.decode()
+
+
+def test_a_provider_that_was_not_reached_is_tried_again_with_the_next_key(
+    gateway: Server, provider: Upstream, second: ProviderKey, key: str
+) -> None:
+    provider.close()
+    answer = ask(gateway, key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+    call = stored_call(answer)
+    assert (call.outcome, call.attempts) == ("network_error", 2)
+    assert [attempt["outcome"] for attempt in call.attempts_before] == ["network_error"]
+
+
+def test_a_call_that_may_have_reached_the_provider_is_not_made_again(
+    gateway: Server, provider: Upstream, second: ProviderKey, key: str
+) -> None:
+    provider.handler = lambda _: Answer(hang_up=True)
+    assert ask(gateway, key).status_code == 502
+    assert len(provider.requests) == 1

@@ -10,9 +10,10 @@ from keys.audit import Actor
 from keys.models import AppKey, Application, GotOut, Provider, ProviderKey, VaultExamination
 from tests.factories import ApplicationFactory
 from tests.keys.conftest import Acme
-from usage.gateway import core, loading
-from usage.gateway.errors import Denial
+from usage.gateway import loading
+from usage.gateway.choosing import Choice
 from usage.gateway.pools import Rota
+from usage.limits import Limiter
 
 pytestmark = pytest.mark.django_db
 
@@ -46,8 +47,9 @@ def test_a_secret_entered_for_another_address_does_not_open(
     key.versions.update(entered_for="https://elsewhere.example.com")
     assert codes() == [("B", 1, "undecryptable")]
     pool = loading.pool((application.pk, "blind"))
-    with pytest.raises(Denial, match="usable"):
-        core.choose(Rota(), providers.get("blind"), pool, 0.0)
+    choice = Choice(Rota(), Limiter(), providers.get("blind"), pool, "call", 0.0)
+    assert choice.next() is None
+    assert choice.refusal().code == "no_usable_key"
 
 
 def test_keys_of_which_no_row_is_left_are_missed(

@@ -207,5 +207,6 @@ def test_an_owner_says_when_its_turn_in_the_pool_comes(
     assert url in client.get(page_of(provider_key)).content.decode()
     assert url not in client_of(viewer).get(page_of(provider_key)).content.decode()
     assert client.post(url, {"priority": 0, "weight": 5}).status_code == 422
-    assert client.post(url, {"priority": 2, "weight": 5}).status_code == 302
-    assert "priority 2, weight 5" in client.get(page_of(provider_key)).content.decode()
+    assert client.post(url, {"priority": 2, "weight": 5, "concurrency": 15}).status_code == 302
+    said = "priority 2, weight 5, at most 15 calls at once"
+    assert said in client.get(page_of(provider_key)).content.decode()

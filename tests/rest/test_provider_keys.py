@@ -240,3 +240,6 @@ def test_its_part_in_the_pool_is_set_and_audited(rest, owner, developer, provide
         assert rest(owner).patch(path, wrong).status == 422
     rest(owner).patch(path, {"weight": 30})
     assert AuditEvent.objects.filter(action="provider_key.share_changed").count() == 1
+    for bound in (15, None):
+        assert rest(owner).patch(path, {"concurrency": bound}).json["concurrency"] == bound
+    assert rest(owner).patch(path, {"concurrency": 0}).status == 422

@@ -5,7 +5,7 @@ brings the facts (records, pool, limits' ruling) and carries the bytes.
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keys import vault
@@ -18,7 +18,7 @@ from usage.events import Outcome
 from usage.gateway import errors, paths
 from usage.gateway.answer import Sample
 from usage.gateway.pools import Rota
-from usage.gateway.records import AppKeyRecord, Pool, PoolKey, SealedVersion
+from usage.gateway.records import AppKeyRecord, PoolKey, SealedVersion
 from usage.limits import Ruling
 
 
@@ -117,40 +117,6 @@ def obey(ruling: Ruling) -> None:
             reset=ruling.reset,
             retry_after=ruling.retry_after,
         )
-
-
-# What another key of the pool may be spared: the provider did nothing but say no to this one.
-GOES_ON = frozenset({Outcome.KEY_ERROR, Outcome.RATE_LIMITED})
-MOST_ATTEMPTS = 4
-
-
-def choose(rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = "") -> Route:
-    """The best of `routes`. Raises Denial (no_usable_key, sealed)."""
-    route = next(routes(rota, spec, pool, now, preferred), None)
-    if route is None:
-        raise errors.denial("no_usable_key")
-    return route
-
-
-def routes(
-    rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = ""
-) -> Iterator[Route]:
-    """The keys of the pool that open and were entered for this very address, the best first.
-
-    Raises Denial (sealed).
-    """
-    for key in rota.order(pool, now, preferred):
-        version = rota.version(key, now)
-        if version.entered_for != spec.bound_to:
-            continue
-        place = (key.application, key.id, version.number)
-        slot = vault.provider_key_slot(*place, spec.slug, version.entered_for)
-        try:
-            yield Route(key, version, vault.unseal(slot, version.sealed), len(pool) == 1)
-        except vault.Sealed as error:
-            raise errors.denial("sealed") from error
-        except vault.Undecryptable:
-            continue  # validation marks it; another key of the pool may open
 
 
 def armed(spec: ProviderSpec, outgoing: Outgoing, app_key: str, route: Route) -> Outgoing:

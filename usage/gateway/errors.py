@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from usage.events import Outcome
+from usage.limits.windows import CONCURRENCY_RETRY
 
 
 @dataclass(eq=False)
@@ -71,10 +72,31 @@ def limited(code: str, *, limit: int, remaining: int, reset: float, retry_after:
     return Denial(status, code, message, "", max(retry_after, 0.001), limit, remaining, reset)
 
 
+def resting(seconds: float) -> Denial:
+    """For a provider whose every key was told to wait so long."""
+    message = "The provider limits these calls for a while and was not asked"
+    return Denial(429, "rate_limited", message, "key_resting", max(seconds, 0.001))
+
+
+def pool_full() -> Denial:
+    """For provider keys that have all the calls under way which they may have at once."""
+    message = "Too many calls of this provider's keys at once"
+    return Denial(429, "concurrency_limited", message, "pool_full", CONCURRENCY_RETRY)
+
+
 def throttled(retry_after: float) -> Denial:
     """For networks that call too often with what nobody here knows."""
     message = "Too many calls with unknown keys from your network"
     return Denial(429, "rate_limited", message, "", retry_after)
+
+
+class NotConnected(Denial):
+    """The provider was not reached: nothing was sent, so that another try does no harm."""
+
+
+def not_connected() -> Denial:
+    status, message = _TABLE["upstream_unreachable"]
+    return NotConnected(status, "upstream_unreachable", message)
 
 
 def unreadable() -> Denial:

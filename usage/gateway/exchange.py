@@ -5,23 +5,24 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator
 
 from django.core.exceptions import SynchronousOnlyOperation
 
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
-from usage.events import Source
+from usage.events import Outcome, Source
 from usage.gateway import core, desk, errors, headers, jobs, lookup, paths
 from usage.gateway.admission import Admission
 from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
+from usage.gateway.choosing import Choice
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
 from usage.gateway.recording import Recording
+from usage.gateway.records import Pool
 from usage.gateway.relay import Relay
 from usage.gateway.transport import Body, ask
 
@@ -47,7 +48,8 @@ class Exchange:
         self._admission = Admission(self._asked, self.inbound, self.recording)
         self._relay: Relay | None = None
         self._route: Route
-        self._others: Iterator[Route] = iter(())  # to go on with
+        self._choice: Choice | None = None
+        self._may_repeat = False  # whether the request can be sent more than once
         self.started = False  # whether the caller has our response line
 
     async def run(self) -> None:
@@ -102,47 +104,73 @@ class Exchange:
             self._asked.value("content-type"),
         )
         outgoing, body, text = await self._admission.enter(spec, outgoing)
-        await self._find_route(spec, outgoing, again=not isinstance(body, AsyncIterator))
+        self._may_repeat = not isinstance(body, AsyncIterator)
+        await self._find_route(spec, outgoing)
         self._admission.describe(spec, path, text, self._route.secret.reveal())
         return spec, outgoing, body, text
 
-    async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing, *, again: bool) -> None:
-        """The provider key to go out with; `again`: the request can be sent more than once."""
-        application = self.recording.application
-        directory = self._desk.directory
-        pool = await lookup.find(directory, directory.pools, (application, spec.slug))
-        rota, now, preferred = self._desk.rota, time.time(), ""
-        if len(pool) > 1 and (asked := spec.jobs_asked(outgoing.path, outgoing.body)):
-            preferred = rota.maker(application, spec.slug, asked)
-            if not preferred:
-                with contextlib.suppress(Denial):  # nobody can say: any key may be right
-                    preferred = await lookup.run(
-                        directory, lambda: jobs.shared(application, spec.slug, asked)
-                    )
-        try:
-            self._route = core.choose(rota, spec, pool, now, preferred)
-        except SynchronousOnlyOperation:  # the data key isn't open yet in this process
-            self._route = await lookup.run(
-                directory, lambda: core.choose(rota, spec, pool, now, preferred)
-            )
-        if again and len(pool) > 1 and not preferred:  # a job is its maker's alone
-            others = tuple(key for key in pool if key.id != self._route.key.id)
-            self._others = core.routes(rota, spec, others, now)
-        self.recording.goes_with(self._route, rota)
+    async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing) -> None:
+        """The provider key to go out with. Raises Denial."""
+        name = (self.recording.application, spec.slug)
+        directory, rota = self._desk.directory, self._desk.rota
+        pool = await lookup.find(directory, directory.pools, name)
+        preferred = await self._maker(spec, outgoing, pool)
+        call, now = self.recording.id, time.time()
+        choice = Choice(rota, self._desk.limiter, spec, pool, call, now, preferred)
+        self._choice, self.recording.let_go = choice, choice.let_go
+        if not await self._take_next(choice):
+            raise choice.refusal()
 
-    def goes_on(self, found: Judgement, status: int) -> bool:
-        """Whether another key of the pool is tried after this answer, which nobody has seen."""
-        if found.outcome not in core.GOES_ON or self.recording.attempts >= core.MOST_ATTEMPTS:
-            return False
+    async def _maker(self, spec: ProviderSpec, outgoing: Outgoing, pool: Pool) -> str:
+        """The key that made the job asked for, as far as it matters and somebody knows."""
+        directory, rota = self._desk.directory, self._desk.rota
+        if len(pool) < 2 and not (pool and rota.wait(pool[0].id, time.time())):
+            return ""
+        asked = spec.jobs_asked(outgoing.path, outgoing.body)
+        name = (self.recording.application, spec.slug)
+        maker = rota.maker(*name, asked) if asked else ""
+        if asked and not maker:
+            with contextlib.suppress(Denial):  # nobody can say: any key may be right
+                return await lookup.run(directory, lambda: jobs.shared(*name, asked))
+        return maker
+
+    async def _take_next(self, choice: Choice) -> bool:
+        """Whether there is a next key that has a place for the call; the call has it then."""
+        while (route := await self._candidate(choice)) is not None:
+            if await self._takes(choice, route):
+                self._route = route
+                self.recording.goes_with(route)
+                return True
+        return False
+
+    async def _candidate(self, choice: Choice) -> Route | None:
         try:
-            another = next(self._others, None)
-        except (Denial, SynchronousOnlyOperation):
+            return choice.candidate()
+        except SynchronousOnlyOperation:  # the data key isn't open yet in this process
+            return await lookup.run(self._desk.directory, choice.candidate)
+
+    async def _takes(self, choice: Choice, route: Route) -> bool:
+        if not choice.waits_for(route):
+            return choice.take(route)
+        taking = asyncio.ensure_future(asyncio.to_thread(choice.take, route))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])  # who hangs up meanwhile may hold a place all the same
+            raise
+
+    async def goes_on(self, found: Judgement, status: int) -> bool:
+        """Whether another key of the pool is tried after this, of which nobody has seen a byte."""
+        choice = self._choice
+        if choice is None or not self._may_repeat or not choice.goes_on(found):
             return False
-        if another is None:
+        with_this = self.recording.attempt(found, status)
+        try:
+            if not await self._take_next(choice):
+                return False
+        except Denial:
             return False
-        self.recording.goes_on(found, status)
-        self.recording.goes_with(another, self._desk.rota)
-        self._route = replace(another, alone=False)  # whatever is left of the pool
+        self.recording.tried = (*self.recording.tried, with_this)
         return True
 
     async def _arm(self, spec: ProviderSpec, outgoing: Outgoing, text: str) -> Outgoing:
@@ -172,6 +200,10 @@ class Exchange:
                 raise denial("body_too_large") from refused
             if self.inbound.late:
                 raise too_late() from refused
+            if isinstance(refused, errors.NotConnected):
+                found = Judgement(Outcome.NETWORK_ERROR, refused.recorded, refused.message)
+                if await self.goes_on(found, 0):
+                    return False
             raise
 
     async def send(self, message: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from email.utils import parsedate_to_datetime
 
 from usage.redaction import mask, spellings
 
@@ -173,12 +174,25 @@ def _passes(name: str, slug: str) -> bool:
     return "ratelimit" in name or name in ("request-id", "cf-ray", "stripe-version")
 
 
-def retry_after(given: Iterable[tuple[bytes, bytes]]) -> float | None:
-    """Seconds of a Retry-After header, when it names seconds."""
-    for name, value in given:
-        if name.lower() == b"retry-after" and value.strip().isdigit():
-            return float(value)
+def retry_after(given: Iterable[tuple[bytes, bytes]], now: float) -> float | None:
+    """Seconds from `now` (epoch seconds) that the provider asks to wait, if it says so."""
+    for raw_name, raw_value in given:
+        name, value = raw_name.lower(), raw_value.strip()
+        if name == b"retry-after-ms" and value.isdigit():
+            return int(value) / 1000
+        if name == b"retry-after":
+            return _seconds(value.decode("latin-1"), now)
     return None
+
+
+def _seconds(value: str, now: float) -> float | None:
+    """Of a number or a date (RFC 9110, 10.2.3); some providers give parts of a second."""
+    if re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?", value):
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 def encode(pairs: Pairs) -> list[tuple[bytes, bytes]]:

@@ -2,8 +2,9 @@
 
 Of the keys with the lowest priority the one with the fewest calls under way for its weight is
 next, and among those equally busy each gets calls by its weight, evenly spread.
-A provider key that just answered 429 rests while another can work; a version that was just
-refused gives way to the previous one while their overlap lasts.
+A provider key that just answered 429 rests while another can work, and isn't asked at all for
+as long as the provider told to wait; a version that was just refused gives way to the previous
+one while their overlap lasts.
 """
 
 import threading
@@ -30,6 +31,9 @@ class Memory(OrderedDict[tuple[str, ...], float]):
 
     def holds(self, name: tuple[str, ...], now: float) -> bool:
         return bool(self) and self.get(name, 0.0) > now
+
+    def left(self, name: tuple[str, ...], now: float) -> float:
+        return max(0.0, self.get(name, 0.0) - now)
 
 
 class Turns:
@@ -67,6 +71,7 @@ class Rota:
         self._busy: Counter[str] = Counter()  # key -> calls under way in this process
         self._lock = threading.Lock()
         self._resting = Memory()
+        self._told = Memory()
         self._refused = Memory()
         self._jobs: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
@@ -110,8 +115,15 @@ class Rota:
         return key.current
 
     def rest(self, key_id: str, seconds: float | None, now: float) -> None:
+        """The provider limits this key's calls, for `seconds` if it said so."""
         with self._lock:
             self._resting.note((key_id,), now + min(seconds or REST, LONGEST_REST))
+            if seconds:
+                self._told.note((key_id,), now + min(seconds, LONGEST_REST))
+
+    def wait(self, key_id: str, now: float) -> float:
+        """Seconds that the provider told to wait with this key and that are left."""
+        return self._told.left((key_id,), now) if self._told else 0.0
 
     def refused(self, key_id: str, number: int, now: float) -> None:
         with self._lock:

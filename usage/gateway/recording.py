@@ -7,14 +7,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from uuid_utils import uuid7
 
 from usage import spool
 from usage.events import Attempt, CallEvent, Outcome, Source
 from usage.gateway.core import Judgement, Route
-from usage.gateway.pools import Rota
 
 logger = logging.getLogger(__name__)
 
@@ -53,28 +51,20 @@ class Recording:
     # Where the call was begun: a child forked in its middle has another spool, and no part in it.
     kept_in: spool.Spool | None = None
 
-    def goes_with(self, route: Route, rota: Rota) -> None:
-        """The call goes out with this provider key, and counts as under way until its end, or
-        until it goes out with another."""
-        if self.let_go is not None:
-            self.let_go()
-            self.let_go = None
+    def goes_with(self, route: Route) -> None:
+        """The call goes out with this provider key."""
         self.provider_key = route.key.id
         self.provider_key_version = route.version.number
-        if not route.alone:  # nobody waits for its turn
-            rota.begin(route.key)
-            self.let_go = partial(rota.end, route.key)
 
-    def goes_on(self, found: Judgement, status: int) -> None:
-        """This provider key was refused; another is tried."""
-        attempt = Attempt(
+    def attempt(self, found: Judgement, status: int) -> Attempt:
+        """What came of the provider key that the call is out with."""
+        return Attempt(
             provider_key=self.provider_key,
             provider_key_version=self.provider_key_version,
             outcome=found.outcome,
             code=found.code,
             status=status,
         )
-        self.tried = (*self.tried, attempt)
 
     @property
     def elapsed_ms(self) -> float:

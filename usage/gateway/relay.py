@@ -94,7 +94,7 @@ class Relay:
         body = self._links.in_json(plain)
         # Judged and recorded first: the start alone may end an empty answer.
         found = self._judge()
-        if self._exchange.goes_on(found, self._response.status):
+        if await self._exchange.goes_on(found, self._response.status):
             return False
         self._exchange.recording.bytes_out = len(body)
         self._exchange.recording.status = self._response.status
@@ -175,7 +175,7 @@ class Relay:
         if found.outcome is Outcome.OK and self._is_json:
             self._learn(self._spec.job_of(body))
         elif found.outcome is not Outcome.OK:
-            told = headers.retry_after(self._response.raw_headers)
+            told = headers.retry_after(self._response.raw_headers, now)
             after = told or self._spec.retry_after_of(body)
             core.learn(rota, self._route, found, after, now)
         return found

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from keys import outbound
-from usage.gateway.errors import denial
+from usage.gateway.errors import denial, not_connected
 from usage.gateway.headers import Pairs
 
 _WHOLE = 512 * 1024  # bytes handed over in one piece
@@ -123,6 +123,8 @@ class faults:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise denial("upstream_timeout") from None
+        if isinstance(error, aiohttp.ClientConnectorError):
+            raise not_connected() from None
         if isinstance(error, aiohttp.ClientError | OSError | outbound.Blocked):
             # The texts of these carry URLs, and a URL may carry a key.
             raise denial("upstream_unreachable") from None

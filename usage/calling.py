@@ -1,0 +1,143 @@
+"""One call of the wrapper: what is asked, with which provider key it is out, and its record."""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from django.db import Error
+
+from keys.providers.base import ProviderSpec
+from keys.providers.injection import Outgoing
+from usage import spool
+from usage.events import Outcome, Source
+from usage.gateway import core, desk, directory, jobs, paths
+from usage.gateway.choosing import Choice
+from usage.gateway.core import Judgement, Route
+from usage.gateway.errors import Denial, denial
+from usage.gateway.recording import Recording
+from usage.redaction import clip, mask
+
+OPAQUE = b"\0"  # stands in for a body that is streamed past
+
+
+class Refusal(Exception):
+    """A call that was not sent; `usage.client` turns it into its own exceptions."""
+
+    def __init__(self, code: str, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after  # seconds; 0 where nobody can say
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Whose call a request is, and its path below the provider's base URL."""
+
+    spec: ProviderSpec
+    application: str
+    caller: str
+    target: str
+
+
+class Call:
+    """One call of the wrapper: with which provider key it is out, and its record."""
+
+    def __init__(self, keyed: Keyed, request: requests.PreparedRequest) -> None:
+        path, _, query = keyed.target.partition("?")
+        body: Any = request.body  # may also be a file or an iterator: passed on as it comes
+        body = body.encode() if isinstance(body, str) else body
+        self._may_repeat = body is None or isinstance(body, bytes)
+        self.spec = keyed.spec
+        self.asked = Outgoing(
+            request.method or "GET",
+            path or "/",
+            query,
+            tuple((str(name), str(value)) for name, value in request.headers.items()),
+            (body or b"") if self._may_repeat else OPAQUE,
+            str(request.headers.get("Content-Type", "")),
+        )
+        self.recording = Recording(
+            source=Source.WRAPPER,
+            method=self.asked.method[:10],
+            provider=self.spec.slug,
+            endpoint=clip(self.spec.endpoint_of(self.asked.path)),
+            application=keyed.application,
+            caller=clip(keyed.caller, limit=100),
+            bytes_in=int(request.headers.get("Content-Length") or 0),
+        )
+        self._choice: Choice
+        self.route: Route
+
+    @property
+    def secret(self) -> str:
+        return self.route.secret.reveal()
+
+    def begin(self) -> Outgoing:
+        """The request with the first key in its place, its start on record. Raises Refusal."""
+        try:
+            paths.check(self.asked.path)
+            core.admit_path(self.spec, self.asked.path)
+            self._choice = self._chosen()
+            self.recording.let_go = self._choice.let_go
+            if not self._take_next():
+                raise self._choice.refusal()
+            self.recording.endpoint = mask(self.recording.endpoint, (self.secret,))
+            armed = self.armed()
+            self.recording.begin()
+        except Denial as refused:
+            self.recording.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
+            raise Refusal(refused.code, refused.message, refused.retry_after) from None
+        except spool.SpoolError as error:
+            self._choice.let_go()
+            raise Refusal("unavailable", "The call cannot be recorded") from error
+        return armed
+
+    def armed(self) -> Outgoing:
+        """The request with the present key in its place. Raises Denial."""
+        return core.armed(self.spec, self.asked, "", self.route)
+
+    def may_go_on(self, found: Judgement) -> bool:
+        """Whether another key may be tried after this."""
+        return self._may_repeat and self._choice.goes_on(found)
+
+    def goes_on(self, found: Judgement, status: int) -> bool:
+        """Whether another key is there to be tried after this; the call has it then."""
+        if not self.may_go_on(found):
+            return False
+        attempt = self.recording.attempt(found, status)
+        with contextlib.suppress(Denial):
+            if self._take_next():
+                self.recording.tried = (*self.recording.tried, attempt)
+                return True
+        return False
+
+    def _take_next(self) -> bool:
+        try:
+            route = self._choice.next()
+        except Error as error:
+            raise denial("unavailable") from error
+        if route is None:
+            return False
+        self.route = route
+        self.recording.goes_with(route)
+        return True
+
+    def _chosen(self) -> Choice:
+        here, now = desk.mine(), time.time()
+        name = (self.recording.application, self.spec.slug)
+        try:
+            pool = here.directory.find(here.directory.pools, name)
+            preferred = ""
+            matters = len(pool) > 1 or bool(pool and here.rota.wait(pool[0].id, now))
+            asked = self.spec.jobs_asked(self.asked.path, self.asked.body) if matters else []
+            if asked and not (preferred := here.rota.maker(*name, asked)):
+                shared = here.directory.run(lambda: jobs.shared(*name, asked))
+                with contextlib.suppress(directory.Unavailable, TimeoutError):
+                    preferred = shared.result(directory.WAIT)
+        except (directory.Unavailable, TimeoutError, Error) as error:
+            raise denial("unavailable") from error
+        call = self.recording.id
+        return Choice(here.rota, here.limiter, self.spec, pool, call, now, preferred)
