@@ -23,7 +23,7 @@ FILES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 
 PURE = {"keys/states.py", "usage/events.py", "usage/periods.py", "usage/charts.py"}
-PURE |= {"usage/classify.py"}
+PURE |= {"usage/classify.py", "usage/decisions.py"}
 PURE_MODULES = {path.removesuffix(".py").replace("/", ".") for path in PURE}
 # Thin layers: they call the domain, which never imports them.
 THIN = re.compile(

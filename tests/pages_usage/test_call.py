@@ -85,3 +85,14 @@ def test_it_costs_few_queries(
     # session, user, applications, the call, three of names, the banner
     with django_assert_num_queries(8):
         client.get(reverse("call", args=[event.id]))
+
+
+def test_it_tells_what_was_decided_one_after_the_other(
+    client_of: SignIn, viewer: User, call: Call, app_key: AppKey
+) -> None:
+    event = call(outcome=Outcome.DENIED, code="quota_exceeded", message="Daily", provider_key="")
+    page = client_of(viewer).get(reverse("call", args=[event.id])).text
+    chain = page[page.index("What was decided") :]
+    at = [chain.index(step) for step in ("App key", "State", "Policy", "Limits")]
+    assert at == sorted(at)
+    assert chain.count("passed:") == 3

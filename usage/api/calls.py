@@ -11,10 +11,10 @@ from pydantic import Field
 from keys.api.auth import READ
 from keys.api.paging import Paging
 from keys.lifecycle import Invalid
-from keys.models import Application
+from keys.models import AppKey, Application, ProviderKey
 from usage import stats
 from usage.api.filters import Endpoint, UsageQuery, applications_of, filter_of
-from usage.api.schemas import AttemptOut, CallOut, Calls
+from usage.api.schemas import AttemptOut, CallExplained, CallOut, Calls, DecisionOut
 from usage.classify import remedy
 from usage.events import Outcome
 from usage.models import Call
@@ -44,13 +44,22 @@ def list_calls(request: HttpRequest, query: Query[CallsQuery]) -> Calls:
     return Calls(items=[_out(row, slugs) for row in found.items], next=found.next)
 
 
-@router.get("/{uuid:request_id}", auth=READ, response=CallOut, operation_id="get_call")
-def get_call(request: HttpRequest, request_id: UUID) -> CallOut:
-    """One call, by the X-Request-Id that its caller received."""
+@router.get("/{uuid:request_id}", auth=READ, response=CallExplained, operation_id="get_call")
+def get_call(request: HttpRequest, request_id: UUID) -> CallExplained:
+    """One call, by the X-Request-Id that its caller received, and why it ended as it did."""
     row = stats.call(request_id, applications_of(request, None))
     if row is None:
         raise Http404
-    return _out(row, _slugs({row.application}))
+    told = _out(row, _slugs({row.application})).model_dump()
+    keys = {row.app_key, row.provider_key, *(a["provider_key"] for a in row.attempts_before)}
+    decisions = [DecisionOut.model_validate(made) for made in row.decisions(_names(keys))]
+    return CallExplained(**told, decisions=decisions)
+
+
+def _names(ids: set[str]) -> dict[str, str]:
+    kinds = (AppKey.objects, ProviderKey.objects)
+    rows = [keys.filter(id__in=ids - {""}).values_list("id", "name") for keys in kinds]
+    return {id: name for found in rows for id, name in found}
 
 
 def _slugs(ids: set[str]) -> dict[str, str]:

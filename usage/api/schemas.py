@@ -59,6 +59,16 @@ class AttemptOut(BaseModel):
     status: int
 
 
+class DecisionOut(BaseModel):
+    """One decision about a call, in their order; the last says how it ended."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    step: str
+    passed: bool
+    text: str
+
+
 class CallOut(BaseModel):
     request_id: str
     at: datetime
@@ -87,6 +97,10 @@ class CallOut(BaseModel):
     tokens_out: int
     attempts: int
     tried: list[AttemptOut]
+
+
+class CallExplained(CallOut):
+    decisions: list[DecisionOut]
 
 
 class Calls(ListOut[CallOut]):

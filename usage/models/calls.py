@@ -1,9 +1,13 @@
 """Recorded calls: raw, short-lived, for drill-down."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
+
+from usage.decisions import Decision, Recorded, chain
+from usage.events import Outcome, Source
 
 
 class Call(models.Model):
@@ -50,6 +54,25 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.outcome}"
+
+    def decisions(self, names: Mapping[str, str]) -> list[Decision]:
+        """Why it ended as it did; `names` are the keys' names by id."""
+        recorded = Recorded(
+            source=Source(self.source),
+            caller=self.caller,
+            app_key=self.app_key,
+            app_key_version=self.app_key_version,
+            provider=self.provider,
+            provider_key=self.provider_key,
+            provider_key_version=self.provider_key_version,
+            outcome=Outcome(self.outcome),
+            code=self.code,
+            message=self.message,
+            status=self.status,
+            latency_ms=self.latency_ms,
+            tried=self.attempts_before,
+        )
+        return chain(recorded, names)
 
     @property
     def attempts_before(self) -> list[dict[str, Any]]:

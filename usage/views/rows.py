@@ -1,10 +1,11 @@
 """Calls as the pages list them: with the names of what they only know by id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keys.models import AppKey, Application, ProviderKey
 from usage.classify import remedy, whose
+from usage.decisions import Decision
 from usage.events import Outcome
 from usage.models import Call
 
@@ -18,6 +19,11 @@ class Row:
     slug: str
     app_key: str
     provider_key: str
+    names: Mapping[str, str]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return self.call.decisions(self.names)
 
     @property
     def remedy(self) -> str:
@@ -35,7 +41,10 @@ def with_names(calls: Iterable[Call]) -> list[Row]:
         row.id: row for row in Application.objects.filter(id__in={c.application for c in calls})
     }
     app_keys = _names(AppKey, {c.app_key for c in calls if c.app_key})
-    provider_keys = _names(ProviderKey, {c.provider_key for c in calls if c.provider_key})
+    used = {c.provider_key for c in calls if c.provider_key}
+    used |= {attempt["provider_key"] for c in calls for attempt in c.attempts_before}
+    provider_keys = _names(ProviderKey, used)
+    names = app_keys | provider_keys
     rows = []
     for call in calls:
         application = applications.get(call.application)
@@ -46,6 +55,7 @@ def with_names(calls: Iterable[Call]) -> list[Row]:
                 slug=application.slug if application else "",
                 app_key=app_keys.get(call.app_key, call.app_key),
                 provider_key=provider_keys.get(call.provider_key, call.provider_key),
+                names=names,
             )
         )
     return rows
