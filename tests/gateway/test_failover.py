@@ -129,10 +129,11 @@ def test_a_key_whose_secret_does_not_open_ends_the_search(
     assert len(provider.requests) == 1
 
 
-def test_the_first_key_is_left_alone_once_it_was_told_to_slow_down(
-    gateway: Server, provider: Upstream, second: ProviderKey, key: str
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_a_key_that_was_just_refused_is_left_alone_for_a_while(
+    gateway: Server, provider: Upstream, second: ProviderKey, key: str, status: int
 ) -> None:
-    refusing(provider, 429)
+    refusing(provider, status)
     for _ in range(3):
         assert ask(gateway, key).status_code == 200
     assert [REAL in sent.body.decode() for sent in provider.requests] == [True, False, False, False]

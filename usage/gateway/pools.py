@@ -2,9 +2,9 @@
 
 Of the keys with the lowest priority the one with the fewest calls under way for its weight is
 next, and among those equally busy each gets calls by its weight, evenly spread.
-A provider key that just answered 429 rests while another can work, and isn't asked at all for
-as long as the provider told to wait; a version that was just refused gives way to the previous
-one while their overlap lasts.
+A provider key that was just refused or limited rests while another can work, and isn't asked at
+all for as long as the provider told to wait; a version that was just refused gives way to the
+previous one while their overlap lasts.
 """
 
 import threading
@@ -14,7 +14,7 @@ from keys.states import LAST_RESORT, USABLE, Verdict
 from usage.gateway.records import Pool, PoolKey, SealedVersion
 
 SIZE = 10_000  # keys, and jobs, remembered
-REST = 30.0  # seconds a key rests after a 429 that names no time
+REST = 30.0  # seconds a key rests after a refusal that names no time
 LONGEST_REST = 300.0  # seconds
 REFUSED_FOR = 60.0  # seconds a refused version gives way
 JOB_ID_LENGTH = 100
