@@ -65,7 +65,6 @@ class RecordingAdapter(PinnedAdapter):
         """The answer; None where the call goes on with another key."""
         sent = _with_key(request, outgoing, call.spec.base_url)
         call.recording.attempts += 1
-        secret = call.secret
         try:
             response = super().send(sent, *args, **options)
         except (requests.RequestException, Blocked, OSError) as error:
@@ -73,7 +72,7 @@ class RecordingAdapter(PinnedAdapter):
             if _not_connected(error) and call.goes_on(found, 0):
                 return None
             call.recording.end(found)
-            raise _masked(error, request, secret) from None
+            raise _masked(error, request, call.secret) from None
         except BaseException:
             call.recording.end(Judgement(Outcome.ABORTED))
             raise

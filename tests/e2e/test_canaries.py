@@ -175,6 +175,12 @@ def test_a_provider_sees_its_own_keys_and_none_of_ours(stage: Stage) -> None:
     assert received["app_keys_seen"] == 0
 
 
+@pytest.mark.parametrize("behaviour", ["plan", "limited"])
+def test_calls_went_on_with_another_key(stage: Stage, behaviour: str) -> None:
+    items = stage.rest("GET", f"/calls?application=pool-{behaviour}&limit=100")["items"]
+    assert any(call["tried"] and call["outcome"] == "ok" for call in items)
+
+
 def test_messages_in_the_broker_have_no_arguments(swept: Swept) -> None:
     assert swept.messages
     for message in map(json.loads, swept.messages):

@@ -26,6 +26,8 @@ BEHAVIOURS = (
     "plan",
     "limited",
 )
+# Behaviours after which a call goes on with the next key of its pool.
+REFUSING = ("credits", "plan", "limited", "reset")
 PROVIDERS = ("modelslab", "openai", "anthropic", "sandbox")
 # Where custom providers want their credential; they all echo.
 PLACES = {"header": "x-own-key", "bearer": "", "query": "api_token", "body": "licence"}
@@ -73,9 +75,24 @@ def connect_all(stage: Stage) -> dict[str, Keyed]:
         provider = place if place == "nowhere" else f"echo-{place}"
         secret = stage.cage.plant(f"provider key {provider}", after="/+=", at_provider=True)
         wanted.append((provider, provider, secret))
+    for provider, behaviour in zip(PROVIDERS, REFUSING, strict=True):
+        secret = stage.cage.provider_key(f"provider key {behaviour} of a pool", behaviour)
+        wanted.append((f"pool-{behaviour}", provider, secret))
     with ThreadPoolExecutor(6) as pool:
         made = list(pool.map(lambda one: connect(stage, *one), wanted))
+    for keyed in made:
+        if keyed.slug.startswith("pool-"):
+            _add_another(stage, keyed)
     return {keyed.slug: keyed for keyed in made}
+
+
+def _add_another(stage: Stage, keyed: Keyed) -> None:
+    """A key to go on with, asked second."""
+    secret = stage.cage.provider_key(f"provider key to go on with of {keyed.slug}", "live")
+    body = {"name": "another", "provider": keyed.provider, "secret": secret}
+    keys = f"/applications/{keyed.slug}/provider-keys"
+    made = stage.rest("POST", keys, body, expect=201)
+    stage.rest("PATCH", f"{keys}/{made['id']}", {"priority": 2})
 
 
 def _custom(stage: Stage, slug: str, url: str, place: str, name: str) -> None:
