@@ -29,6 +29,7 @@ from usage.events import Outcome, Source  # noqa: E402
 from usage.gateway import core, desk, headers, paths  # noqa: E402
 from usage.gateway.answer import Masking  # noqa: E402
 from usage.gateway.asked import Asked  # noqa: E402
+from usage.gateway.choosing import Choice  # noqa: E402
 from usage.gateway.core import Judgement, Route  # noqa: E402
 from usage.gateway.pools import Rota  # noqa: E402
 from usage.gateway.recording import Recording  # noqa: E402
@@ -62,9 +63,12 @@ class Desk:
         self.record: AppKeyRecord = self._known(here.find(here.app_keys, lookup))
         self.pool: Pool = here.find(here.pools, (self.record.application, "openai"))
         self.rota, self.limiter = Rota(), Limiter("")
-        spec, pool, rota = self.spec, self.pool, self.rota
-        chosen = here.run(lambda: core.choose(rota, spec, pool, time.time()))
-        self.route: Route = chosen.result(5)
+        self.route: Route = here.run(lambda: self._chosen(time.time())).result(5)
+
+    def _chosen(self, now: float) -> Route:
+        route = Choice(self.rota, self.limiter, self.spec, self.pool, "call", now).next()
+        assert route is not None
+        return route
 
     @staticmethod
     def _known(found: "ProviderSpec | AppKeyRecord | None") -> "ProviderSpec | AppKeyRecord":
@@ -102,7 +106,7 @@ class Desk:
         core.authenticate(self.record, now)
         core.admit(self.record, self.spec, path, asked.address)
         core.obey(self.limiter.take(self.record.id, "call", self.record.limits, now))
-        route = core.choose(self.rota, self.spec, self.pool, now)
+        route = self._chosen(now)
         armed = core.armed(self.spec, outgoing, text, route)
         secrets = (route.secret.reveal(),)
         masking = Masking(secrets, stream=False)
@@ -117,7 +121,7 @@ class Desk:
         )
         recording.provider, recording.endpoint = "openai", PATH
         recording.application, recording.app_key = self.record.application, self.record.id
-        recording.goes_with(self.route, self.rota)
+        recording.goes_with(self.route)
         recording.begin()
         recording.end(_GOOD)
 
