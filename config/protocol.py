@@ -3,6 +3,9 @@
 Uvicorn's own keeps a request's head in memory however long it is, at a cost that grows with the
 square of it, waits for it without end (a thousand silent connections would be all there may be),
 and takes trailers behind a body for headers: no proxy has looked at those.
+
+What two servers could frame in different ways is refused, and its connection closed: a proxy in
+front, that shares connections among callers, must never see other requests in one than we do.
 """
 
 import asyncio
@@ -10,6 +13,7 @@ import json
 import logging
 from typing import Any
 
+import httptools
 from uuid_utils import uuid7
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -20,8 +24,17 @@ LIMIT = 64 * 1024
 # Requests sent ahead of their answers on one connection. Each costs a hundred times its bytes.
 MOST_WAITING = 16
 HEAD_TIME = 30.0  # seconds from a connection, or the first byte of a head, to the head's end
+MOST_HEADERS = 256  # of one request: each costs far more than its bytes
+STALL_TIME = 300.0  # seconds in which a caller takes at least something of what waits for it
+MOST_TOLD = 100  # connections past `--limit-concurrency` that are still told 503
 _logger = logging.getLogger(__name__)
-_REFUSAL = (
+_VERSIONS = frozenset({"1.0", "1.1"})
+_MALFORMED = (
+    b"HTTP/1.1 400 Bad Request\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
+    b"Invalid HTTP request received."
+)
+_TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
     b"The request head is too large."
@@ -51,6 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _around = 0  # bytes since the last of a body or the last end of a head
     _in_head = False
     _deadline: asyncio.TimerHandle | None = None
+    _reader: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None  # `cycle` is the newest, which may be waiting
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -58,19 +73,34 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_head()
+        most = self.limit_concurrency
+        if most is not None and len(self.connections) > most + MOST_TOLD:
+            transport.abort()  # silent ones would only wait for HEAD_TIME
+        else:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        self._reader_came()
         super().connection_lost(exc)
+        if self._running is not None and not self._running.response_complete:
+            # Uvicorn tells the newest request only, which may be waiting behind this one.
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._around += len(data)
-        super().data_received(data)
-        if self._around > LIMIT and not self.transport.is_closing():
-            if self._in_head and not self._is_answering():
-                self.transport.write(_REFUSAL)
-            self.transport.close()
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(_TOO_LONG if len(self.headers or ()) > MOST_HEADERS else _MALFORMED)
+            return
+        if self._around > LIMIT:
+            self._refuse(_TOO_LONG if self._in_head else b"")
+        elif self._deadline is None and not self._is_answering():
+            # Empty lines, or what is left of a body whose answer is out: uvicorn waits for ever.
+            self._await_head()
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MOST_WAITING:
@@ -80,6 +110,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_headers_complete(self) -> None:
+        self._check_head()
+        if self.parser.should_upgrade():
+            return  # read again without it
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # its clients know no interim answers
         self._head_came()
         super().on_headers_complete()
         self._around, self._in_head = 0, False
@@ -90,14 +125,78 @@ class BoundedProtocol(HttpToolsProtocol):
         self._around = 0
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._around = 0
+        if not self.parser.should_keep_alive():
+            self.cycle.keep_alive = False  # so said a trailer: the parser hears nothing more
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._await_reader()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reader_came()
+
+    def _feed(self, data: bytes) -> None:
+        """Parses it. Whoever offers another protocol is served in this one, as RFC 9110 has it.
+
+        The parser takes what follows such an offer for the other protocol, be it the body that
+        the head announces: Java's client offers HTTP/2 with every request.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                data = self._head_without_offer() + data[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def _head_without_offer(self) -> bytes:
+        line = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        kept = [b"%s: %s\r\n" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        return b"%s %s HTTP/%s\r\n%s\r\n" % (*line, b"".join(kept))
+
+    def _check_head(self) -> None:
+        """Raises ValueError for a head that another server may frame or route in another way."""
+        version = self.parser.get_http_version()
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
+        if version not in _VERSIONS or hosts > 1 or (not hosts and version == "1.1"):
+            raise ValueError("not HTTP/1.1")
+        if len(names) > MOST_HEADERS or b"#" in self.url or self.parser.get_method() == b"CONNECT":
+            raise ValueError("not for this server")
+        if b"transfer-encoding" in names:
+            codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+            if version == "1.0" or b",".join(codings).strip().lower() != b"chunked":
+                raise ValueError("the body's end is unclear")
+
+    def _refuse(self, answer: bytes) -> None:
+        """Closes the connection, with words if it is this request's turn to be answered."""
+        running = self._running
+        if self.transport.is_closing():
+            return
+        is_next = running is None or running.response_complete
+        if running is not None and running is self.cycle and running.more_body:
+            is_next = not running.response_started
+        if is_next:
+            self.transport.write(answer)
+        self.transport.close()
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
         return cycle is not None and not cycle.response_complete
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
         super()._start_asgi_task(cycle, busy if app is service_unavailable else app)
 
     def _await_head(self) -> None:
@@ -108,3 +207,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _await_reader(self) -> None:
+        if self._reader is None:
+            left = self.transport.get_write_buffer_size()
+            self._reader = self.loop.call_later(STALL_TIME, self._look_at_reader, left)
+
+    def _look_at_reader(self, before: int) -> None:
+        self._reader = None
+        left = self.transport.get_write_buffer_size()
+        if left >= before:
+            self.transport.abort()  # to close would wait for the reader
+        elif left:
+            self._await_reader()
+
+    def _reader_came(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from config import bodies, protocol
 from config.asgi import application, gateway
-from tests.gateway.serving import Server
+from tests.gateway.serving import Server, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +52,16 @@ def all_of(line: socket.socket) -> bytes:
     return b"".join(iter(lambda: line.recv(65536), b""))
 
 
+def read_one(line: socket.socket) -> bytes:
+    """One whole answer of a connection that stays open."""
+    answer = b""
+    while not (found := re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", answer)):
+        answer += line.recv(65536)
+    while len(answer) < found.end() + int(found[1]):
+        answer += line.recv(65536)
+    return answer
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 def test_a_connection_without_a_whole_head_is_closed(server: Server, said: bytes) -> None:
     with connect(server, said) as line:
@@ -60,9 +71,41 @@ def test_a_connection_without_a_whole_head_is_closed(server: Server, said: bytes
 def test_a_connection_that_had_an_answer_has_as_long_for_its_next_head(server: Server) -> None:
     head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     with connect(server, head + b"\r\n") as line:
-        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        answer = read_one(line)
+        assert answer.startswith(b"HTTP/1.1 200")
         line.sendall(head)
         assert all_of(line) == b""
+
+
+@pytest.mark.parametrize(
+    ("head", "later"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n", b"\r\n"),
+        (b"POST /no HTTP/1.1\r\nContent-Length: 9\r\n", b"{"),
+    ],
+    ids=["empty lines", "the rest of a body whose answer is out"],
+)
+def test_a_connection_is_kept_by_no_drip_behind_an_answer(
+    listener: Server, monkeypatch: pytest.MonkeyPatch, head: bytes, later: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIME", 0.3)
+    with connect(listener, head + b"Host: localhost\r\n\r\n") as line:
+        read_one(line)
+        line.sendall(later)
+        assert all_of(line) == b""
+
+
+def test_connections_far_past_the_bound_are_cut_before_they_say_anything(
+    listener: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener._server.config, "limit_concurrency", 1)
+    monkeypatch.setattr(protocol, "MOST_TOLD", 1)
+    cut = contextlib.suppress(ConnectionResetError)
+    with connect(listener), connect(listener), connect(listener) as line, cut:
+        assert all_of(line) == b""
+    wait_until(lambda: not listener._server.server_state.connections)
+    with connect(listener, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as line:
+        assert all_of(line).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.parametrize("path", [b"/accounts/login/", b"/api/v1/applications"])

@@ -13,6 +13,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # JSON may come under these; an app key in it must be found all the same.
 _MAYBE_JSON = frozenset({"", "text/plain"})
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+# Of two that differ, the provider may believe the other one.
+_SINGLE = ("content-type", "content-encoding", "host")
 
 
 class Asked:
@@ -36,6 +38,11 @@ class Asked:
         """Raises Denial (bad_request) for what the gateway serves to nobody."""
         if self.method not in METHODS:
             raise denial("bad_request", f"The gateway takes {', '.join(METHODS)}")
+        if len(self._values) < len(self.headers):
+            names = [name for name, _ in self.headers]
+            for name in _SINGLE:
+                if names.count(name) > 1:
+                    raise denial("bad_request", f"More than one {name} header")
         # Code of the admin pages may fetch. But what a page of that origin loads as a script, a
         # worker, a frame would be run as its own, and an answer is only a provider's word.
         loads = self.value("sec-fetch-dest").strip().lower() not in ("", "empty")
@@ -49,7 +56,7 @@ class Asked:
     @property
     def announced(self) -> int | None:
         """The body's length, when it is given."""
-        length = self.value("content-length")
+        length = self.value("content-length").strip()
         return int(length) if length.isdigit() else None
 
     @property
