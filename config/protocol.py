@@ -28,7 +28,6 @@ MOST_HEADERS = 256  # of one request: each costs far more than its bytes
 STALL_TIME = 300.0  # seconds in which a caller takes at least something of what waits for it
 MOST_TOLD = 100  # connections past `--limit-concurrency` that are still told 503
 _logger = logging.getLogger(__name__)
-_VERSIONS = frozenset({"1.0", "1.1"})
 _MALFORMED = (
     b"HTTP/1.1 400 Bad Request\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
@@ -63,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _around = 0  # bytes since the last of a body or the last end of a head
     _in_head = False
+    _is_offer = False  # whether the head offers another protocol
     _deadline: asyncio.TimerHandle | None = None
     _reader: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None  # `cycle` is the newest, which may be waiting
@@ -111,10 +111,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_head()
-        if self.parser.should_upgrade():
+        self._is_offer = self.parser.should_upgrade()
+        if self._is_offer:
             return  # read again without it
-        if self.parser.get_http_version() == "1.0":
-            self.expect_100_continue = False  # its clients know no interim answers
         self._head_came()
         super().on_headers_complete()
         self._around, self._in_head = 0, False
@@ -125,7 +124,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._around = 0
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
+        if self._is_offer:
             return
         super().on_message_complete()
         self._around = 0
@@ -167,17 +166,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         """Raises ValueError for a head that another server may frame or route in another way."""
-        version = self.parser.get_http_version()
         names = [name for name, _ in self.headers]
-        hosts = names.count(b"host")
-        if version not in _VERSIONS or hosts > 1 or (not hosts and version == "1.1"):
-            raise ValueError("not HTTP/1.1")
-        if len(names) > MOST_HEADERS or b"#" in self.url or self.parser.get_method() == b"CONNECT":
-            raise ValueError("not for this server")
+        hosts, version = names.count(b"host"), self.parser.get_http_version()
+        if version != "1.1":
+            self.expect_100_continue = False  # such clients know no interim answers
+            if version != "1.0" or b"transfer-encoding" in names:
+                raise ValueError("none of our versions")
+            hosts = hosts or 1  # may be left out
+        if hosts != 1 or len(names) > MOST_HEADERS or b"#" in self.url:
+            raise ValueError("unclear what it is for")
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError("no proxy of that kind")
         if b"transfer-encoding" in names:
             codings = [value for name, value in self.headers if name == b"transfer-encoding"]
-            if version == "1.0" or b",".join(codings).strip().lower() != b"chunked":
-                raise ValueError("the body's end is unclear")
+            if b",".join(codings).strip().lower() != b"chunked":
+                raise ValueError("unclear where the body ends")
 
     def _refuse(self, answer: bytes) -> None:
         """Closes the connection, with words if it is this request's turn to be answered."""
