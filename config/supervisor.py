@@ -7,6 +7,7 @@ DESIGN decision 16. Knows nothing of Django: `manage.py up` prepares and then be
 import argparse
 import http.client
 import os
+import resource
 import selectors
 import shlex
 import signal
@@ -26,6 +27,7 @@ STOP_GRACE = 7.0  # seconds between asking and killing
 SHORT_LIFE = 5.0  # a process that lives shorter counts as failing at its start
 PATIENCE = 3  # such failures in a row before restarts are spaced out
 LONGEST_PAUSE = 30.0
+MOST_FILES = 65_536  # open at once in a process, if the system lets us: each connection is one
 HEAD_START = 10.0  # seconds at most that `--later` processes leave the processor to the others
 # A child tells the guardian of itself before it becomes its program: told by the supervisor
 # afterwards, it would be left alone by one that was killed in between. Its standard input is the
@@ -237,12 +239,25 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
+def allow_files() -> None:
+    """A shell's usual 1,024 open files are fewer than the connections that the server takes.
+
+    Past them it could neither ask a provider nor open a file: silent callers alone would do it.
+    """
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with suppress(ValueError, OSError):  # macOS has another bound beside the one it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", help="processes of the Procfile to run")
     parser.add_argument("--later", nargs="+", default=[], help="those that wait for the pages")
     parser.add_argument("--greeting", type=int, help="descriptor of what to say when all answers")
     options = parser.parse_args()
+    allow_files()
     programs = read_procfile(ROOT / "Procfile")
     environment = {
         **os.environ,

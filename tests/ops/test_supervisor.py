@@ -1,6 +1,7 @@
 """The supervisor: restarts what dies, spaces out what keeps failing, ends everything it began."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from config.supervisor import LONGEST_PAUSE, Child, pause_before_restart, read_procfile
+from config.supervisor import (
+    LONGEST_PAUSE,
+    Child,
+    allow_files,
+    pause_before_restart,
+    read_procfile,
+)
 from tests.live import ROOT, SLACK, alive, wait_for
 
 Run = Callable[..., subprocess.Popen[str]]
@@ -157,3 +164,14 @@ def test_a_value_with_spaces_stays_one_word() -> None:
 
 def test_the_projects_procfile_names_what_make_up_starts() -> None:
     assert set(read_procfile(ROOT / "Procfile")) == {"web", "worker", "beat", "sandbox"}
+
+
+def test_as_many_files_may_be_open_as_the_system_lets_us() -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = 512
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    try:
+        allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > few
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
