@@ -174,6 +174,19 @@ def test_the_next_answer_begins_where_one_without_a_body_ends(
         assert caller.rest() == b""
 
 
+def test_an_offer_of_another_protocol_is_read_the_same_in_any_pieces(
+    listener: Server, wire: Wire, key: str
+) -> None:
+    offers = [smuggling_heads.HOPS[name].sent for name in ("h2c with a body", "h2c with chunks")]
+    sent = b"".join(offers).replace(b"KEY", key.encode())
+    for size in (1, 7, 100, len(sent)):
+        with Caller(listener.port) as caller:
+            caller.say(*(sent[at : at + size] for at in range(0, len(sent), size)))
+            assert (caller.status(), caller.status()) == (200, 200)
+    assert len({sent.body for sent in wire.requests}) == 1
+    assert (len(wire.requests), wire.doubts) == (8, [])
+
+
 @pytest.mark.parametrize(
     "data",
     [
