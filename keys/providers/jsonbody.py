@@ -31,6 +31,7 @@ _CLOSED = re.compile(rb"\s*}")
 _COLON = re.compile(rb"\s*:\s*")
 _VALUE_END = re.compile(rb"[^,}\]\s]*")
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+_ESCAPED_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)++"', re.DOTALL)
 
 
 def parse(body: bytes) -> Any:
@@ -88,11 +89,15 @@ def remove(body: bytes, found: Member) -> bytes:
 
 def without_text(body: bytes, text: str) -> bytes:
     """`body` without `text`, also where it is spelled with escapes."""
-    needle = text.encode()
+
+    def plain(string: re.Match[bytes]) -> bytes:
+        value: str = json.loads(string[0])
+        return json.dumps(value).encode() if text in value else string[0]
+
     if _has_escapes(body):
-        plain = json.dumps(json.loads(body.decode())).encode()
-        body = plain if needle in plain else body
-    return without_bytes(body, needle)
+        # String by string: numbers stay as they are, and no nesting is too deep.
+        body = _ESCAPED_STRING.sub(plain, body)
+    return without_bytes(body, text.encode())
 
 
 def without_bytes(body: bytes, needle: bytes) -> bytes:

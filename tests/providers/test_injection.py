@@ -146,6 +146,22 @@ class TestRefusing:
         with pytest.raises(BadBody, match="1000"):
             find_credentials(post(body, announced))
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'\xef\xbb\xbf{"key": "a"}',
+            '{"key": "a"}'.encode("utf-16"),
+            b'{"key": "a"} x',
+            b'{"key": "a"}{"key": "b"}',
+            b'{"key": "\xff"}',
+            b'{"key": "a",}',
+            b'{"a": ' + b"1" * 5000 + b"}",
+        ],
+    )
+    def test_what_some_readers_take_for_json_and_others_do_not(self, body: bytes) -> None:
+        with pytest.raises(BadBody, match="not valid JSON"):
+            find_credentials(post(body))
+
     def test_a_key_hidden_inside_a_key(self) -> None:
         nested = APP[:20] * 3 + APP[20:] * 3
         with pytest.raises(BadBody, match="inside"):
@@ -288,6 +304,19 @@ class TestOthers:
         assert header(sent, "anthropic-version") == ["2023-06-01"]
         asked = get(("x-api-key", APP), ("anthropic-version", "2099-01-01"))
         assert header(inject(ANTHROPIC, asked, APP, SECRET), "anthropic-version") == ["2099-01-01"]
+
+    @pytest.mark.parametrize(
+        "value",
+        ["NaN", "1e400", "-0.0", "1.10", '"\\ud800"', "[" * 1000 + "]" * 1000],
+        ids=["nan", "huge", "zero", "digits", "surrogate", "deep"],
+    )
+    def test_whatever_a_value_is_it_stays_beside_a_key_spelled_with_escapes(
+        self, value: str
+    ) -> None:
+        body = '{"a": %s, "c": "say \\u006b%s"}'
+        asked = post((body % (value, APP[1:])).encode(), JSON, ("Authorization", f"Bearer {APP}"))
+        sent = inject(OPENAI, asked, APP, SECRET)
+        assert sent.body == b'{"a": %s, "c": "say "}' % value.encode()
 
     def test_a_changed_body_leaves_its_length_to_the_sender(self) -> None:
         asked = post({"key": APP}, JSON, ("Content-Length", "60"))
