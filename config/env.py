@@ -49,14 +49,28 @@ def web_address(name: str, default: str) -> str:
     text = str(env.str(name, default="")).rstrip("/")
     if not text:
         return default
+    if not _is_site(text):
+        raise ImproperlyConfigured(f"{name}: expected https://host, got {text!r}")
+    return text
+
+
+def origins(name: str) -> frozenset[str]:
+    """Sites as browsers name them, or `*`; raises ImproperlyConfigured for anything else."""
+    found = [str(text).strip().rstrip("/").lower() for text in env.list(name, default=[])]
+    for text in found:
+        if text != "*" and not _is_site(text):
+            raise ImproperlyConfigured(f"{name}: expected https://host,… or *, got {text!r}")
+    return frozenset(found)
+
+
+def _is_site(text: str) -> bool:
+    """Whether that is scheme and host and no more."""
     try:
         parts = urlsplit(text)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        fits = False
-    if not fits or text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
-        raise ImproperlyConfigured(f"{name}: expected https://host, got {text!r}")
-    return text
+        return False
+    return bool(fits) and text == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
 
 
 def networks(name: str) -> list[str]:

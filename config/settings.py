@@ -11,6 +11,7 @@ from config.env import (
     decimal,
     env,
     networks,
+    origins,
     pairs,
     persisted_secret_key,
     secret,
@@ -253,6 +254,7 @@ GATEWAY_UPLOAD_LIMIT = whole("KEYDECK_UPLOAD_LIMIT", default=1024**3)  # bytes o
 GATEWAY_TIMEOUT = decimal("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
 GATEWAY_BODY_TIMEOUT = decimal("KEYDECK_BODY_TIMEOUT", default=30.0)  # seconds, of a stranger
 GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
+GATEWAY_CORS = origins("KEYDECK_GATEWAY_CORS")  # whose pages may call from a browser
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
 METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")

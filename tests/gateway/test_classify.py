@@ -50,7 +50,7 @@ def test_every_error_has_a_remedy_and_an_owner() -> None:
 
 
 def test_every_denial_of_a_known_key_has_a_remedy_of_its_own() -> None:
-    strangers = {"key_required", "invalid_key", "unknown_provider"}
+    strangers = {"key_required", "invalid_key", "unknown_provider", "origin_not_allowed"}
     general = classify.remedy(Outcome.DENIED)
     for code in (errors._TABLE.keys() - strangers) | {"key_revoked", "key_expired", "key_rotated"}:
         if not code.startswith("upstream_"):

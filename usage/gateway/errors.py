@@ -36,6 +36,7 @@ _TABLE = {
     "provider_not_allowed": (403, "This app key may not use this provider"),
     "endpoint_not_allowed": (403, "This app key may not use this endpoint"),
     "ip_not_allowed": (403, "This app key may not be used from this address"),
+    "origin_not_allowed": (403, "Pages of this origin may not call the gateway"),
     "key_disabled": (403, "This app key is disabled"),
     "unknown_provider": (404, "Unknown provider"),
     "body_too_large": (413, "The request body is too large"),

@@ -13,7 +13,7 @@ from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
 from usage.events import Outcome, Source
-from usage.gateway import core, desk, errors, headers, jobs, lookup, paths
+from usage.gateway import core, cors, desk, errors, headers, jobs, lookup, paths
 from usage.gateway.admission import Admission
 from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
@@ -71,6 +71,11 @@ class Exchange:
 
     async def _answer(self) -> None:
         try:
+            self._asked.check()
+            if cors.is_preflight(self._asked):
+                await self.start(204, headers.encode(cors.preflight(self._asked)))
+                await self._send({"type": "http.response.body", "body": b""})
+                return
             spec, outgoing, body, text = await self._prepare()
             armed = await self._arm(spec, outgoing, text)
             self.inbound.watch()
@@ -91,7 +96,6 @@ class Exchange:
 
     async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Body, str]:
         """The request as it came, its body where that is streamed, and the app key's text."""
-        self._asked.check()
         slug, path = paths.split(self._asked.raw_path)
         spec = await self._admission.provider(slug)
         self.recording.provider = spec.slug
@@ -214,6 +218,7 @@ class Exchange:
         self.started = True
         self.recording.status = status
         ours = [*pairs, *headers.FIXED, (b"x-request-id", self.recording.id.encode())]
+        ours += headers.encode(cors.shown(self._asked))
         await self._send({"type": "http.response.start", "status": status, "headers": ours})
 
     def end(self, found: Judgement) -> None:

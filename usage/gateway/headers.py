@@ -23,12 +23,16 @@ HOP_BY_HOP = frozenset(
 )
 _NOT_SENT = HOP_BY_HOP | {
     "accept-encoding",
+    # Between the browser and us (`cors`); a provider could only refuse an origin.
+    "access-control-request-headers",
+    "access-control-request-method",
     "content-length",
     "cookie",
     "expect",
     "forwarded",
     "host",
     "http2-settings",
+    "origin",
     "via",
 }
 # Words that a server in between or a framework may believe over the request itself: another
