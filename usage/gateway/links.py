@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-# A JSON string that is a URL whole: `"https://…"`, slashes escaped or not.
-_TEMPLATE = r'"%s((?:/|\\/)[^"\\]*(?:\\/[^"\\]*)*)?"'
+# A JSON string that is a URL whole: `"https://…"`, slashes and ampersands escaped or not.
+_TEMPLATE = r'"%s((?:/|\\/)[^"\\]*(?:\\.[^"\\]*)*)?"'
 # A last segment with an extension is a file, opened by browsers without a key.
 _FILE = re.compile(r"\.[A-Za-z0-9]{2,5}$")
 
