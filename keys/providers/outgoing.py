@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, str], ...]
 
 # Headers that carry nothing but a credential, whoever the provider is.
 _KEY_HEADERS = frozenset({"key", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
-QUERY_NAMES = ("key", "api_key")
+QUERY_NAMES = ("key", "api_key", "token")
 
 
 @dataclass(frozen=True, slots=True)
