@@ -118,6 +118,14 @@ def pairs(name: str) -> dict[str, str]:
     return found
 
 
+def sizes(name: str) -> dict[str, int]:
+    """`a=1,b=2` as a dict of bytes; raises ImproperlyConfigured for anything else."""
+    found = pairs(name)
+    if wrong := next((text for text in found.values() if not text.isdecimal()), ""):
+        raise ImproperlyConfigured(f"{name}: expected name=bytes, got {wrong!r}")
+    return {left: int(right) for left, right in found.items()}
+
+
 def persisted_secret_key(data_dir: Path) -> str:
     """SECRET_KEY, or the one kept in the data directory (made there once, mode 600).
 

@@ -15,6 +15,7 @@ from config.env import (
     pairs,
     persisted_secret_key,
     secret,
+    sizes,
     web_address,
     whole,
 )
@@ -250,6 +251,7 @@ ADMIN_PASSWORD = secret("KEYDECK_ADMIN_PASSWORD")
 SPOOL_DIR = Path(env.str("KEYDECK_SPOOL_DIR", default=str(DATA_DIR / "spool"))).absolute()
 SPOOL_FSYNC = env.bool("KEYDECK_SPOOL_FSYNC", default=False)  # survive a power loss too
 GATEWAY_BODY_LIMIT = whole("KEYDECK_BODY_LIMIT", default=20 * 1024 * 1024)  # bytes
+GATEWAY_BODY_LIMITS = sizes("KEYDECK_BODY_LIMITS")  # of single providers
 GATEWAY_UPLOAD_LIMIT = whole("KEYDECK_UPLOAD_LIMIT", default=1024**3)  # bytes of a streamed body
 GATEWAY_TIMEOUT = decimal("KEYDECK_UPSTREAM_TIMEOUT", default=300.0)  # seconds without a byte
 GATEWAY_BODY_TIMEOUT = decimal("KEYDECK_BODY_TIMEOUT", default=30.0)  # seconds, of a stranger

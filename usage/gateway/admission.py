@@ -63,7 +63,8 @@ class Admission:
         if text:
             await self._admit(text, spec, outgoing.path)
         announced = self._asked.announced or 0
-        if not self._asked.must_be_read(key_known=bool(text)):
+        limit = settings.GATEWAY_BODY_LIMITS.get(spec.slug, settings.GATEWAY_BODY_LIMIT)
+        if not self._asked.must_be_read(limit, key_known=bool(text)):
             if not text:
                 raise self._stranger("invalid_key" if found else "key_required")
             if announced > settings.GATEWAY_UPLOAD_LIMIT:
@@ -71,7 +72,7 @@ class Admission:
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
             parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
             return replace(outgoing, body=_OPAQUE), Masker((text,)).over(parts), text
-        content = await self._inbound.body(settings.GATEWAY_BODY_LIMIT, announced, known=bool(text))
+        content = await self._inbound.body(limit, announced, known=bool(text))
         self._recording.bytes_in = len(content)
         outgoing = replace(outgoing, body=content)
         if not text:

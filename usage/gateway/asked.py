@@ -63,14 +63,14 @@ class Asked:
     def has_body(self) -> bool:
         return "transfer-encoding" in self._values or bool(self.announced)
 
-    def must_be_read(self, *, key_known: bool) -> bool:
+    def must_be_read(self, limit: int, *, key_known: bool) -> bool:
         """Whether the body may hold a key, or is nothing to stream."""
         media = self.value("content-type").partition(";")[0].strip().lower()
         if not self.has_body or media in _FORMS or media.endswith(("/json", "+json")):
             return True
         if media not in _MAYBE_JSON:
             return False
-        return not key_known or (self.announced or 0) <= settings.GATEWAY_BODY_LIMIT
+        return not key_known or (self.announced or 0) <= limit
 
 
 def _text(value: bytes) -> str:
