@@ -73,7 +73,7 @@ def render(language: str, spec: ProviderSpec, key: KeyText) -> str:
     elif place.place == "bearer":
         headers["Authorization"] = _Key(prefix="Bearer ")
     else:
-        headers[place.name] = _Key()
+        headers[place.name] = _Key(prefix=spec.prefix)
     if body:
         headers["Content-Type"] = "application/json"
     context = {

@@ -17,6 +17,7 @@ router = Router(tags=["providers"])
 FIELDS = {
     "credential_in": "credential.in",
     "credential_name": "credential.name",
+    "credential_prefix": "credential.prefix",
     "probe_method": "probe.method",
     "probe_path": "probe.path",
 }
@@ -45,6 +46,7 @@ def create_provider(request: HttpRequest, body: ProviderIn) -> Status[ProviderOu
             base_url=body.base_url,
             credential_in=body.credential.place,
             credential_name=body.credential.name,
+            credential_prefix=body.credential.prefix,
             probe_method=body.probe.method if body.probe else "",
             probe_path=body.probe.path if body.probe else "",
         )

@@ -52,6 +52,7 @@ class MemberOut(BaseModel):
 class CredentialIn(Input):
     place: Literal["header", "bearer", "query", "body"] = Field(alias="in")
     name: Text = ""
+    prefix: Text = ""
 
 
 class ProbeIn(Input):

@@ -112,6 +112,12 @@ class ProviderForm(forms.Form):
         label="Name of the header, parameter or member",
         help_text="Such as x-api-key, key or api_key.",
     )
+    credential_prefix = forms.CharField(
+        max_length=30,
+        required=False,
+        label="What stands before it",
+        help_text="Such as Token, where the header reads Authorization: Token … Often nothing.",
+    )
     probe_method = forms.ChoiceField(
         choices=[("", "It can’t be checked for free"), ("GET", "GET"), ("POST", "POST")],
         required=False,
@@ -129,6 +135,8 @@ class ProviderForm(forms.Form):
         data = super().clean() or {}
         if not data.get("probe_method"):
             data["probe_path"] = ""  # it can't be checked for free
+        if data.get("credential_in") != "header":
+            data["credential_prefix"] = ""  # its field is not shown there
         if data.get("credential_in") in ("header", "query", "body"):
             self._ask_for("credential_name", data, "What is it called?")
         if data.get("probe_method"):

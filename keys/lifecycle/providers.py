@@ -35,6 +35,7 @@ FORBIDDEN_HEADERS = frozenset(
     }
 )
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9_.=:/ -]{0,30}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}", re.ASCII)
 
 
@@ -46,6 +47,7 @@ def create_custom_provider(
     credential_in: str,
     slug: str = "",
     credential_name: str = "",
+    credential_prefix: str = "",
     probe_method: str = "",
     probe_path: str = "",
 ) -> Provider:
@@ -58,6 +60,7 @@ def create_custom_provider(
         base_url=clean_base_url(base_url),
         credential_in=_clean_place(credential_in),
         credential_name=_clean_credential(credential_in, credential_name.strip()),
+        credential_prefix=_clean_prefix(credential_in, credential_prefix.strip()),
     )
     provider.probe_method, provider.probe_path = _clean_probe(
         probe_method, probe_path, credential_in
@@ -74,6 +77,7 @@ def create_custom_provider(
                 base_url=provider.base_url,
                 credential_in=provider.credential_in,
                 credential_name=provider.credential_name,
+                credential_prefix=provider.credential_prefix,
             )
     except IntegrityError:
         raise Conflict(f"There is a provider “{slug}” already.", existing=slug) from None
@@ -156,6 +160,14 @@ def _clean_credential(place: str, name: str) -> str:
     if place == "header" and name.lower() in FORBIDDEN_HEADERS:
         raise Invalid("credential_name", f"The header {name} can't carry a credential.")
     return name
+
+
+def _clean_prefix(place: str, prefix: str) -> str:
+    if prefix and place != "header":
+        raise Invalid("credential_prefix", "Only a header has something before the credential.")
+    if not _PREFIX.fullmatch(prefix):
+        raise Invalid("credential_prefix", f"{prefix[:60]!r} can't stand before a credential.")
+    return prefix
 
 
 def _clean_probe(method: str, path: str, place: str) -> tuple[str, str]:

@@ -14,6 +14,8 @@ class Provider(models.Model):
     credential_in = models.CharField(max_length=10, choices=PLACES)
     # Header, query parameter or JSON member; unused for bearer.
     credential_name = models.CharField(max_length=100, blank=True)
+    # What stands before it in a header: a scheme, or nothing.
+    credential_prefix = models.CharField(max_length=30, blank=True, default="")
     # Empty path: cannot be checked for free.
     probe_method = models.CharField(max_length=10, blank=True)
     probe_path = models.CharField(max_length=300, blank=True)

@@ -97,6 +97,7 @@ class ProviderSpec:
     example: Example = Example("GET", "/")
     extra_headers: tuple[tuple[str, str], ...] = ()  # added where the caller sent none
     accepts: frozenset[Placement] = frozenset({BEARER})
+    prefix: str = ""  # what stands before the secret in a header of its own
     json_due: bool = True  # a page of HTML with status 200 is an error
     # What spends, deletes, lists or issues what belongs to the account: segments that follow each
     # other anywhere in a path (a front controller may stand before it); `*` is any one segment.

@@ -44,5 +44,11 @@ def spec_of(row: Provider) -> Custom:
         probe=probe,
         example=Example(method, row.probe_path or "/"),
         accepts=frozenset({Placement(place, "" if place == "bearer" else name)}),
+        prefix=_prefix(row.credential_prefix),
         json_due=False,
     )
+
+
+def _prefix(written: str) -> str:
+    """A scheme is a word of its own (`Token abc`); what ends in a mark is not (`key=abc`)."""
+    return f"{written} " if written[-1:].isalnum() else written

@@ -54,7 +54,7 @@ def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Se
     if target.place == "bearer":
         headers.append(("Authorization", f"Bearer {text}"))
     elif target.place == "header":
-        headers.append((target.name, text))
+        headers.append((target.name, spec.prefix + text))
     elif target.place == "query":
         query = formbody.with_pair(query, target.name, text)
     else:

@@ -54,7 +54,7 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
     Raises BadBody.
     """
     own = spec.accepts if spec else frozenset()
-    found = list(in_headers(outgoing.headers, own))
+    found = list(in_headers(outgoing.headers, own, spec.prefix if spec else ""))
     # A caller without a body names the member of a body there.
     for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"), *names_in(own, "body"))):
         found += [
@@ -75,14 +75,18 @@ def names_in(places: frozenset[Placement], place: str) -> list[str]:
     return [found.name for found in places if found.place == place]
 
 
-def in_headers(headers: Headers, own: frozenset[Placement]) -> Iterator[Found]:
+def in_headers(headers: Headers, own: frozenset[Placement], prefix: str = "") -> Iterator[Found]:
+    """Credentials in headers; `prefix` is what the provider wants before them in its own."""
     names = _KEY_HEADERS.union(names_in(own, "header"))
     for name, value in headers:
         lowered = name.lower()
-        if lowered == "authorization":
+        here = Placement("header", lowered)
+        if prefix and here in own and value.lower().startswith(prefix.lower()):
+            yield Found(here, value[len(prefix) :])
+        elif lowered == "authorization":
             yield from _in_authorization(value)
         elif lowered in names:
-            yield Found(Placement("header", lowered), value)
+            yield Found(here, value)
 
 
 def _in_authorization(value: str) -> Iterator[Found]:

@@ -25,20 +25,25 @@ from keys.vault import Secret
 CUSTOM = [
     spec_of(
         Provider(
-            slug=f"custom-{place}",
+            slug=slug,
             name="Custom",
             base_url="https://api.example.com/base/",
             credential_in=place,
             credential_name=name,
+            credential_prefix=prefix,
             probe_method="GET",
             probe_path="/me",
         )
     )
-    for place, name in [
-        ("header", "X-Token"),
-        ("bearer", ""),
-        ("query", "token"),
-        ("body", "auth"),
+    for slug, place, name, prefix in [
+        ("custom-header", "header", "X-Token", ""),
+        ("custom-bearer", "bearer", "", ""),
+        ("custom-query", "query", "token", ""),
+        ("custom-body", "body", "auth", ""),
+        ("custom-bare", "header", "Authorization", ""),
+        ("custom-scheme", "header", "Authorization", "Token"),
+        ("custom-assigned", "header", "Authorization", "Token token="),
+        ("custom-word", "header", "X-Auth", "ApiKey"),
     ]
 ]
 SPECS = [*BUILT_IN, sandbox(1), *CUSTOM]
@@ -314,3 +319,21 @@ def test_modelslab_shows_its_own_authentication_example() -> None:
     assert (example.method, example.path) == ("POST", "/api/v6/images/text2img")
     assert list(example.body) == ["prompt", "model_id", "width", "height"]
     assert MODELSLAB.placement(example.path, frozenset()) == Placement("body", "key")
+
+
+@pytest.mark.parametrize(
+    ("spec", "header"),
+    [
+        (CUSTOM[0], ("x-token", "S-E-C-R-E-T")),
+        (CUSTOM[1], ("Authorization", "Bearer S-E-C-R-E-T")),
+        (CUSTOM[4], ("authorization", "S-E-C-R-E-T")),
+        (CUSTOM[5], ("authorization", "Token S-E-C-R-E-T")),
+        (CUSTOM[6], ("authorization", "Token token=S-E-C-R-E-T")),
+        (CUSTOM[7], ("x-auth", "ApiKey S-E-C-R-E-T")),
+    ],
+)
+def test_a_custom_header_reads_as_its_provider_wants_it(
+    spec: ProviderSpec, header: tuple[str, str]
+) -> None:
+    asked = Outgoing("GET", "/me", "", (("Authorization", f"Bearer {APP_KEY}"),))
+    assert inject(spec, asked, APP_KEY, Secret("S-E-C-R-E-T")).headers == (header,)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from keys.providers import get
+
 pytestmark = pytest.mark.django_db
 ACME = {
     "slug": "acme",
@@ -47,6 +49,15 @@ def test_a_taken_slug_is_a_conflict(rest, admin, slug):
 def test_a_fault_deep_inside_is_named_as_it_was_sent(rest, admin):
     answer = rest(admin).post("/providers", {**ACME, "credential": {"in": "header", "name": ""}})
     assert (answer.status, answer.json["error"]["field"]) == (422, "credential.name")
+
+
+def test_a_credential_stands_behind_its_prefix(rest, admin):
+    body = {**ACME, "credential": {"in": "header", "name": "Authorization", "prefix": "Token"}}
+    assert rest(admin).post("/providers", body).status == 201
+    assert get("acme").prefix == "Token "
+    body["credential"] = {"in": "query", "name": "key", "prefix": "Token"}
+    answer = rest(admin).post("/providers", {**body, "slug": "other"})
+    assert (answer.status, answer.json["error"]["field"]) == (422, "credential.prefix")
 
 
 def test_a_list_is_walked_by_cursor(rest, admin):

@@ -33,6 +33,8 @@ def test_a_described_provider_is_one_of_all() -> None:
     assert (row.base_url, row.probe_method) == ("https://api.acme.example/v1", "GET")
     assert providers.get("acme").probe is not None
     assert create(slug="bare", probe_path="", credential_in="bearer").credential_name == ""
+    with pytest.raises(Invalid, match="Only a header"):
+        create(slug="odd", credential_in="query", credential_prefix="Token")
 
 
 @pytest.mark.django_db
@@ -77,6 +79,8 @@ def test_a_slug_that_is_taken_is_a_conflict(slug: str) -> None:
         ("credential_name", "X-Key\r\nHost: evil"),
         ("credential_name", "Host"),
         ("credential_name", "Content-Length"),
+        ("credential_prefix", "Token\r\nHost: evil"),
+        ("credential_prefix", "x" * 31),
         ("probe_method", "DELETE"),
         ("probe_path", "me"),
         ("probe_path", "//evil.example"),
