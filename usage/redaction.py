@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 MESSAGE_LIMIT = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_ENCODED = re.compile("%[0-9A-F]{2}")
 # Takes an unclosed string to the end, so that no body costs more than one walk over it.
 _ESCAPED_STRING = re.compile(rb'"[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)++(?:"|\Z)', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -21,9 +22,10 @@ def spellings(secret: str) -> list[str]:
     """The ways a text may carry the secret: as it is, percent-encoded, in JSON, in PHP's JSON."""
     if _PLAIN.fullmatch(secret):
         return [secret]
-    quoted = quote(secret, safe="")
+    quoted = [quote(secret, safe=""), quote(secret)]  # a slash may stay one
+    quoted += [_ENCODED.sub(lambda byte: byte[0].lower(), text) for text in quoted]
     in_json = json.dumps(secret)[1:-1]
-    found = [secret, quoted, in_json, in_json.replace("/", "\\/")]
+    found = [secret, *quoted, in_json, in_json.replace("/", "\\/")]
     return list(dict.fromkeys(text for text in found if text))
 
 

@@ -139,6 +139,20 @@ def weather(db: None) -> ProviderSpec:
     return get("weather")
 
 
+@pytest.mark.django_db
+def test_a_custom_providers_word_stands_before_the_key() -> None:
+    Provider.objects.create(
+        slug="deep",
+        name="Deep",
+        base_url="https://deep.example",
+        credential_in="header",
+        credential_name="Authorization",
+        credential_prefix="Token",
+    )
+    text = snippets.render("curl", get("deep"), KeyText(text=KEY))
+    assert f"authorization: Token {KEY}" in text
+
+
 def test_the_export_line_sets_the_variable_in_a_shell() -> None:
     line = snippets.export_line(get("modelslab"), KEY)
     command = f'{line}\nprintf %s "$MODELSLAB_API_KEY"'
