@@ -109,7 +109,8 @@ def test_every_reference_leads_somewhere(document):
 
 
 def test_a_credential_is_described_as_it_is_sent(document):
-    assert set(document["components"]["schemas"]["CredentialIn"]["properties"]) == {"in", "name"}
+    described = document["components"]["schemas"]["CredentialIn"]["properties"]
+    assert set(described) == {"in", "name", "prefix"}
 
 
 def test_secrets_are_marked_write_only(document):
