@@ -1,13 +1,13 @@
 """Custom providers: an upstream HTTP API that a site admin describes."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from keys import outbound, providers
 from keys.audit import Action, Actor
+from keys.destinations import is_allowed
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.inputs import clean_name, clean_slug
 from keys.lifecycle.journal import note
@@ -123,14 +123,11 @@ def clean_base_url(text: str) -> str:
         raise Invalid("base_url", "The base URL has no user, query or fragment.")
     if any(segment in (".", "..") for segment in parts.path.split("/")) or "//" in parts.path:
         raise Invalid("base_url", "The base URL's path is ambiguous.")
-    if parts.scheme == "http" and not _may_be_plain(parts, port):
+    number = port or (443 if parts.scheme == "https" else 80)
+    if parts.scheme == "http" and not is_allowed(parts.hostname, number):
         raise Invalid("base_url", "The base URL must be https: a key never travels in the clear.")
-    _refuse_private(parts.hostname, port or (443 if parts.scheme == "https" else 80))
+    _refuse_private(parts.hostname, number)
     return url
-
-
-def _may_be_plain(parts: SplitResult, port: int | None) -> bool:
-    return f"{parts.hostname}:{port or 80}" in settings.OUTBOUND_ALLOW
 
 
 def _refuse_private(host: str, port: int) -> None:

@@ -11,7 +11,7 @@ import certifi
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
 
-from keys.destinations import check_address
+from keys.destinations import Blocked, check_address
 
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
 
@@ -42,6 +42,8 @@ class CheckedConnector(aiohttp.TCPConnector):
         return found
 
     async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+        if not req.url.raw_host or req.port is None:  # a URL of another kind
+            raise Blocked
         token = _plain.set(not req.is_ssl())
         try:
             return await super()._create_direct_connection(req, *args, **kwargs)

@@ -17,7 +17,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from keys.destinations import check_address, check_url, proxy_for
+from keys.destinations import check_address, proxy_for
 from keys.outbound.deadline import current
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]  # of getaddrinfo
@@ -50,8 +50,6 @@ class PinnedAdapter(HTTPAdapter):
     ) -> requests.Response:
         """Sends one request to one server. Raises Blocked, and what `requests` raises."""
         proxy = proxy_for(request.url or "")
-        if proxy:  # which resolves the name itself
-            check_url(request.url or "", request.url or "")
         return super().send(
             request,
             stream=stream,

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from keys.models import Application, Provider, ProviderKey, User
 from tests.factories import ProviderKeyFactory
+from tests.outbound import spellings
 from tests.pages.conftest import page_of
 
 ClientOf = Callable[..., Client]
@@ -103,3 +104,15 @@ def test_a_viewer_sees_the_checks_without_the_button(
     assert page_of(provider_key, "check") not in page
     url = reverse("provider_key_check", args=["shop", provider_key.pk])
     assert client_of(viewer).post(url).status_code == 403
+
+
+def test_a_private_address_is_refused_with_the_way_to_let_it_through(
+    client_of: ClientOf, admin: User
+) -> None:
+    browser = client_of(admin)
+    for texts in spellings.LITERALS.values():
+        given = {**WEATHER, "base_url": f"https://{texts[0]}"}
+        assert browser.post("/providers/new/", given).status_code == 422, texts[0]
+    page = browser.post("/providers/new/", {**WEATHER, "base_url": "https://10.0.0.1"})
+    assert "KEYDECK_OUTBOUND_ALLOW=10.0.0.1:443" in page.content.decode()
+    assert not Provider.objects.exists()

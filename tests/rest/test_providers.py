@@ -3,6 +3,7 @@
 import pytest
 
 from keys.providers import get
+from tests.outbound import spellings
 
 pytestmark = pytest.mark.django_db
 ACME = {
@@ -85,3 +86,19 @@ def test_a_custom_one_moves(rest, admin, owner):
     assert rest(admin).call("PATCH", "/providers/nobody", moved).status == 404
     assert rest(admin).call("PATCH", "/providers/openai", moved).status == 409
     assert rest(admin).call("PATCH", "/providers/acme", {"base_url": "x"}).status == 422
+
+
+def test_a_private_address_is_refused_by_its_field_when_added_and_when_moved(rest, admin):
+    client = rest(admin)
+    assert client.post("/providers", ACME).status == 201
+    hosts = [texts[0] for texts in spellings.LITERALS.values()] + ["localhost", "１２７.0.0.1"]
+    for host in hosts:
+        given = {**ACME, "slug": "evil", "name": "Evil", "base_url": f"https://{host}"}
+        for answer in (
+            client.post("/providers", given),
+            client.call("PATCH", "/providers/acme", {"base_url": f"https://{host}"}),
+        ):
+            assert (answer.status, answer.json["error"]["field"]) == (422, "base_url"), host
+    rows = {row["slug"]: row for row in client.get("/providers").json["items"]}
+    assert "evil" not in rows
+    assert rows["acme"]["base_url"] == ACME["base_url"]
