@@ -41,6 +41,14 @@ class CheckedConnector(aiohttp.TCPConnector):
         _check(host, port, found)
         return found
 
+    async def _get(self, key: Any, traces: Any) -> Any:
+        """One that waited; never one that was spoken on meanwhile: the next call would get that."""
+        while found := await super()._get(key, traces):
+            if found.protocol is None or not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
     async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         if not req.url.raw_host or req.port is None:  # a URL of another kind
             raise Blocked

@@ -62,6 +62,9 @@ class Relay:
         if not 200 <= self._response.status < 600:
             raise errors.no_answer()
         try:
+            codings = self._response.headers.getall("Transfer-Encoding", ())
+            if codings and ",".join(codings).strip().lower() != "chunked":
+                raise BadEncoding  # which the client lets pass, packed as it is
             encodings = self._response.headers.getall("Content-Encoding", ())
             self._unpacker = Unpacker(",".join(encodings))
             length = None if self._unpacker.packed else self._length()
