@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.response import BaseHTTPResponse
 
 from usage.gateway.answer import Sample
@@ -47,6 +47,10 @@ class RecordedBody:
         except (HTTPError, OSError) as error:
             self._end(False, error)
             raise
+        except ValueError:  # of http.client, for a chunk of a negative size
+            broken = ProtocolError("Connection broken")
+            self._end(False, broken)
+            raise broken from None
         rest = masker.flush()
         if rest:
             yield rest

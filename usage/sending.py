@@ -22,6 +22,7 @@ from usage.events import Outcome
 from usage.gateway import core, desk, directory, errors, headers, jobs
 from usage.gateway.answer import Sample
 from usage.gateway.core import Judgement, Route
+from usage.gateway.errors import Denial
 from usage.peeking import peek
 from usage.recorded import RecordedBody
 from usage.redaction import clip, mask
@@ -76,6 +77,11 @@ class RecordingAdapter(PinnedAdapter):
         except BaseException:
             call.recording.end(Judgement(Outcome.ABORTED))
             raise
+        if not 200 <= response.status_code < 600:
+            response.close()
+            refused = errors.no_answer()
+            call.recording.end(_refused_here(refused))
+            raise requests.ConnectionError(refused.message, request=request)
         return None if _refused(call, response) else response
 
 
@@ -119,9 +125,12 @@ def _without_key(
     response.request = request
     response.url = request.url or ""
     raw = response.raw
+    response.reason = raw.reason = mask(response.reason or "", (secret,))
     for echoed in (response.headers, raw.headers):
         for name, value in list(echoed.items()):
-            if (masked := mask(value, (secret,))) != value:
+            if mask(name, (secret,)) != name:
+                del echoed[name]
+            elif (masked := mask(value, (secret,))) != value:
                 echoed[name] = masked
     for cookie in response.cookies:
         cookie.value = mask(cookie.value or "", (secret,))
@@ -188,9 +197,7 @@ def _learn_job(call: Call, job: Job | None) -> None:
 
 def _without_answer(error: Exception) -> Judgement:
     if isinstance(error, DecodeError):
-        refused = errors.unreadable()
-        outcome = errors.outcome(refused, asked=True)
-        return Judgement(outcome, refused.recorded, refused.message)
+        return _refused_here(errors.unreadable())
     timeout = isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error)
     code = "upstream_timeout" if timeout else "upstream_unreachable"
     message = "No answer in time" if timeout else clip(type(error).__name__)
@@ -201,6 +208,11 @@ def _not_connected(error: Exception) -> bool:
     """Whether nothing was sent: another try does no harm."""
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def _refused_here(refused: Denial) -> Judgement:
+    """For an answer that is none."""
+    return Judgement(errors.outcome(refused, asked=True), refused.recorded, refused.message)
 
 
 def _masked(
