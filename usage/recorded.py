@@ -7,7 +7,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.response import BaseHTTPResponse
 
 from usage.gateway.answer import Sample
-from usage.redaction import Masker, mask
+from usage.redaction import Masker
 
 
 class RecordedBody:
@@ -24,7 +24,7 @@ class RecordedBody:
         ended: Callable[[Sample, bool, Exception | None], None],
     ) -> None:
         self._raw = raw
-        self._secret = secret
+        self._masker = Masker((secret,))
         self._ended: Callable[[Sample, bool, Exception | None], None] | None = ended
         self._sample = Sample(tail=raw.headers.get("content-type", "").startswith("text/event"))
 
@@ -37,7 +37,7 @@ class RecordedBody:
     def stream(
         self, amt: int | None = 2**16, decode_content: bool | None = None
     ) -> Iterator[bytes]:
-        masker = Masker((self._secret,))
+        masker = self._masker
         try:
             for chunk in self._raw.stream(amt, decode_content):
                 self._sample.add(chunk)
@@ -57,15 +57,23 @@ class RecordedBody:
         self._end(True, None)
 
     def read(self, amt: int | None = None, *args: Any, **options: Any) -> bytes:
-        try:
-            data = self._raw.read(amt, *args, **options)
-        except (HTTPError, OSError) as error:
-            self._end(False, error)
-            raise
-        self._sample.add(data)
-        if amt is None or amt < 0 or (amt and not data):
-            self._end(True, None)
-        return mask(data.decode("latin-1"), (self._secret,)).encode("latin-1")
+        """As of a file; a piece may be shorter, where a part of the secret may end it."""
+        passed = b""
+        while not passed:
+            try:
+                data = self._raw.read(amt, *args, **options)
+            except (HTTPError, OSError) as error:
+                self._end(False, error)
+                raise
+            self._sample.add(data)
+            passed = self._masker.feed(data)
+            if amt == 0:
+                break
+            if amt is None or amt < 0 or not data:
+                passed += self._masker.flush()
+                self._end(True, None)
+                break
+        return passed
 
     def close(self) -> None:
         self._raw.close()

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from tests.gateway.hostile import TABLES, as_play
 from tests.gateway.raw import RawProvider
+from tests.upstream import Upstream
 from tests.wrapper.conftest import REAL
 from usage.client import KeyedSession
 from usage.models import Call
@@ -96,3 +97,14 @@ def test_a_hostile_answer_is_one_of_requests_own_exceptions(
     told = list(Call.objects.order_by("pk").values_list("outcome", flat=True))
     expected = [end for name in cases for end in (ENDS[name][1], "ok")]
     assert told == expected
+
+
+def test_the_key_is_masked_across_what_is_read_piece_by_piece(
+    session: KeyedSession, provider: Upstream
+) -> None:
+    provider.answer(200, f"key={REAL}; {REAL[:9]}", headers={"Content-Type": "text/plain"})
+    for size in (1, 7, 60):
+        answer = session.post("/api/v6/a", json={}, stream=True)
+        assert answer.raw.read(0) == b""
+        whole = b"".join(iter(lambda raw=answer.raw, size=size: raw.read(size), b""))
+        assert whole == f"key={'*' * len(REAL)}; {REAL[:9]}".encode()
