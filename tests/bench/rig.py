@@ -1,5 +1,6 @@
 """The processes of a measurement: what is measured on one core, load and upstream on the others."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -19,12 +20,16 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 MEASURED = set(CORES[-1:])
 OTHERS = set(CORES[:-1]) or MEASURED
 _TICK = os.sysconf("SC_CLK_TCK")
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PARENT_DEATH_SIGNAL = 1
 
 
 def _pinned(cores: set[int], command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
     def pin() -> None:
         if cores:
             os.sched_setaffinity(0, cores)
+        if _LIBC is not None:  # else what is broken off leaves servers behind
+            _LIBC.prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
     return subprocess.Popen(
         command,
