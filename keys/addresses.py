@@ -17,6 +17,12 @@ def request_address(meta: Mapping[str, Any]) -> str:
 
 
 def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
+    """As `_client_address`, kept for a while: a client sends many calls."""
+    return _client_address(peer, forwarded, tuple(trusted))
+
+
+@lru_cache(maxsize=4096)
+def _client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> str:
     """The last address of the forwarding chain that isn't a trusted proxy's ("" if none is valid).
 
     An IPv4 address that a socket of both families spells as IPv6 is told as IPv4. Read from the
@@ -24,7 +30,7 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     """
     address = peer
     for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-        if not _is_trusted(address, tuple(trusted)):
+        if not _is_trusted(address, trusted):
             break
         if _parse(hop) is None:
             break

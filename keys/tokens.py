@@ -21,6 +21,7 @@ ENVIRONMENTS = ("live", "test")
 SECRET_LENGTH = 32  # 190 bits
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CRC_LENGTH = 6  # 62^6 > 2^32
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]  # two digits at a time
 _BODY = rf"([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{{SECRET_LENGTH + _CRC_LENGTH}}}"
 _APP_KEY = re.compile(rf"kd_(live|test)_{_BODY}", re.ASCII)
 _API_TOKEN = re.compile(rf"kdt_{_BODY}", re.ASCII)
@@ -109,8 +110,6 @@ def _checksum_fits(text: str) -> bool:
 
 def _checksum(text: str) -> str:
     rest = zlib.crc32(text.encode())
-    digits = []
-    for _ in range(_CRC_LENGTH):
-        rest, digit = divmod(rest, 62)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    rest, last = divmod(rest, 62 * 62)
+    first, middle = divmod(rest, 62 * 62)
+    return _PAIRS[first] + _PAIRS[middle] + _PAIRS[last]

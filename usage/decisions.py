@@ -35,7 +35,7 @@ class Decision:
 class Recorded:
     """What the chain is read off; ids are public ids, empty for none."""
 
-    source: Source
+    source: str
     caller: str
     app_key: str
     app_key_version: int

@@ -100,6 +100,8 @@ class Masker:
         size = len(data)
         earliest = size
         for pattern in self._patterns:
+            if data[-1:] not in pattern:
+                continue  # as most ends of an answer
             position = data.find(pattern[:1], max(0, size - len(pattern) + 1))
             while 0 <= position < earliest:
                 if pattern.startswith(data[position:]):

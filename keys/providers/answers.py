@@ -1,16 +1,14 @@
 """Reading the bodies of providers' answers: the families of error shapes and token counts. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 MESSAGE_LIMIT = 500  # characters; readers clip further
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A body: its JSON value, or None. `broken`: JSON was due and something else came."""
 
     data: Any = None
@@ -22,6 +20,11 @@ class Answer:
 def parse(content_type: str, body: bytes) -> Answer:
     """The answer in `body`. An empty body says nothing; media (image, audio) is never broken."""
     media = content_type.partition(";")[0].strip().lower()
+    if media == "application/json" and body[:1] == b"{":
+        try:
+            return Answer(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            return Answer(broken=True)
     if not body.strip():
         return Answer(html=media == "text/html")
     if media == "text/event-stream":
@@ -50,6 +53,8 @@ def _events(body: bytes) -> Iterator[dict[str, Any]]:
 
 def said(answer: Answer) -> Any:
     """The value that speaks for the answer; of a stream, or a list, what reports an error."""
+    if isinstance(answer.data, dict):
+        return answer.data
     listed = answer.data if isinstance(answer.data, list) else []
     return next((value for value in (*answer.events, *listed[:1]) if is_error(value)), answer.data)
 
@@ -95,6 +100,8 @@ def code(data: Any) -> str:
 
 def tokens(answer: Answer) -> tuple[int, int]:
     """Tokens in and out, in OpenAI's, Anthropic's or Google's words, of a body or a stream."""
+    if not answer.events:
+        return _usage(answer.data)
     found = [_usage(answer.data), *(_usage(event) for event in answer.events)]
     # A stream repeats its counts, each time the whole so far.
     return max(into for into, _ in found), max(out for _, out in found)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from keys.providers import answers, jobs
@@ -44,8 +44,7 @@ BEARER = Placement("bearer")
 X_API_KEY = Placement("header", "x-api-key")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """An answer, understood. `code` is the provider's own, else the kind's name; `message` is
     the provider's words, not redacted yet."""
 

@@ -3,7 +3,6 @@
 Every copy of the app key goes, wherever a client may have put it; the secret goes to one place.
 """
 
-from collections.abc import Iterator
 from urllib.parse import unquote
 
 from keys.providers import formbody, jsonbody
@@ -21,11 +20,13 @@ from keys.providers.outgoing import (
     in_headers,
     media_type,
     names_in,
+    names_of,
+    read,
     read_body,
 )
 from keys.vault import Secret
 
-__all__ = ["BadBody", "Found", "Outgoing", "find_credentials", "inject"]
+__all__ = ["BadBody", "Found", "Outgoing", "find_credentials", "inject", "read"]
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -38,16 +39,15 @@ def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Se
     """
     if app_key_text and app_key_text in unquote(outgoing.path):
         raise BadBody("A key does not belong in the path")
-    body = read_body(outgoing)
+    names = names_of(spec.accepts)
+    body = outgoing.reading or read_body(outgoing)
     found = _places_of(outgoing, body, spec, app_key_text)
     target = _target(spec, outgoing, body, found)
-    query = formbody.without_pairs(
-        outgoing.query, frozenset(names_in(spec.accepts, "query")), app_key_text
-    )
-    headers = list(_kept_headers(outgoing.headers, spec, app_key_text))
+    query = formbody.without_pairs(outgoing.query, names.own_queries, app_key_text)
+    headers = _kept_headers(outgoing.headers, spec, app_key_text)
     media = media_type(outgoing)
     content = outgoing.body
-    for name in names_in(spec.accepts | found, "body"):
+    for name in {*names.own_members, *names_in(found, "body")}:
         if name != target.name or target.place != "body":
             content = _without_member(content, body, media, name)
     text = secret.reveal()
@@ -79,11 +79,11 @@ def _places_of(
         for placement, text in in_headers(outgoing.headers, spec.accepts)
         if app_key_text in text
     }
-    names = {*QUERY_NAMES, *names_in(spec.accepts, "query")} if outgoing.query else set()
-    for name in names:
+    names = names_of(spec.accepts)
+    for name in {*QUERY_NAMES, *names.own_queries} if outgoing.query else ():
         if any(app_key_text in v for v in formbody.pairs_named(outgoing.query, name)):
             places.add(Placement("query", name))
-    for name in {"key", *names_in(spec.accepts, "body")}:
+    for name in names.members if body.form != "none" else ():
         if app_key_text in in_body(outgoing, body, name):
             places.add(Placement("body", name))
     return frozenset(places)
@@ -106,25 +106,28 @@ def _target(
     return target
 
 
-def _kept_headers(
-    headers: Headers, spec: ProviderSpec, app_key_text: str
-) -> Iterator[tuple[str, str]]:
+def _kept_headers(headers: Headers, spec: ProviderSpec, app_key_text: str) -> list[tuple[str, str]]:
     """The caller's headers without the app key and without rivals of the real key."""
-    rivals = set(names_in(spec.accepts, "header"))
-    if any(place.place == "bearer" for place in spec.accepts):
-        rivals.add("authorization")
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in rivals:
-            continue
-        if app_key_text and any(formbody.holds(text, app_key_text) for text in (value, name)):
-            continue
-        if app_key_text and value[:6].lower() == "basic " and app_key_text in basic(value[6:]):
-            continue
-        yield name, value
+    rivals, kept = names_of(spec.accepts).rivals, []
+    for pair in headers:
+        if pair[0].lower() not in rivals and not (app_key_text and _carries(pair, app_key_text)):
+            kept.append(pair)
     if spec.extra_headers:
         present = {name.lower() for name, _ in headers}
-        yield from (pair for pair in spec.extra_headers if pair[0] not in present)
+        kept += [pair for pair in spec.extra_headers if pair[0] not in present]
+    return kept
+
+
+def _carries(header: tuple[str, str], app_key_text: str) -> bool:
+    """Whether the app key is in a header's name or value, encoded or not."""
+    name, value = header
+    if app_key_text in value or app_key_text in name:
+        return True
+    if ("%" in value or "%" in name) and (
+        formbody.holds(value, app_key_text) or formbody.holds(name, app_key_text)
+    ):
+        return True
+    return value[:6].lower() == "basic " and app_key_text in basic(value[6:])
 
 
 def _without(headers: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from keys.providers import formbody, jsonbody
@@ -15,29 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 # Headers that carry nothing but a credential, whoever the provider is.
 _KEY_HEADERS = frozenset({"key", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
 QUERY_NAMES = ("key", "api_key", "token")
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request on its way to the provider. `query` is raw, without the question mark.
-
-    `content_type` follows the header of that name, which may be left out here.
-    """
-
-    method: str
-    path: str
-    # The places of credentials stay out of its repr, and so out of tracebacks with values.
-    query: str = field(repr=False)
-    headers: Headers = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-    content_type: str = ""
-
-
-class Found(NamedTuple):
-    """A credential that the caller sent, and where."""
-
-    placement: Placement
-    text: str
+_KEPT = 64 * 1024  # bytes of a body whose reading is kept beside it; parsed, it is many times that
 
 
 class Body(NamedTuple):
@@ -47,22 +25,87 @@ class Body(NamedTuple):
     data: Any = None
 
 
+class Outgoing(NamedTuple):
+    """A request on its way to the provider. `query` is raw, without the question mark.
+
+    `content_type` follows the header of that name, which may be left out here; `reading` is
+    what `read` found in the body.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes = b""
+    content_type: str = ""
+    reading: Body | None = None
+
+    def __repr__(self) -> str:
+        # The places of credentials stay out of it, and so out of tracebacks with values.
+        told = (self.method, self.path, self.content_type)
+        return "Outgoing(method={!r}, path={!r}, content_type={!r})".format(*told)
+
+
+class Found(NamedTuple):
+    """A credential that the caller sent, and where."""
+
+    placement: Placement
+    text: str
+
+
+class Names(NamedTuple):
+    """What the places of a provider are called, by their kind."""
+
+    own_headers: frozenset[str]
+    headers: frozenset[str]  # all that hold nothing but a credential
+    rivals: frozenset[str]  # headers that the provider may believe over ours
+    own_queries: frozenset[str]
+    queries: tuple[str, ...]
+    own_members: tuple[str, ...]
+    members: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def names_of(accepts: frozenset[Placement]) -> Names:
+    """The names of these places."""
+    own = names_in(accepts, "header")
+    rivals = {*own, "authorization"} if any(p.place == "bearer" for p in accepts) else {*own}
+    queries, members = names_in(accepts, "query"), names_in(accepts, "body")
+    return Names(
+        frozenset(own),
+        _KEY_HEADERS.union(own),
+        frozenset(rivals),
+        frozenset(queries),
+        # A caller without a body names the member of a body there.
+        tuple(dict.fromkeys((*QUERY_NAMES, *queries, *members))),
+        tuple(members),
+        tuple(dict.fromkeys(("key", *members))),
+    )
+
+
+def read(outgoing: Outgoing) -> Outgoing:
+    """The request with its body read, where that is worth keeping. Raises BadBody."""
+    if len(outgoing.body) > _KEPT:
+        return outgoing
+    return outgoing._replace(reading=read_body(outgoing))
+
+
 def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
     """Every credential in the request, headers first, then query, then body.
 
     With `spec` the provider's own header, parameter and member are looked at too.
     Raises BadBody.
     """
-    own = spec.accepts if spec else frozenset()
+    own = spec.accepts if spec else frozenset[Placement]()
+    names = names_of(own)
     found = list(in_headers(outgoing.headers, own, spec.prefix if spec else ""))
-    # A caller without a body names the member of a body there.
-    for name in dict.fromkeys((*QUERY_NAMES, *names_in(own, "query"), *names_in(own, "body"))):
+    for name in names.queries if outgoing.query else ():
         found += [
             Found(Placement("query", name), text)
             for text in formbody.pairs_named(outgoing.query, name)
         ]
-    body = read_body(outgoing)
-    for name in dict.fromkeys(("key", *names_in(own, "body"))):
+    body = outgoing.reading or read_body(outgoing)
+    for name in names.members if body.form != "none" else ():
         if body.form == "json" and isinstance(body.data, dict):
             jsonbody.member(outgoing.body, body.data, name)  # refuses two of them
         text = in_body(outgoing, body, name)
@@ -77,16 +120,18 @@ def names_in(places: frozenset[Placement], place: str) -> list[str]:
 
 def in_headers(headers: Headers, own: frozenset[Placement], prefix: str = "") -> Iterator[Found]:
     """Credentials in headers; `prefix` is what the provider wants before them in its own."""
-    names = _KEY_HEADERS.union(names_in(own, "header"))
+    names = names_of(own)
     for name, value in headers:
         lowered = name.lower()
-        here = Placement("header", lowered)
-        if prefix and here in own and value.lower().startswith(prefix.lower()):
-            yield Found(here, value[len(prefix) :])
+        if lowered not in names.headers and lowered != "authorization":
+            continue
+        mine = prefix and lowered in names.own_headers
+        if mine and value.lower().startswith(prefix.lower()):
+            yield Found(Placement("header", lowered), value[len(prefix) :])
         elif lowered == "authorization":
             yield from _in_authorization(value)
-        elif lowered in names:
-            yield Found(here, value)
+        else:
+            yield Found(Placement("header", lowered), value)
 
 
 def _in_authorization(value: str) -> Iterator[Found]:

@@ -100,7 +100,7 @@ class Desk:
         _, path = paths.split(asked.raw_path)
         sent = tuple(headers.to_provider(asked.headers))
         kind = asked.value("content-type")
-        outgoing = Outgoing(asked.method, path, asked.query, sent, BODY, kind)
+        outgoing = core.read(Outgoing(asked.method, path, asked.query, sent, BODY, kind))
         text = core.app_key_text(core.found_in(outgoing, self.spec))
         vault.lookup_hash(text)
         core.authenticate(self.record, now)

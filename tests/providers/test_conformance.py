@@ -1,7 +1,7 @@
 """Every provider, built in or custom, against every kind of answer to its probe."""
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import pytest
 
@@ -178,7 +178,7 @@ def test_the_probe_carries_the_secret_once_and_spends_nothing(spec: ProviderSpec
     probe = spec.probe
     body = b"{}" if probe.body is not None else b""
     bare = Outgoing(probe.method, probe.path, "", (("Content-Type", "application/json"),), body)
-    sent = str(astuple(inject(spec, bare, "", Secret("S-E-C-R-E-T"))))
+    sent = str(tuple(inject(spec, bare, "", Secret("S-E-C-R-E-T"))))
     assert sent.count("S-E-C-R-E-T") == 1
     assert probe.method == "GET" or probe.path == "/api/wallet_balance"
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 from urllib.parse import unquote
 
 from django.conf import settings
@@ -71,13 +70,14 @@ class Admission:
                 raise denial("body_too_large")
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
             parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
-            return replace(outgoing, body=_OPAQUE), Masker((text,)).over(parts), text
+            return outgoing._replace(body=_OPAQUE), Masker((text,)).over(parts), text
         content = await self._inbound.body(limit, announced, known=bool(text))
         self._recording.bytes_in = len(content)
-        outgoing = replace(outgoing, body=content)
+        outgoing = outgoing._replace(body=content)
         if not text:
             text = await self._key_unparsed(content, spec, outgoing.path)
         if content:
+            outgoing = await aside(len(content), core.read, outgoing)
             found = await aside(len(content), core.found_in, outgoing, spec)
         named = core.app_key_text(found)  # refuses a second, different one
         if not named:

@@ -1,5 +1,6 @@
 """What a request says of itself, before its body is read."""
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from django.conf import settings
@@ -25,12 +26,12 @@ class Asked:
         raw = scope.get("raw_path")
         self.raw_path: str = raw.decode("latin-1") if raw else quote(scope["path"])
         self.query: str = scope["query_string"].decode("latin-1")
-        self.headers: list[tuple[str, str]] = [
-            (name.decode("latin-1"), _text(value)) for name, value in scope["headers"]
-        ]
+        self.headers = _decoded(scope["headers"])
         self._values: dict[str, str] = dict(self.headers)
         client = scope.get("client")
-        forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
+        forwarded = ""
+        if "x-forwarded-for" in self._values:
+            forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
         peer = client[0] if client else ""
         self.address = client_address(peer, forwarded, settings.TRUSTED_PROXIES)
 
@@ -71,6 +72,13 @@ class Asked:
         if media not in _MAYBE_JSON:
             return False
         return not key_known or (self.announced or 0) <= limit
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    try:
+        return [(name.decode("latin-1"), value.decode()) for name, value in headers]
+    except UnicodeDecodeError:
+        return [(name.decode("latin-1"), _text(value)) for name, value in headers]
 
 
 def _text(value: bytes) -> str:

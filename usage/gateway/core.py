@@ -7,8 +7,10 @@ brings the facts (records, pool, limits' ruling) and carries the bytes.
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keys import vault
+from keys.providers import injection
 from keys.providers.base import Kind, ProviderSpec
 from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
 from keys.states import KeyState
@@ -32,8 +34,7 @@ class Route:
     alone: bool = False  # the pool has no other key
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What an answer, or its absence, means for the record."""
 
     outcome: Outcome
@@ -50,6 +51,14 @@ def found_in(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
     """Every credential in the request. Raises Denial for a body that isn't what it says."""
     try:
         return find_credentials(outgoing, spec)
+    except BadBody as error:
+        raise errors.denial("bad_request", str(error)) from error
+
+
+def read(outgoing: Outgoing) -> Outgoing:
+    """The request with its body read. Raises Denial for a body that isn't what it says."""
+    try:
+        return injection.read(outgoing)
     except BadBody as error:
         raise errors.denial("bad_request", str(error)) from error
 
@@ -139,10 +148,12 @@ def judge(
 ) -> Judgement:
     """What the provider's answer means; `body` is what was kept of it."""
     reading = spec.read(status, content_type, body, path=path, complete=complete)
+    if reading.kind is Kind.OK:
+        return Judgement(Outcome.OK, "", "", reading.tokens_in, reading.tokens_out)
     return Judgement(
         classify.outcome_of(reading.kind, status),
         redaction.clip(classify.code_of(reading.kind, status, reading.code), secrets, 60),
-        redaction.clip(reading.message, secrets) if reading.kind is not Kind.OK else "",
+        redaction.clip(reading.message, secrets),
         reading.tokens_in,
         reading.tokens_out,
     )

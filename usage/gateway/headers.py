@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
-from usage.redaction import mask, spellings
+from usage.redaction import spellings
 
 Pairs = list[tuple[str, str]]
 
@@ -142,9 +143,18 @@ def to_provider(given: Iterable[tuple[str, str]]) -> Pairs:
 
 
 def _is_sent(name: str) -> bool:
+    return _is_sent_kept(name) if len(name) <= _SHORT else _is_sent_read(name)
+
+
+def _is_sent_read(name: str) -> bool:
     # CGI and WSGI servers can't tell an underscore from a hyphen.
     read = name.replace("_", "-")
     return read not in _NOT_SENT and not _OVERRIDES.match(read)
+
+
+# Names of headers are few, and a name that is longer may be a key in a wrong place.
+_SHORT = 40
+_is_sent_kept = lru_cache(maxsize=2048)(_is_sent_read)
 
 
 def to_caller(
@@ -160,21 +170,42 @@ def to_caller(
     as plain text: with `nosniff`, no page can run or apply them.
     """
     kept: Pairs = []
-    known = list(secrets)
-    told = [spelling.lower() for secret in known for spelling in spellings(secret)]
+    told = [spelling for secret in secrets for spelling in spellings(secret)]
     for raw_name, raw_value in given:
-        name = raw_name.decode("latin-1").lower()
-        if name == "x-request-id":
-            name = "x-upstream-request-id"
-        elif not _passes(name, slug) or any(spelling in name for spelling in told):
+        name = _name_for_caller(raw_name, slug, told)
+        if not name:
             continue
-        value = _BREAKS.sub("", mask(raw_value.decode("latin-1"), known))
+        value = raw_value.decode("latin-1")
+        for spelling in told:
+            if spelling in value:
+                value = value.replace(spelling, "*" * len(spelling))
+        if not value.isprintable():
+            value = _BREAKS.sub("", value)
         if name in _LINKS:
             value = rewrite(value)
-        elif name == "content-type":
+        elif name == "content-type" and value != "application/json":
             value = _RUNS.sub("text/plain", value)
         kept.append((name, value))
     return kept
+
+
+def _name_for_caller(raw_name: bytes, slug: str, told: list[str]) -> str:
+    """What the header is called to the caller; empty for one that stays here."""
+    renamed = _renamed_kept if len(raw_name) <= _SHORT else _renamed
+    name = renamed(raw_name, slug)
+    if name and any(len(text) <= len(name) and text.lower() in name for text in told):
+        return ""
+    return name
+
+
+def _renamed(raw_name: bytes, slug: str) -> str:
+    name = raw_name.decode("latin-1").lower()
+    if name == "x-request-id":
+        return "x-upstream-request-id"
+    return name if _passes(name, slug) else ""
+
+
+_renamed_kept = lru_cache(maxsize=4096)(_renamed)
 
 
 def _passes(name: str, slug: str) -> bool:

@@ -12,6 +12,8 @@ from usage.gateway.errors import denial
 
 PREFIX = "/gateway/"
 _SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
+# Nothing encoded, no parameters, no dots alone: one meaning to every server.
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?|/")
 # Encoded dot, slash, backslash, control characters and percent signs; a stray percent sign.
 _AMBIGUOUS = re.compile(
     r"%(?:2[eEfF]|5[cC]|25|[01][0-9A-Fa-f]|7[fF])|%(?![0-9A-Fa-f]{2})|[\\\x00-\x20\x7f-\U0010ffff#?]"
@@ -33,6 +35,8 @@ def split(raw: str) -> tuple[str, str]:
 
 def check(path: str) -> str:
     """The path itself when it has one meaning only. Raises Denial (bad_request)."""
+    if _PLAIN.fullmatch(path):
+        return path
     if not path.startswith("/") or _AMBIGUOUS.search(path):
         raise denial("bad_request", "The path is ambiguous")
     try:

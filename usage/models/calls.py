@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 from usage.decisions import Decision, Recorded, chain
-from usage.events import Outcome, Source
+from usage.events import Outcome
 
 
 class Call(models.Model):
@@ -58,7 +58,7 @@ class Call(models.Model):
     def decisions(self, names: Mapping[str, str]) -> list[Decision]:
         """Why it ended as it did; `names` are the keys' names by id."""
         recorded = Recorded(
-            source=Source(self.source),
+            source=self.source,
             caller=self.caller,
             app_key=self.app_key,
             app_key_version=self.app_key_version,
