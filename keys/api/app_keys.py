@@ -54,6 +54,7 @@ def create_app_key(request: HttpRequest, slug: str, body: AppKeyIn) -> Status[Ap
         environment=body.environment,
         expires_at=body.expires_at,
         endpoints=body.endpoints,
+        methods=body.methods,
         ips=body.ips,
         **body.limits.model_dump(),
     )
@@ -145,10 +146,14 @@ def _out(key: AppKey, slug: str) -> AppKeyOut:
         last4=last4_of(versions),
         providers=key.providers,
         limits=LimitsOut(
-            per_minute=key.per_minute, per_day=key.per_day, concurrency=key.concurrency
+            per_minute=key.per_minute,
+            per_day=key.per_day,
+            per_month=key.per_month,
+            concurrency=key.concurrency,
         ),
         endpoints=key.endpoints,
         dangerous_endpoints=key.dangerous_endpoints,
+        methods=key.methods,
         ips=key.ips,
         versions=versions,
         created_at=key.created_at,

@@ -89,6 +89,7 @@ class ProviderKeyIn(Input):
 class Limits(Input):
     per_minute: Count | None = None
     per_day: Count | None = None
+    per_month: Count | None = Field(None, description="Of the calendar, in UTC.")
     concurrency: Count | None = None
 
 
@@ -99,6 +100,7 @@ class AppKeyIn(Input):
     expires_at: Instant | None = None
     limits: Limits = Limits()
     endpoints: list[Text] | None = Field(None, max_length=100)
+    methods: list[Text] | None = Field(None, max_length=100)
     ips: list[Text] | None = Field(None, max_length=100)
 
 
@@ -116,6 +118,7 @@ class AppKeyPatch(Details):
     providers: list[Slug] | None = Field(None, max_length=100)
     expires_at: Instant | None = None
     endpoints: list[Text] | None = Field(None, max_length=100)
+    methods: list[Text] | None = Field(None, max_length=100)
     dangerous_endpoints: list[Text] | None = Field(
         None,
         max_length=100,
@@ -207,6 +210,7 @@ class ProviderKeyAdded(ProviderKeyOut):
 class LimitsOut(BaseModel):
     per_minute: int | None
     per_day: int | None
+    per_month: int | None
     concurrency: int | None
 
 
@@ -220,6 +224,7 @@ class AppKeyOut(Described):
     limits: LimitsOut
     endpoints: list[str] | None
     dangerous_endpoints: list[str] | None
+    methods: list[str] | None
     ips: list[str] | None
     versions: list[VersionOut]
     created_at: datetime

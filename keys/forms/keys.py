@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField
-from keys.models import Application, ProviderKey
+from keys.models import METHODS, Application, ProviderKey
 from keys.providers import all_specs
 
 # Of a secret whose provider is chosen in the same form.
@@ -83,18 +83,34 @@ class LimitsForm(forms.Form):
 
     per_minute = forms.IntegerField(required=False, min_value=1, label="Requests per minute")
     per_day = forms.IntegerField(required=False, min_value=1, label="Requests per day")
+    per_month = forms.IntegerField(required=False, min_value=1, label="Requests per month")
     concurrency = forms.IntegerField(required=False, min_value=1, label="At the same time")
     endpoints = LinesField(
         label="Endpoints", help_text="One pattern a line, such as /api/v6/images/*. Empty: any."
+    )
+    methods = forms.MultipleChoiceField(
+        required=False,
+        label="Methods",
+        choices=[(method, method) for method in METHODS],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen: any.",
     )
     ips = LinesField(
         label="Networks", help_text="One address or range a line, such as 10.0.0.0/8. Empty: any."
     )
 
-    names: ClassVar[tuple[str, ...]] = ("per_minute", "per_day", "concurrency", "endpoints", "ips")
+    names: ClassVar[tuple[str, ...]] = (
+        "per_minute",
+        "per_day",
+        "per_month",
+        "concurrency",
+        "endpoints",
+        "methods",
+        "ips",
+    )
 
     def limits(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.names}
+        return {name: self.cleaned_data[name] or None for name in self.names}
 
 
 class OwnersLimitsForm(LimitsForm):

@@ -20,7 +20,7 @@ from keys.states import CHANGEABLE, Stage
 from keys.vault import Secret
 
 DEFAULT_OVERLAP = 86400  # seconds
-RATES = ("per_minute", "per_day", "concurrency")
+RATES = ("per_minute", "per_day", "per_month", "concurrency")
 
 
 def create_app_key(
@@ -33,8 +33,10 @@ def create_app_key(
     expires_at: datetime | None = None,
     per_minute: int | None = None,
     per_day: int | None = None,
+    per_month: int | None = None,
     concurrency: int | None = None,
     endpoints: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
     ips: Sequence[str] | None = None,
 ) -> tuple[AppKey, Secret]:
     """A new app key and its text; None is no limit of that kind."""
@@ -46,8 +48,10 @@ def create_app_key(
             expires_at=expires_at,
             per_minute=per_minute,
             per_day=per_day,
+            per_month=per_month,
             concurrency=concurrency,
             endpoints=endpoints,
+            methods=methods,
             ips=ips,
         ),
     )
@@ -78,8 +82,8 @@ def insert(actor: Actor, application: Application, key: AppKey) -> AppKey:
 def set_limits(actor: Actor, app_key: AppKey, **limits: Any) -> None:
     """Change the limits given (None takes one away); the others stay.
 
-    They are create_app_key's (per_minute, per_day, concurrency, providers, endpoints, ips,
-    expires_at) and dangerous_endpoints: an owner's word, not of whoever makes a key.
+    They are create_app_key's (per_minute, per_day, per_month, concurrency, providers, endpoints,
+    methods, ips, expires_at) and dangerous_endpoints: an owner's word, not of whoever makes a key.
     """
     cleaned = _clean_limits(**limits)
     with transaction.atomic():
@@ -171,6 +175,8 @@ def _clean_limits(**limits: Any) -> dict[str, Any]:
             cleaned[name] = _clean_providers(value)
         elif name in ("endpoints", "dangerous_endpoints"):
             cleaned[name] = inputs.clean_endpoints(value, name)
+        elif name == "methods":
+            cleaned[name] = inputs.clean_methods(value)
         elif name == "ips":
             cleaned[name] = inputs.clean_ips(value)
         elif name == "expires_at":

@@ -10,6 +10,7 @@ from django.core.validators import validate_email
 from django.utils import timezone
 
 from keys.lifecycle.errors import Invalid
+from keys.models import METHODS
 from keys.states import Role
 from keys.tokens import ENVIRONMENTS, looks_secret
 from keys.vault import Secret
@@ -169,6 +170,17 @@ def clean_endpoints(globs: Sequence[str] | None, field: str = "endpoints") -> li
         if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
             raise Invalid(field, f"{glob[:60]!r} has a character that no path has.")
     return cleaned
+
+
+def clean_methods(methods: Sequence[str] | None) -> list[str] | None:
+    """HTTP methods in one order; None for any."""
+    if methods is None:
+        return None
+    named = {method.strip().upper() for method in methods}
+    if unknown := named.difference(METHODS):
+        text = sorted(unknown)[0][:60]
+        raise Invalid("methods", f"{text!r} is none of {', '.join(METHODS)}.")
+    return _listed([method for method in METHODS if method in named], "methods")
 
 
 def clean_ips(ranges: Sequence[str] | None) -> list[str] | None:

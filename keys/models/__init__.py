@@ -1,7 +1,7 @@
 """Rows of the keys app. Writes of state go through `keys.lifecycle` (DESIGN door 1)."""
 
 from keys.models.accounts import ApiToken, SignedIn, User
-from keys.models.app_keys import LIMITS, AppKey, AppKeyVersion
+from keys.models.app_keys import LIMITS, METHODS, AppKey, AppKeyVersion
 from keys.models.applications import Application, Membership
 from keys.models.audit import AuditEvent, AuditHead
 from keys.models.batches import Batch, BatchItem
@@ -23,6 +23,7 @@ KEYS: dict[str, type[ProviderKey] | type[AppKey]] = {
 __all__ = [
     "KEYS",
     "LIMITS",
+    "METHODS",
     "ApiToken",
     "AppKey",
     "AppKeyVersion",

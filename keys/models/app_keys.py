@@ -19,12 +19,17 @@ LIMITS = (
     "providers",
     "endpoints",
     "dangerous_endpoints",
+    "methods",
     "ips",
     "per_minute",
     "per_day",
+    "per_month",
     "concurrency",
     "expires_at",
 )
+
+# What the gateway takes, and so what a key may be held to.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class AppKey(Described):
@@ -39,9 +44,11 @@ class AppKey(Described):
     endpoints = models.JSONField(null=True)  # globs over the upstream path; null: any
     # Globs over those that the provider's definition calls dangerous; null: none of them.
     dangerous_endpoints = models.JSONField(null=True)
+    methods = models.JSONField(null=True)  # of HTTP; null: any
     ips = models.JSONField(null=True)  # CIDR ranges; null: any
     per_minute = models.PositiveIntegerField(null=True)
     per_day = models.PositiveIntegerField(null=True)
+    per_month = models.PositiveIntegerField(null=True)  # of the calendar, in UTC
     concurrency = models.PositiveIntegerField(null=True)
     expires_at = models.DateTimeField(null=True, db_index=True)
     last_used_at = models.DateTimeField(null=True)

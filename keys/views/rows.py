@@ -95,6 +95,7 @@ class AppKeyRow:
         told = [
             (self.key.per_minute, "{}/min"),
             (self.key.per_day, "{}/day"),
+            (self.key.per_month, "{}/month"),
             (self.key.concurrency, "{} at once"),
         ]
         return ", ".join(words.format(limit) for limit, words in told if limit)

@@ -102,7 +102,7 @@ def test_a_disabled_key_is_refused_by_name(gateway: Server, application: Applica
 
 def test_an_overlap_ends_by_the_clock_before_anybody_retires_the_version() -> None:
     record = AppKeyRecord(
-        "id", 1, "shop", KeyState.ACTIVE, None, False, 100.0, None, None, (), None, Limits()
+        "id", 1, "shop", KeyState.ACTIVE, None, False, 100.0, None, None, (), None, None, Limits()
     )
     core.authenticate(record, 99.9)
     with pytest.raises(errors.Denial) as refused:
@@ -138,6 +138,17 @@ def test_a_policy_that_names_the_call_lets_it_through(
         ips=["127.0.0.0/8"],
     )
     assert ask(gateway, key.plaintext).status_code == 200
+
+
+def test_a_method_the_key_may_not_use_is_refused_by_name(
+    gateway: Server, application: Application, provider: Upstream, provider_key: ProviderKey
+) -> None:
+    key = AppKeyFactory(application=application, methods=["POST"])
+    assert ask(gateway, key.plaintext).status_code == 200
+    refused = gateway.get("/api/v7/models", headers={"Authorization": f"Bearer {key.plaintext}"})
+    assert_refused(refused, 403, "endpoint_not_allowed", "This app key may not use GET")
+    assert len(provider.requests) == 1
+    assert stored_call(refused).outcome == "denied"
 
 
 def test_an_owner_opens_a_dangerous_endpoint_to_one_key(

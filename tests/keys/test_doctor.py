@@ -369,6 +369,8 @@ def test_limits_widened_past_keydeck_are_found(
     for widened in (
         {"per_minute": 6000},
         {"per_day": None},
+        {"per_month": 10**6},
+        {"methods": ["DELETE"]},
         {"expires_at": ends + timedelta(days=300)},
         {"providers": ["modelslab"]},
     ):

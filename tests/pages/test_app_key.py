@@ -23,6 +23,8 @@ def test_creating_one_lands_on_its_page_and_keeps_what_was_asked(
 ) -> None:
     limits = {
         "per_minute": 60,
+        "per_month": 9000,
+        "methods": ["GET", "POST"],
         "endpoints": "/api/v6/images/*\n/api/v6/video/*",
         "ips": "10.0.0.0/8",
     }
@@ -30,6 +32,7 @@ def test_creating_one_lands_on_its_page_and_keeps_what_was_asked(
     key = AppKey.objects.get()
     assert answer.redirect_chain[-1][0].startswith(page_of(key))
     assert (key.environment, key.providers, key.per_minute) == ("test", ["modelslab"], 60)
+    assert (key.per_month, key.methods) == (9000, ["GET", "POST"])
     assert key.endpoints == ["/api/v6/images/*", "/api/v6/video/*"]
     assert abs(key.expires_at - timezone.now() - timedelta(days=30)) < timedelta(minutes=1)
 
@@ -47,7 +50,12 @@ def test_a_day_in_the_past_is_refused_and_the_rest_is_kept(
 def test_a_bad_limit_or_network_is_said_beside_its_field(
     client_of: ClientOf, developer: User, application: Application
 ) -> None:
-    for fields in ({"per_minute": "0"}, {"ips": "not-an-address"}, {"expires": "custom"}):
+    for fields in (
+        {"per_minute": "0"},
+        {"ips": "not-an-address"},
+        {"methods": ["FETCH"]},
+        {"expires": "custom"},
+    ):
         answer = create(client_of(developer), **fields)
         assert answer.status_code == 422
         assert "invalid-feedback" in answer.content.decode()
@@ -105,9 +113,10 @@ def test_limits_are_changed_by_owners_alone(
     client.post(page_of(app_key, "limits"), {"per_minute": "60"})
     app_key.refresh_from_db()
     assert app_key.per_minute == 60
-    client.post(page_of(app_key, "limits"), {"per_minute": ""})
+    client.post(page_of(app_key, "limits"), {"per_minute": "", "methods": ["GET"]})
     app_key.refresh_from_db()
     assert app_key.per_minute is None
+    assert app_key.methods == ["GET"]
 
 
 def test_revoking_names_the_401_and_ends_the_copy_menu(

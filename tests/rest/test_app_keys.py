@@ -38,7 +38,8 @@ def test_creating_takes_the_whole_policy(rest, owner, application):
             "providers": ["modelslab"],
             "environment": "test",
             "expires_at": until.isoformat(),
-            "limits": {"per_minute": 60, "per_day": 1000, "concurrency": 4},
+            "limits": {"per_minute": 60, "per_day": 1000, "per_month": 9000, "concurrency": 4},
+            "methods": ["get", "POST"],
             "endpoints": ["/api/v6/images/*"],
             "ips": ["10.0.0.0/8", "2001:db8::/32"],
         },
@@ -50,7 +51,9 @@ def test_creating_takes_the_whole_policy(rest, owner, application):
     assert shown["providers"] == ["modelslab"]
     assert shown["environment"] == "test"
     assert datetime.fromisoformat(shown["expires_at"]) == until
-    assert shown["limits"] == {"per_minute": 60, "per_day": 1000, "concurrency": 4}
+    limits = {"per_minute": 60, "per_day": 1000, "per_month": 9000, "concurrency": 4}
+    assert shown["limits"] == limits
+    assert shown["methods"] == ["GET", "POST"]
     assert shown["endpoints"] == ["/api/v6/images/*"]
     assert shown["ips"] == ["10.0.0.0/8", "2001:db8::/32"]
     assert "key" not in shown
@@ -92,7 +95,8 @@ def test_limits_change_by_the_field(rest, owner, path):
     answer = client.patch(path, {"limits": {"per_minute": None}})
 
     assert answer.status == 200
-    assert answer.json["limits"] == {"per_minute": None, "per_day": 100, "concurrency": None}
+    unset = dict.fromkeys(("per_minute", "per_month", "concurrency"))
+    assert answer.json["limits"] == {**unset, "per_day": 100}
 
 
 def test_rotation_gives_a_new_key_and_keeps_the_old(rest, developer, path, app_key):

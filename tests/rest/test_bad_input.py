@@ -43,6 +43,8 @@ PROVIDER = {
         (f"{A}/app-keys", {**APP_KEY, "expires_at": "9999-12-31T23:59:59-23:59"}, "expires_at"),
         (f"{A}/app-keys", {**APP_KEY, "limits": {"per_minute": 0}}, "limits.per_minute"),
         (f"{A}/app-keys", {**APP_KEY, "limits": {"per_day": "9"}}, "limits.per_day"),
+        (f"{A}/app-keys", {**APP_KEY, "limits": {"per_month": -1}}, "limits.per_month"),
+        (f"{A}/app-keys", {**APP_KEY, "methods": ["FETCH"]}, "methods"),
         (f"{A}/app-keys", {**APP_KEY, "limits": {"concurrency": 2**31}}, "limits.concurrency"),
         (f"{A}/app-keys", {**APP_KEY, "limits": {"per_hour": 1}}, "limits.per_hour"),
         (f"{A}/app-keys", {**APP_KEY, "providers": ["nobody-knows"]}, "providers"),

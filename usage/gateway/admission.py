@@ -161,7 +161,7 @@ class Admission:
             raise
         self._belongs_to(record)
         self.describe(spec, path, text)
-        core.admit(record, spec, path, self._recording.address)
+        core.admit(record, spec, self._asked.method, path, self._recording.address)
         self._inbound.vouch()
         if record.limits:
             await self._limit(record, now)

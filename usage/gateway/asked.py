@@ -6,10 +6,9 @@ from urllib.parse import quote
 from django.conf import settings
 
 from keys.addresses import client_address
+from keys.models import METHODS
 from usage.gateway.errors import denial
 from usage.gateway.inbound import Scope
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # JSON may come under these; an app key in it must be found all the same.
 _MAYBE_JSON = frozenset({"", "text/plain"})

@@ -90,7 +90,7 @@ def authenticate(record: AppKeyRecord, now: float) -> None:
         raise errors.denial("key_disabled")
 
 
-def admit(record: AppKeyRecord, spec: ProviderSpec, path: str, address: str) -> None:
+def admit(record: AppKeyRecord, spec: ProviderSpec, method: str, path: str, address: str) -> None:
     """Raises Denial unless the app key's policy and the provider's definition allow the call."""
     if record.providers is not None and spec.slug not in record.providers:
         raise errors.denial("provider_not_allowed")
@@ -98,6 +98,8 @@ def admit(record: AppKeyRecord, spec: ProviderSpec, path: str, address: str) -> 
         raise errors.denial("ip_not_allowed")
     if record.endpoints is not None and not paths.allowed(path, record.endpoints):
         raise errors.denial("endpoint_not_allowed")
+    if record.methods is not None and method not in record.methods:
+        raise errors.denial("endpoint_not_allowed", f"This app key may not use {method}")
     admit_path(spec, path, record.dangerous_endpoints)
 
 

@@ -34,8 +34,9 @@ def app_key(lookup: str) -> AppKeyRecord | None:
         providers=None if key.providers is None else frozenset(key.providers),
         endpoints=None if key.endpoints is None else tuple(key.endpoints),
         dangerous_endpoints=tuple(key.dangerous_endpoints or ()),
+        methods=None if key.methods is None else frozenset(key.methods),
         networks=None if key.ips is None else tuple(ip_network(ip, strict=False) for ip in key.ips),
-        limits=Limits(key.per_minute, key.per_day, key.concurrency),
+        limits=Limits(key.per_minute, key.per_day, key.concurrency, key.per_month),
     )
 
 

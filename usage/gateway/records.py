@@ -21,6 +21,7 @@ class AppKeyRecord:
     providers: frozenset[str] | None
     endpoints: tuple[str, ...] | None
     dangerous_endpoints: tuple[str, ...]
+    methods: frozenset[str] | None
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     limits: Limits
 

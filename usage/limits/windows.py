@@ -21,9 +21,10 @@ class Limits:
     per_minute: int | None = None
     per_day: int | None = None
     concurrency: int | None = None
+    per_month: int | None = None
 
     def __bool__(self) -> bool:
-        return (self.per_minute, self.per_day, self.concurrency) != (None, None, None)
+        return (self.per_minute, self.per_day, self.concurrency, self.per_month) != (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,14 +42,18 @@ def test_the_policy_is_kept_in_canonical_form(actor: Actor, application: Applica
         providers=["openai", "openai", "modelslab"],
         expires_at=expiry,
         per_minute=60,
+        per_month=9000,
         endpoints=[" /api/v6/* ", "/v1/chat/*"],
+        methods=["post", " GET ", "POST"],
         ips=["203.0.113.0/24", "2001:db8::1"],
     )
     key.refresh_from_db()
     assert key.providers == ["openai", "modelslab"]
     assert key.endpoints == ["/api/v6/*", "/v1/chat/*"]
+    assert key.methods == ["GET", "POST"]
     assert key.ips == ["203.0.113.0/24", "2001:db8::1/128"]
-    assert (key.per_minute, key.per_day, key.expires_at) == (60, None, expiry)
+    assert (key.per_minute, key.per_day, key.per_month) == (60, None, 9000)
+    assert key.expires_at == expiry
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,10 @@ def test_the_policy_is_kept_in_canonical_form(actor: Actor, application: Applica
         ("per_minute", 0),
         ("per_minute", -5),
         ("per_day", True),
+        ("per_month", 0),
         ("concurrency", 10**12),
+        ("methods", []),
+        ("methods", ["GET", "FETCH"]),
         ("providers", []),
         ("providers", ["nobody"]),
         ("endpoints", []),
