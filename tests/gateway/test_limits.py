@@ -1,36 +1,22 @@
 """Limits per minute, per day and at once: the same rulings in memory and on Redis."""
 
-import os
 import threading
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call
+from tests.gateway.shared_limits import NOON, redis_with_a_prefix
 from tests.upstream import Upstream
-from usage.limits import DAY, LEASE, MINUTE, Limiter, Limits, Memory, Redis
-from usage.limits.leases import Leases
-from usage.limits.windows import SLOTS
+from usage.limits import DAY, MINUTE, UNCOUNTED, Limits, Memory, Redis, Used
+from usage.limits.windows import SLOTS, WINDOWS
 
-URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/5")
 Backend = Memory | Redis
-NOON = 20_000 * DAY + DAY / 2
-
-
-@contextmanager
-def redis_with_a_prefix() -> Iterator[Redis]:
-    shared = Redis(URL, prefix=f"keydeck:test:{uuid.uuid4().hex}")
-    yield shared
-    for name in shared._redis.scan_iter(f"{shared._prefix}:*"):
-        shared._redis.delete(name)
-    shared.close()
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -40,6 +26,13 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         return
     with redis_with_a_prefix() as shared:
         yield shared
+
+
+def seed(backend: Backend, used: Used, at: float = NOON) -> None:
+    if isinstance(backend, Memory):
+        backend.seed("k", used)
+    else:
+        backend.seed("k", used, at)
 
 
 def taken(backend: Backend, bounds: Limits, times: list[float]) -> list[bool]:
@@ -81,10 +74,50 @@ def test_no_burst_fits_around_the_turn_of_a_minute(backend: Backend) -> None:
 
 def test_a_day_has_its_own_limit(backend: Backend) -> None:
     bounds = Limits(per_minute=100, per_day=2)
+    seed(backend, {1: {}})
     assert taken(backend, bounds, [NOON, NOON + 1, NOON + 2]) == [True, True, False]
     ruling = backend.take("k", "d", bounds, NOON + 3)
     assert (ruling.code, ruling.limit) == ("quota_exceeded", 2)
     assert backend.take("k", "e", bounds, NOON + 2 * DAY).allowed
+
+
+def test_a_month_is_the_calendars_and_begins_anew_on_the_first(backend: Backend) -> None:
+    eve = datetime(2031, 2, 28, 23, 59, 50, tzinfo=UTC).timestamp()
+    bounds = Limits(per_minute=100, per_month=2)
+    seed(backend, {2: {}}, eve)
+    assert taken(backend, bounds, [eve, eve, eve]) == [True, True, False]
+    ruling = backend.take("k", "d", bounds, eve)
+    assert (ruling.code, ruling.window, ruling.limit) == ("quota_exceeded", "month", 2)
+    assert ruling.reset == ruling.retry_after == 10
+    assert taken(backend, bounds, [eve + 9.9, eve + 10, eve + 11, eve + 12]) == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_day_and_a_month_count_on_from_what_the_ledger_says(backend: Backend) -> None:
+    bounds = Limits(per_day=10, per_month=12)
+    day, month = (window.slot(NOON) for window in WINDOWS[1:])
+    assert backend.take("k", "a", bounds, NOON) is UNCOUNTED
+    seed(backend, {1: {day - 59: 2, day - 3: 6}, 2: {month: 9}})
+    assert taken(backend, bounds, [NOON, NOON, NOON]) == [True, True, False]
+    seed(backend, {1: {day: 1}, 2: {month: 8}})  # it lags behind: nothing is handed out again
+    assert backend.take("k", "b", bounds, NOON).window == "day"
+    later = NOON + DAY / SLOTS  # the oldest slot is past
+    assert backend.take("k", "c", bounds, later).allowed
+    assert backend.take("k", "d", bounds, later).window == "month"
+    seed(backend, {1: {day: 2, day - 59: 2, day - 3: 9}, 2: {month: 12}})
+    assert backend.take("k", "e", Limits(per_day=20), later).remaining == 20 - 9 - 2 - 1 - 1
+
+
+def test_a_limit_that_was_away_for_a_while_asks_the_ledger_again(backend: Backend) -> None:
+    bounds = Limits(per_day=5)
+    seed(backend, {1: {}})
+    assert backend.take("k", "a", bounds, NOON).allowed
+    assert backend.take("k", "b", Limits(per_minute=5), NOON).allowed
+    assert backend.take("k", "c", bounds, NOON) is UNCOUNTED
 
 
 def test_calls_at_once_are_bounded_until_one_ends(backend: Backend) -> None:
@@ -96,50 +129,6 @@ def test_calls_at_once_are_bounded_until_one_ends(backend: Backend) -> None:
     else:
         backend.release({"c0": "k"})
     assert backend.take("k", "y", bounds, NOON).allowed
-
-
-@pytest.fixture
-def shared() -> Iterator[Redis]:
-    with redis_with_a_prefix() as found:
-        yield found
-
-
-@pytest.mark.redis
-def test_a_permit_that_nobody_renews_ends_within_a_minute(shared: Redis) -> None:
-    bounds = Limits(concurrency=1)
-    assert LEASE <= MINUTE
-    assert taken(shared, bounds, [NOON, NOON, NOON + LEASE + 1]) == [True, False, True]
-
-
-@pytest.mark.redis
-def test_a_permit_lasts_as_long_as_its_call(shared: Redis) -> None:
-    bounds, leases = Limits(concurrency=1), Leases(shared)
-    assert shared.take("k", "long", bounds, NOON).allowed
-    leases.hold("k", "long")
-    for at in range(0, 300, 20):
-        leases.tend(NOON + at)
-        assert not shared.take("k", "x", bounds, NOON + at + 19).allowed
-    leases.give_back("k", "long")
-    leases.tend(NOON + 300)
-    assert shared.take("k", "x", bounds, NOON + 300).allowed
-    leases.close()
-
-
-@pytest.mark.redis
-def test_a_permit_that_could_not_be_given_back_is_given_back_later(
-    shared: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bounds, leases = Limits(concurrency=1), Leases(shared)
-    assert shared.take("k", "c", bounds, NOON).allowed
-    leases.hold("k", "c")
-    with monkeypatch.context() as blip:
-        blip.setattr(shared, "_redis", redis.Redis(port=1))
-        with pytest.raises(redis.RedisError):
-            leases.give_back("k", "c")
-    assert not shared.take("k", "d", bounds, NOON).allowed
-    leases.tend(NOON)
-    assert shared.take("k", "d", bounds, NOON).allowed
-    leases.close()
 
 
 def test_keys_do_not_share_their_limits(backend: Backend) -> None:
@@ -194,18 +183,6 @@ def test_memory_is_bounded() -> None:
     for n in range(100):
         memory.take(f"k{n}", "c", Limits(per_minute=1), NOON)
     assert len(memory._accounts) == 10
-
-
-def test_with_redis_away_the_process_counts_for_itself() -> None:
-    limiter = Limiter("redis://127.0.0.1:1/0")
-    bounds = Limits(per_minute=2)
-    assert [limiter.take("k", str(n), bounds, NOON).allowed for n in range(3)] == [
-        True,
-        True,
-        False,
-    ]
-    assert limiter.status() == "redis away, memory"
-    limiter.close()
 
 
 def test_the_gateway_answers_429_with_the_time_left(

@@ -13,7 +13,7 @@ from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from keys.tokens import app_keys_in, parse_app_key
 from usage import ingest
-from usage.gateway import core, desk, errors, lookup
+from usage.gateway import core, counting, desk, errors, lookup
 from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
 from usage.gateway.errors import Denial, denial
@@ -21,7 +21,7 @@ from usage.gateway.inbound import Inbound
 from usage.gateway.recording import Recording
 from usage.gateway.records import AppKeyRecord
 from usage.gateway.transport import Body
-from usage.limits import Ruling
+from usage.limits import FREE, UNCOUNTED, Ruling
 from usage.redaction import Masker, clip, mask
 
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
@@ -40,6 +40,7 @@ class Admission:
         self._desk = desk.mine()
         self._holds_permit = False
         self._taking: asyncio.Future[Ruling] | None = None
+        self.ruling = FREE  # of the limits
         self.app_key: AppKeyRecord | None = None
 
     async def provider(self, slug: str) -> ProviderSpec:
@@ -194,15 +195,21 @@ class Admission:
         return record
 
     async def _limit(self, record: AppKeyRecord, now: float) -> None:
+        self.ruling = await self._take(record, now)
+        if self.ruling is UNCOUNTED:
+            await counting.recount(self._desk, record.id, record.limits, now)
+            self.ruling = await self._take(record, now)
+        core.obey(self.ruling)
+
+    async def _take(self, record: AppKeyRecord, now: float) -> Ruling:
         limiter = self._desk.limiter
         args = (record.id, self._recording.id, record.limits, now)
-        if limiter.blocking:
-            self._taking = asyncio.ensure_future(asyncio.to_thread(limiter.take, *args))
-            core.obey(await asyncio.shield(self._taking))
-        else:
-            ruling = limiter.take(*args)
+        ruling = limiter.at_once(*args)
+        if ruling is not None:
             self._holds_permit = ruling.allowed and record.limits.concurrency is not None
-            core.obey(ruling)
+            return ruling
+        self._taking = asyncio.ensure_future(asyncio.to_thread(limiter.take, *args))
+        return await asyncio.shield(self._taking)
 
     def _stranger(self, code: str) -> Denial:
         """The denial of a call without a key in its place, which may hold a known one elsewhere."""

@@ -121,13 +121,7 @@ def _inside(address: str, record: AppKeyRecord) -> bool:
 def obey(ruling: Ruling) -> None:
     """Raises Denial when the limits say no."""
     if not ruling.allowed:
-        raise errors.limited(
-            ruling.code,
-            limit=ruling.limit,
-            remaining=ruling.remaining,
-            reset=ruling.reset,
-            retry_after=ruling.retry_after,
-        )
+        raise errors.limited(ruling)
 
 
 def armed(spec: ProviderSpec, outgoing: Outgoing, app_key: str, route: Route) -> Outgoing:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from usage.events import Outcome
+from usage.limits import FREE, Ruling
 from usage.limits.windows import CONCURRENCY_RETRY
 
 
@@ -21,9 +22,7 @@ class Denial(Exception):
     message: str
     reason: str = ""
     retry_after: float = 0.0
-    limit: int = 0
-    remaining: int = 0
-    reset: float = 0.0
+    ruling: Ruling = FREE
 
     @property
     def recorded(self) -> str:
@@ -43,12 +42,16 @@ _TABLE = {
     "bad_request": (400, "Bad request"),
     "rate_limited": (429, "Rate limit of this app key exceeded"),
     "concurrency_limited": (429, "Too many calls of this app key at once"),
-    "quota_exceeded": (429, "Daily quota of this app key exceeded"),
+    "quota_exceeded": (429, "Quota of this app key exceeded"),
     "upstream_unreachable": (502, "The provider could not be reached"),
     "no_usable_key": (503, "No usable key of this provider"),
     "sealed": (503, "The vault is sealed"),
     "unavailable": (503, "Keydeck cannot take this call now"),
     "upstream_timeout": (504, "The provider did not answer in time"),
+}
+_QUOTAS = {
+    "day": "Daily quota of this app key exceeded",
+    "month": "Monthly quota of this app key exceeded",
 }
 UNREADABLE = "unreadable_answer"
 _NETWORK = frozenset({"upstream_unreachable", "upstream_timeout"})
@@ -68,9 +71,11 @@ def denial(code: str, message: str = "", *, reason: str = "") -> Denial:
     return Denial(status, code, message or standard, reason)
 
 
-def limited(code: str, *, limit: int, remaining: int, reset: float, retry_after: float) -> Denial:
-    status, message = _TABLE[code]
-    return Denial(status, code, message, "", max(retry_after, 0.001), limit, remaining, reset)
+def limited(ruling: Ruling) -> Denial:
+    status, message = _TABLE[ruling.code]
+    message = _QUOTAS.get(ruling.window, message)
+    wait = max(ruling.retry_after, 0.001)
+    return Denial(status, ruling.code, message, "", wait, ruling)
 
 
 def resting(seconds: float) -> Denial:
@@ -144,14 +149,15 @@ def headers(refused: Denial) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if refused.retry_after:
         found.append(("retry-after", str(math.ceil(refused.retry_after))))
-    if refused.limit:
-        found += rate_headers(refused.limit, refused.remaining, refused.reset)
-    return found
+    return found + rate_headers(refused.ruling)
 
 
-def rate_headers(limit: int, remaining: int, reset: float) -> list[tuple[str, str]]:
+def rate_headers(ruling: Ruling) -> list[tuple[str, str]]:
+    """What the tightest limit leaves; nothing where there is none."""
+    if not ruling.limit:
+        return []
     return [
-        ("ratelimit-limit", str(limit)),
-        ("ratelimit-remaining", str(max(remaining, 0))),
-        ("ratelimit-reset", str(math.ceil(reset))),
+        ("ratelimit-limit", str(ruling.limit)),
+        ("ratelimit-remaining", str(max(ruling.remaining, 0))),
+        ("ratelimit-reset", str(math.ceil(ruling.reset))),
     ]

@@ -36,7 +36,7 @@ def app_key(lookup: str) -> AppKeyRecord | None:
         dangerous_endpoints=tuple(key.dangerous_endpoints or ()),
         methods=None if key.methods is None else frozenset(key.methods),
         networks=None if key.ips is None else tuple(ip_network(ip, strict=False) for ip in key.ips),
-        limits=Limits(key.per_minute, key.per_day, key.concurrency, key.per_month),
+        limits=Limits(key.per_minute, key.per_day, key.per_month, key.concurrency),
     )
 
 

@@ -33,6 +33,9 @@ class Leases:
             self._open[call] = key
             self._start()
 
+    def holds(self, call: str) -> bool:
+        return call in self._open
+
     def owe(self, key: str, call: str) -> None:
         """Gives a permit back, held or perhaps given unheard, when Redis answers again."""
         with self._lock:

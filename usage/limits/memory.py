@@ -2,27 +2,29 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from usage.limits.windows import (
-    DAY,
-    MINUTE,
+    LASTING,
+    UNCOUNTED,
+    WINDOWS,
+    Count,
     Counted,
     Limits,
     Ruling,
+    Slots,
     full,
-    live_from,
     rule,
-    slot_of,
 )
 
-Slots = dict[int, int]  # slot -> calls, oldest first
+Used = Mapping[int, Slots]  # index of a window -> what the ledger says was used of it
 
 
 @dataclass(slots=True)
 class _Account:
-    minute: Slots = field(default_factory=dict)
-    day: Slots = field(default_factory=dict)
+    # Of each window; None: not counted, since it has no limit or the ledger is to be asked.
+    counts: list[Count | None] = field(default_factory=lambda: [None] * len(WINDOWS))
     calls: set[str] = field(default_factory=set)
 
 
@@ -35,30 +37,52 @@ class Memory:
         self._lock = threading.Lock()
 
     def take(self, key: str, call: str, limits: Limits, now: float) -> Ruling:
+        """Counts a call or refuses it; UNCOUNTED until `seed` told what was used before."""
         with self._lock:
             account = self._account(key)
+            counts = account.counts
+            counted: list[Counted] = []
+            for index, limit in enumerate(limits.bounds):
+                count = counts[index]
+                if limit is None:
+                    counts[index] = None  # else it would be short when there is a limit again
+                    continue
+                if count is None:
+                    if index in LASTING:
+                        return UNCOUNTED
+                    count = counts[index] = Count()
+                window = WINDOWS[index]
+                count.move(window, now)
+                counted.append((window, limit, count))
             if limits.concurrency is not None and len(account.calls) >= limits.concurrency:
                 return full(limits.concurrency)
-            windows = [
-                (account.minute, MINUTE, limits.per_minute),
-                (account.day, DAY, limits.per_day),
-            ]
-            ruling = rule(
-                [
-                    Counted(limit, length, _live(slots, length, now))
-                    for slots, length, limit in windows
-                    if limit is not None
-                ],
-                now,
-            )
+            ruling = rule(counted, now)
             if ruling.allowed:
-                for slots, length, limit in windows:
-                    if limit is not None:
-                        slot = slot_of(now, length)
-                        slots[slot] = slots.get(slot, 0) + 1
+                for _, _, count in counted:
+                    count.add()
                 if limits.concurrency is not None:
                     account.calls.add(call)
             return ruling
+
+    def seed(self, key: str, used: Used) -> None:
+        """Counts at least what the ledger says, slot by slot: may be told again and again."""
+        with self._lock:
+            counts = self._account(key).counts
+            for index, slots in used.items():
+                known = counts[index] or Count()
+                merged = {**slots}
+                for slot, calls in known.slots.items():
+                    merged[slot] = max(calls, merged.get(slot, 0))
+                counts[index] = Count.of(merged)
+
+    def counts(self, key: str, limits: Limits) -> bool:
+        """Whether a ruling is to be had."""
+        account = self._accounts.get(key)
+        bounds = limits.bounds
+        return not any(
+            bounds[index] is not None and (account is None or account.counts[index] is None)
+            for index in LASTING
+        )
 
     def release(self, key: str, call: str) -> None:
         with self._lock:
@@ -75,11 +99,3 @@ class Memory:
         else:
             self._accounts.move_to_end(key)
         return account
-
-
-def _live(slots: Slots, length: float, now: float) -> list[tuple[int, int]]:
-    """The slots that still count; the others are dropped."""
-    first = live_from(now, length)
-    for slot in [slot for slot in slots if slot < first]:
-        del slots[slot]
-    return sorted(slots.items())

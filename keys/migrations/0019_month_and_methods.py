@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('keys', '0016_pool_share'),
+        ('keys', '0018_credential_prefix'),
     ]
 
     operations = [
