@@ -25,6 +25,7 @@ from usage.gateway.recording import Recording
 from usage.gateway.records import Pool
 from usage.gateway.relay import Relay
 from usage.gateway.transport import Body, ask
+from usage.limits import Ruling
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,11 @@ class Exchange:
         self._choice, self.recording.let_go = choice, choice.let_go
         if not await self._take_next(choice):
             raise choice.refusal()
+
+    @property
+    def ruling(self) -> Ruling:
+        """What the app key's limits said."""
+        return self._admission.ruling
 
     async def _maker(self, spec: ProviderSpec, outgoing: Outgoing, pool: Pool) -> str:
         """The key that made the job asked for, as far as it matters and somebody knows."""

@@ -143,6 +143,11 @@ class Relay:
         )
         if length is not None:
             pairs.append(("content-length", str(length)))
+        # The provider's own word about its limits stands, as a client of it reads that; beside
+        # its 429 ours would say that more calls fit.
+        own = self._response.status == 429 or any(name[:10] == "ratelimit-" for name, _ in pairs)
+        if not own:
+            pairs += errors.rate_headers(self._exchange.ruling)
         await self._exchange.start(self._response.status, headers.encode(pairs))
 
     async def _more(self, part: bytes) -> None:
