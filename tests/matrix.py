@@ -61,7 +61,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "settings/users/<int:id>/reactivate/": both(ADMIN),
     "settings/users/invite/": both(ADMIN), "settings/users/<int:id>/link/": both(ADMIN),
     "calls/": {"GET": SIGNED_IN}, "calls/<uuid:id>/": {"GET": MEMBERS}, "ledger/": {"GET": ADMIN},
-    "usage/overview/": {"GET": SIGNED_IN},
+    "usage/overview/": {"GET": SIGNED_IN}, "usage/limits/": {"GET": SIGNED_IN},
     **{f"usage/{name}/?application=<slug:slug>": {"GET": MEMBERS}
        for name in ("panel", "data", "table")},
     **{f"usage/{name}/?application=<slug:slug>&app_key=<str:id>": {"GET": MEMBERS}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage.views import callers, calls, ledger, panels
+from usage.views import callers, calls, ledger, notices, panels
 
 urlpatterns = [
     path("calls/", calls.calls, name="calls"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("usage/table/", panels.usage_table, name="usage_table"),
     path("usage/cutover/", callers.usage_cutover, name="usage_cutover"),
     path("usage/impact/", callers.usage_impact, name="usage_impact"),
+    path("usage/limits/", notices.limits_notice, name="limits_notice"),
     path("usage/overview/", panels.traffic_overview, name="traffic_overview"),
 ]

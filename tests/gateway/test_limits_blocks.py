@@ -1,14 +1,13 @@
 """Limits on Redis: blocks of calls spent without asking, and permits that live as their calls."""
 
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gateway.shared_limits import NOON, redis_with_a_prefix
@@ -73,11 +72,11 @@ class Process:
     def __post_init__(self) -> None:
         self.blocks = Blocks(self.shared, lambda: self.at)
 
-    def take(self, bounds: Limits, at: float, key: str = "k") -> bool:
+    def take(self, bounds: Limits, at: float) -> bool:
         self.at = at
-        ruling = self.blocks.spend(key, bounds, at)
+        ruling = self.blocks.spend("k", bounds, at)
         if ruling is None:
-            ruling = self.blocks.ask(key, "c", bounds, at)
+            ruling = self.blocks.ask("k", "c", bounds, at)
         return ruling.allowed
 
     def unspent(self) -> int:
@@ -180,6 +179,7 @@ def test_the_block_of_a_process_that_died_counts_until_its_slot_is_past(
     assert sum(other.take(bounds, NOON + MINUTE + 0.1) for _ in range(250)) == 20 + lost
 
 
+@settings(deadline=None, max_examples=40)  # each asks a real Redis
 @given(
     limit=st.integers(1, 120),
     calls=st.lists(
@@ -191,22 +191,41 @@ def test_the_block_of_a_process_that_died_counts_until_its_slot_is_past(
 def test_several_processes_never_make_more_calls_than_the_limit(
     limit: int, calls: list[tuple[int, float, int]]
 ) -> None:
-    """Nor fewer than what the others hold unspent, or spend a second's refusal on."""
     with redis_with_a_prefix() as shared:
         processes = [Process(shared) for _ in range(3)]
-        key, bounds, at, allowed = uuid.uuid4().hex, Limits(per_minute=limit), NOON, []
+        bounds, at, allowed = Limits(per_minute=limit), NOON, []
         for who, gap, times in calls:
             at += gap
             for process in processes:
                 process.blocks.tend(at)
             for _ in range(times):
-                if processes[who].take(bounds, at, key):
+                if processes[who].take(bounds, at):
                     allowed.append(at)
         for start in allowed:
             window = [at for at in allowed if start <= at < start + MINUTE - MINUTE / SLOTS]
             assert len(window) <= limit
         for process in processes:
             process.blocks.close()
+
+
+def test_what_is_refused_too_early_is_what_other_processes_hold_unspent(
+    processes: list[Process],
+) -> None:
+    one, two, last = processes
+    bounds = Limits(per_minute=1000, per_day=400)
+    shared_day = {1: dict[int, int]()}
+    one.shared.seed("k", shared_day, NOON)
+    made = sum(process.take(bounds, NOON) for _ in range(50) for process in (one, two))
+    held = one.unspent() + two.unspent()
+    assert 0 < held <= 2 * (400 // SHARE)
+    while last.take(bounds, NOON + 0.5):
+        made += 1
+    assert made == 400 - held
+    one.blocks.tend(NOON + 1)
+    two.blocks.tend(NOON + 1)
+    while last.take(bounds, NOON + 1):
+        made += 1
+    assert made == 400
 
 
 def test_threads_of_several_processes_make_exactly_the_limit_between_them(

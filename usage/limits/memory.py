@@ -52,7 +52,8 @@ class Memory:
                         return UNCOUNTED
                     count = counts[index] = Count()
                 window = WINDOWS[index]
-                count.move(window, now)
+                if now >= count.until:
+                    count.move(window, now)
                 counted.append((window, limit, count))
             if limits.concurrency is not None and len(account.calls) >= limits.concurrency:
                 return full(limits.concurrency)

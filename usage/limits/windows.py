@@ -116,22 +116,21 @@ class Count:
     """What was used of one window, oldest slot first."""
 
     slots: dict[int, int] = field(default_factory=dict)
-    newest: int = 0
     used: int = 0
+    newest: int = 0
+    until: float = 0.0  # when the newest slot ends
 
     @classmethod
     def of(cls, slots: Slots) -> "Count":
         return cls(dict(sorted(slots.items())), used=sum(slots.values()))
 
     def move(self, window: Window, now: float) -> None:
-        """Forgets what is past. A clock that goes back counts where it was."""
-        present = window.slot(now)
-        if present <= self.newest:
-            return
-        self.newest = present
-        first = present - window.spans
+        """Forgets what is past. Needed from `until` on: a clock that goes back counts there."""
+        self.newest = window.slot(now)
+        self.until = window.free_at(self.newest - window.spans + 1)
+        last = self.newest - window.spans
         for slot in list(self.slots):
-            if slot > first:
+            if slot > last:
                 break
             self.used -= self.slots.pop(slot)
 
