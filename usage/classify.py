@@ -49,7 +49,7 @@ _REMEDIES_BY_CODE = {
     "rate_limited": "The app key's limit per minute was reached: wait, or raise the limit.",
     "concurrency_limited": "Too many calls of this app key at once: wait for some to end, or "
     "raise the limit.",
-    "quota_exceeded": "The app key's limit per day was reached: wait, or raise the limit.",
+    "quota_exceeded": "The app key's limit per day or month was reached: wait, or raise the limit.",
     "no_usable_key": "The application has no working key of this provider: add or mend one.",
     "key_resting": "The provider told this key to wait, and there is no other: send fewer calls, "
     "add a key, or raise the plan at the provider.",

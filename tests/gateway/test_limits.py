@@ -1,8 +1,9 @@
 """Limits per minute, per day and at once: the same rulings in memory and on Redis."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,10 @@ from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call
 from tests.gateway.shared_limits import NOON, redis_with_a_prefix
 from tests.upstream import Upstream
-from usage.limits import DAY, MINUTE, UNCOUNTED, Limits, Memory, Redis, Used
+from usage.gateway.app import gateway as gateway_app
+from usage.gateway.errors import denial
+from usage.gateway.inbound import Receive, Scope, Send
+from usage.limits import DAY, MINUTE, UNCOUNTED, Limiter, Limits, Memory, Redis, Used
 from usage.limits.windows import SLOTS, WINDOWS
 
 Backend = Memory | Redis
@@ -225,3 +229,69 @@ def test_a_permit_comes_back_when_a_call_ends_or_its_caller_leaves(
     first.join()
     assert results == [200]
     assert gateway.post(TEXT2IMG, json=body).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_permit_is_back_before_the_caller_can_call_again(
+    start_gateway: Callable[..., Server],
+    application: object,
+    provider_key: object,
+    provider: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    chunked: bool,
+) -> None:
+    order: list[str] = []
+    release = Limiter.release
+
+    def noted(self: Limiter, *args: Any) -> None:
+        release(self, *args)
+        order.append("released")
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                order.append("answered")
+            await send(message)
+
+        await gateway_app(scope, receive, noting)
+
+    monkeypatch.setattr(Limiter, "release", noted)
+    kind = "text/event-stream" if chunked else "application/json"
+    provider.answer(200, b"{}", headers={"Content-Type": kind})
+    served, key = start_gateway(watched), AppKeyFactory(application=application, concurrency=1)
+    body = {"key": key.plaintext, "prompt": "x"}
+    assert served.post(TEXT2IMG, json=body).status_code == 200
+    assert served.post("//x", headers={"key": key.plaintext}, json=body).status_code == 400
+    monkeypatch.setattr("usage.gateway.core.choose", refuse)
+    assert served.post(TEXT2IMG, json=body).status_code == 503
+    assert order == ["released", "answered", "answered", "released", "answered"]
+
+
+def refuse(*_: object) -> None:
+    raise denial("no_usable_key")
+
+
+def test_every_answer_of_a_limited_key_tells_what_is_left_unless_the_provider_does(
+    gateway: Server, application: object, provider: Upstream
+) -> None:
+    free, key = (
+        AppKeyFactory(application=application),
+        AppKeyFactory(application=application, per_minute=9),
+    )
+
+    def told(text: str) -> dict[str, str]:
+        answer = gateway.post(TEXT2IMG, json={"key": text, "prompt": "x"})
+        return {name: value for name, value in answer.headers.items() if "ratelimit" in name}
+
+    mine = told(key.plaintext)
+    assert (mine["ratelimit-limit"], mine["ratelimit-remaining"]) == ("9", "8")
+    assert 0 < int(mine["ratelimit-reset"]) <= 60
+    assert told(free.plaintext) == {}
+    theirs = {"ratelimit-limit": "3", "ratelimit-remaining": "2"}
+    provider.answer(200, {"status": "success"}, headers=theirs)
+    assert told(key.plaintext) == theirs
+    other = {"x-ratelimit-limit-requests": "3"}
+    provider.answer(200, {"status": "success"}, headers=other)
+    assert told(key.plaintext).items() > other.items()
+    provider.answer(429, {"status": "error"}, headers=other)
+    assert told(key.plaintext) == other

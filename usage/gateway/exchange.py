@@ -228,10 +228,15 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": ours})
 
     def end(self, found: Judgement) -> None:
-        """Records how the call ended; the last bytes may go out after this."""
+        """Records how the call ended."""
         if self.inbound.size:
             self.recording.bytes_in = self.inbound.size
         self.recording.end(found)
+
+    async def over(self, found: Judgement) -> None:
+        """Ends the call before its last bytes go out: who has them may call again at once."""
+        self.end(found)
+        await self._admission.leave()
 
     async def _refuse(self, refused: Denial) -> None:
         self.inbound.unwatch()
@@ -258,7 +263,7 @@ class Exchange:
             pairs.append((b"connection", b"close"))
         self.recording.status = refused.status
         if self._admission.app_key is not None:
-            self.end(found)
+            await self.over(found)
         await self.start(refused.status, pairs)
         await self._send({"type": "http.response.body", "body": body})
 

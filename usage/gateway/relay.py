@@ -103,7 +103,7 @@ class Relay:
         self._exchange.recording.status = self._response.status
         await self._share()
         self._exchange.inbound.unwatch()
-        self._exchange.end(found)
+        await self._exchange.over(found)
         await self._start(len(body))
         await self._exchange.send({"type": "http.response.body", "body": body})
         return True
@@ -145,9 +145,10 @@ class Relay:
             pairs.append(("content-length", str(length)))
         # The provider's own word about its limits stands, as a client of it reads that; beside
         # its 429 ours would say that more calls fit.
-        own = self._response.status == 429 or any(name[:10] == "ratelimit-" for name, _ in pairs)
-        if not own:
-            pairs += errors.rate_headers(self._exchange.ruling)
+        ruling = self._exchange.ruling
+        ours = ruling.limit and self._response.status != 429
+        if ours and not any(name.startswith("ratelimit") for name, _ in pairs):
+            pairs += errors.rate_headers(ruling)
         await self._exchange.start(self._response.status, headers.encode(pairs))
 
     async def _more(self, part: bytes) -> None:
@@ -160,7 +161,7 @@ class Relay:
         self._exchange.recording.bytes_out += len(last)
         await self._share()
         self._exchange.inbound.unwatch()
-        self._exchange.end(found)
+        await self._exchange.over(found)
         await self._exchange.send({"type": "http.response.body", "body": last})
 
     def hung_up(self) -> Judgement:
