@@ -82,8 +82,15 @@ class LimitsForm(forms.Form):
     """What an app key may do. Empty means no limit of that kind."""
 
     per_minute = forms.IntegerField(required=False, min_value=1, label="Requests per minute")
-    per_day = forms.IntegerField(required=False, min_value=1, label="Requests per day")
-    per_month = forms.IntegerField(required=False, min_value=1, label="Requests per month")
+    per_day = forms.IntegerField(
+        required=False, min_value=1, label="Requests per day", help_text="In any 24 hours."
+    )
+    per_month = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Requests per month",
+        help_text="Begins anew on the 1st, in UTC.",
+    )
     concurrency = forms.IntegerField(required=False, min_value=1, label="At the same time")
     endpoints = LinesField(
         label="Endpoints", help_text="One pattern a line, such as /api/v6/images/*. Empty: any."
