@@ -15,6 +15,7 @@ from keys import doctor, lifecycle, vault
 from keys.audit import Actor
 from keys.lifecycle.versions import slot_of
 from keys.models import (
+    LIMITS,
     AppKey,
     AppKeyVersion,
     Application,
@@ -357,6 +358,20 @@ def test_a_missing_master_key_of_one_application_hides_nothing_of_the_others(
     vault.forget()
     break_secret(key)
     assert codes() == [("Main", 1, "no_master"), ("Other", 1, "undecryptable")]
+
+
+def test_a_trail_from_before_a_limit_was_known_tells_that_there_was_none(
+    actor: Actor, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        known = [name for name in LIMITS if name not in ("per_month", "methods")]
+        before.setattr("keys.models.app_keys.LIMITS", known)
+        key, _ = lifecycle.create_app_key(actor, application, name="Old", per_day=5)
+    assert codes() == []
+    for widened in ({"per_month": 10**6}, {"methods": ["DELETE"]}):
+        AppKey.objects.filter(pk=key.pk).update(**widened)
+        assert codes() == [("Old", 1, "wrong_limits")]
+        AppKey.objects.filter(pk=key.pk).update(**dict.fromkeys(widened))
 
 
 def test_limits_widened_past_keydeck_are_found(

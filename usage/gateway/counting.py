@@ -24,11 +24,13 @@ LATER = 30.0  # seconds; a dead writer's spool is drained within 10
 async def recount(desk: Desk, key: str, limits: Limits, now: float) -> None:
     """Tells the limiter what was used. With the database away a key counts from nothing."""
     try:
-        await lookup.run(desk.directory, lambda: _tell(desk, key, limits, now, again=False))
+        first = await lookup.run(desk.directory, lambda: _tell(desk, key, limits, now))
     except Denial:
-        nothing: Used = {index: {} for index in LASTING}
-        await asyncio.to_thread(desk.limiter.seed, key, nothing, now)
-    _later(asyncio.get_running_loop(), desk, key, limits)
+        if first := not desk.limiter.counts(key, limits):
+            nothing: Used = {index: {} for index in LASTING}
+            await asyncio.to_thread(desk.limiter.seed, key, nothing, now)
+    if first:
+        _later(asyncio.get_running_loop(), desk, key, limits)
 
 
 def _later(loop: asyncio.AbstractEventLoop, desk: Desk, key: str, limits: Limits) -> None:
@@ -40,13 +42,15 @@ def _look_again(loop: asyncio.AbstractEventLoop, desk: Desk, key: str, limits: L
         _later(loop, desk, key, limits)
         return
     now = datetime.now(UTC).timestamp()
-    desk.directory.run(lambda: _tell(desk, key, limits, now, again=True))
+    desk.directory.run(lambda: desk.limiter.seed(key, used(key, limits, now), now))
 
 
-def _tell(desk: Desk, key: str, limits: Limits, now: float, *, again: bool) -> None:
-    """In the directory's thread, where one call of a key asks for all that wait meanwhile."""
-    if again or not desk.limiter.counts(key, limits):
+def _tell(desk: Desk, key: str, limits: Limits, now: float) -> bool:
+    """In the directory's thread; of several calls that wait, the first asks for all of them."""
+    first = not desk.limiter.counts(key, limits)
+    if first:
         desk.limiter.seed(key, used(key, limits, now), now)
+    return first
 
 
 def used(key: str, limits: Limits, now: float) -> Used:

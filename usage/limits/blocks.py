@@ -4,7 +4,8 @@ A process asks for a block of a key's calls; Redis counts all of them at once in
 day's and month's present slots. They are spent within the second they were counted in (a slot of
 the minute), so that they weigh on every window as if each had been counted when it was made.
 
-The bounds. More calls than the limit are never made. Fewer may be, since a call is refused while
+The bounds. As long as Redis keeps its counts, more calls than the limit are never made (in any
+window of 59 of its 60 slots, as without blocks). Fewer may be, since a call is refused while
 another process holds calls unspent: at most (processes - 1) x block, where
 
     block <= max(1, limit // SHARE)             of the smallest limit
@@ -12,9 +13,9 @@ another process holds calls unspent: at most (processes - 1) x block, where
     block <= what the process made in this second, or else in the last (at first one call)
 
 and to the end of the second, when it is given back. A process that dies does not give it back:
-its block, once, counts on as calls made until its slot is past, which is a minute, a day, and for
-a month its end. Also a refusal holds for the rest of its second, so that a caller who doesn't
-stop costs no round trips.
+its block, no more calls than it made in its last second, counts as made until its slot is past.
+That is a minute, a day, and of a month its end. A refusal holds for the rest of its second, so
+that a caller who doesn't stop costs no round trips.
 
 A key with a limit of calls at once is asked for call by call: a permit held idle here would refuse
 a call elsewhere that fits.
@@ -62,7 +63,7 @@ class _Block:
             return None
         self.left -= 1
         remaining = max(first.remaining - (self.size - self.left - 1), 0)
-        return first._replace(remaining=remaining, reset=max(first.reset - since, 0.0))
+        return Ruling(True, "", first.limit, remaining, max(first.reset - since, 0.0))
 
 
 class Blocks:
