@@ -104,7 +104,7 @@ class Desk:
         text = core.app_key_text(core.found_in(outgoing, self.spec))
         vault.lookup_hash(text)
         core.authenticate(self.record, now)
-        core.admit(self.record, self.spec, path, asked.address)
+        core.admit(self.record, self.spec, asked.method, path, asked.address)
         core.obey(self.limiter.take(self.record.id, "call", self.record.limits, now))
         route = self._chosen(now)
         armed = core.armed(self.spec, outgoing, text, route)

@@ -131,7 +131,7 @@ def test_calls_at_once_are_bounded_until_one_ends(backend: Backend) -> None:
     if isinstance(backend, Memory):
         backend.release("k", "c0")
     else:
-        backend.release({"c0": "k"})
+        backend.release({("k", "c0")})
     assert backend.take("k", "y", bounds, NOON).allowed
 
 
@@ -262,7 +262,7 @@ def test_the_permit_is_back_before_the_caller_can_call_again(
     body = {"key": key.plaintext, "prompt": "x"}
     assert served.post(TEXT2IMG, json=body).status_code == 200
     assert served.post("//x", headers={"key": key.plaintext}, json=body).status_code == 400
-    monkeypatch.setattr("usage.gateway.core.choose", refuse)
+    monkeypatch.setattr("usage.gateway.choosing.Choice.candidate", refuse)
     assert served.post(TEXT2IMG, json=body).status_code == 503
     assert order == ["released", "answered", "answered", "released", "answered"]
 

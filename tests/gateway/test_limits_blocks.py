@@ -83,6 +83,20 @@ class Process:
         return sum(block.left for block in self.blocks._blocks.values())
 
 
+def test_a_call_may_hold_permits_of_several_keys(shared: Redis) -> None:
+    bounds, leases = Limits(concurrency=1), Leases(shared)
+    for key in ("app", "provider"):
+        assert shared.take(key, "c", bounds, NOON).allowed
+        leases.hold(key, "c")
+    for at in range(0, 300, 20):
+        leases.tend(NOON + at)
+    for key in ("app", "provider"):
+        assert not shared.take(key, "d", bounds, NOON + 300).allowed
+        leases.give_back(key, "c")
+        assert shared.take(key, "d", bounds, NOON + 300).allowed
+    leases.close()
+
+
 @pytest.fixture
 def processes(shared: Redis) -> Iterator[list[Process]]:
     found = [Process(shared) for _ in range(3)]

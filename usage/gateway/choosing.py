@@ -75,7 +75,10 @@ class Choice:
 
     def waits_for(self, route: Route) -> bool:
         """Whether `take` may wait for the network."""
-        return bool(route.key.concurrency) and self._limiter.blocking
+        return self.waits_for_place(route.key)
+
+    def waits_for_place(self, key: PoolKey) -> bool:
+        return bool(key.concurrency) and self._limiter.blocking
 
     def take(self, route: Route) -> bool:
         """Whether the key has a place for the call, which is then held until `let_go`."""
@@ -90,6 +93,11 @@ class Choice:
             self._held = key
         self.tries += 1
         return True
+
+    @property
+    def waits_to_let_go(self) -> bool:
+        """Whether `let_go` may wait for the network."""
+        return self._held is not None and self.waits_for_place(self._held)
 
     def refusal(self) -> Denial:
         """Why there is no key (left): no_usable_key, rate_limited or concurrency_limited."""

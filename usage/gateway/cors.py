@@ -9,7 +9,8 @@ import re
 
 from django.conf import settings
 
-from usage.gateway.asked import METHODS, Asked
+from keys.models import METHODS
+from usage.gateway.asked import Asked
 from usage.gateway.errors import denial
 from usage.gateway.headers import Pairs
 

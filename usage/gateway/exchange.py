@@ -235,6 +235,8 @@ class Exchange:
 
     async def over(self, found: Judgement) -> None:
         """Ends the call before its last bytes go out: who has them may call again at once."""
+        if self._choice is not None and self._choice.waits_to_let_go:
+            await asyncio.shield(asyncio.to_thread(self._choice.let_go))
         self.end(found)
         await self._admission.leave()
 

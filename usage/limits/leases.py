@@ -20,8 +20,8 @@ class Leases:
 
     def __init__(self, shared: Redis) -> None:
         self._shared = shared
-        self._open: Permits = {}
-        self._owed: Permits = {}
+        self._open: Permits = set()
+        self._owed: Permits = set()
         self._lock = threading.Lock()
         self._stirred = threading.Event()
         self._closing = False
@@ -30,27 +30,27 @@ class Leases:
     def hold(self, key: str, call: str) -> None:
         """Keeps a permit that Redis gave."""
         with self._lock:
-            self._open[call] = key
+            self._open.add((key, call))
             self._start()
 
-    def holds(self, call: str) -> bool:
-        return call in self._open
+    def holds(self, key: str, call: str) -> bool:
+        return (key, call) in self._open
 
     def owe(self, key: str, call: str) -> None:
         """Gives a permit back, held or perhaps given unheard, when Redis answers again."""
         with self._lock:
-            self._open.pop(call, None)
+            self._open.discard((key, call))
             if not self._owed:
                 self._stirred.set()
-            self._owed[call] = key
+            self._owed.add((key, call))
             self._start()
 
     def give_back(self, key: str, call: str) -> None:
         """Gives a permit back. Raises redis.RedisError, and tries again later."""
         with self._lock:
-            self._open.pop(call, None)
+            self._open.discard((key, call))
         try:
-            self._shared.release({call: key})
+            self._shared.release({(key, call)})
         except redis.RedisError:
             self.owe(key, call)
             raise
@@ -58,18 +58,16 @@ class Leases:
     def tend(self, now: float) -> None:
         """Renews what is open and gives back what is owed. Raises redis.RedisError."""
         with self._lock:
-            renewed = dict(self._open)
+            renewed = set(self._open)
         if renewed:
             self._shared.renew(renewed, now)
         with self._lock:
             # A call that ended meanwhile gave its permit back before it was renewed.
-            owed = {call: key for call, key in renewed.items() if call not in self._open}
-            owed |= self._owed
+            owed = (renewed - self._open) | self._owed
         if owed:
             self._shared.release(owed)
         with self._lock:
-            for call in owed:
-                self._owed.pop(call, None)
+            self._owed -= owed
 
     def close(self) -> None:
         """Ends the thread, which gives back what is left: the process takes no more calls."""

@@ -39,6 +39,11 @@ class Limiter:
         self._away = False
         self._retry_at = 0.0
 
+    @property
+    def blocking(self) -> bool:
+        """Whether a permit, to take or to give back, may wait for the network."""
+        return self._redis is not None
+
     def at_once(self, key: str, call: str, limits: Limits, now: float) -> Ruling | None:
         """The ruling that can be given without waiting; None: `take` must be asked."""
         if not limits:
@@ -98,7 +103,7 @@ class Limiter:
         if limits.concurrency is None:
             return
         self._memory.release(key, call)
-        if self._leases is None or not self._leases.holds(call):
+        if self._leases is None or not self._leases.holds(key, call):
             return
         if self._away:
             self._leases.owe(key, call)

@@ -18,7 +18,7 @@ LEASE = 60.0  # seconds
 REDIS_TIMEOUT = 0.25  # seconds
 SPARE = 10  # of what is left of a window, a block takes this fraction at most
 
-Permits = dict[str, str]  # call -> app key
+Permits = set[tuple[str, str]]  # key and call: one call may hold permits of several keys
 
 
 class Back(NamedTuple):
@@ -164,14 +164,14 @@ class Redis:
     def release(self, permits: Permits) -> None:
         """Gives permits back."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for call, key in permits.items():
+            for key, call in permits:
                 pipe.zrem(self._permits_of(key), call)
             pipe.execute()
 
     def renew(self, permits: Permits, now: float) -> None:
         """Makes permits last for another lease, also where Redis has lost them meanwhile."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for call, key in permits.items():
+            for key, call in permits:
                 pipe.zadd(self._permits_of(key), {call: now + LEASE})
                 pipe.expire(self._permits_of(key), math.ceil(LEASE))
             pipe.execute()
