@@ -57,6 +57,11 @@ def parse_app_key(text: str) -> ParsedKey | None:
     return ParsedKey(environment=match[1], id=match[2])
 
 
+def app_key_id(text: str) -> str:
+    """The id in the text of a well-formed app key."""
+    return text.split("_", 3)[2]
+
+
 def app_keys_in(content: bytes) -> set[str]:
     """The well-formed app keys that stand in `content` as they are, found without parsing it.
 

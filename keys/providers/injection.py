@@ -16,6 +16,8 @@ from keys.providers.outgoing import (
     Outgoing,
     basic,
     find_credentials,
+    found_inside,
+    found_outside,
     in_body,
     in_headers,
     media_type,
@@ -26,7 +28,16 @@ from keys.providers.outgoing import (
 )
 from keys.vault import Secret
 
-__all__ = ["BadBody", "Found", "Outgoing", "find_credentials", "inject", "read"]
+__all__ = [
+    "BadBody",
+    "Found",
+    "Outgoing",
+    "find_credentials",
+    "found_inside",
+    "found_outside",
+    "inject",
+    "read",
+]
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 

@@ -96,6 +96,11 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
     With `spec` the provider's own header, parameter and member are looked at too.
     Raises BadBody.
     """
+    return found_outside(outgoing, spec) + found_inside(outgoing, spec)
+
+
+def found_outside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
+    """Those in headers and query. Raises BadBody."""
     own = spec.accepts if spec else frozenset[Placement]()
     names = names_of(own)
     found = list(in_headers(outgoing.headers, own, spec.prefix if spec else ""))
@@ -104,13 +109,24 @@ def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> li
             Found(Placement("query", name), text)
             for text in formbody.pairs_named(outgoing.query, name)
         ]
+    return _trimmed(found)
+
+
+def found_inside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
+    """Those in the body. Raises BadBody."""
+    names = names_of(spec.accepts if spec else frozenset[Placement]())
     body = outgoing.reading or read_body(outgoing)
+    found = []
     for name in names.members if body.form != "none" else ():
         if body.form == "json" and isinstance(body.data, dict):
             jsonbody.member(outgoing.body, body.data, name)  # refuses two of them
         text = in_body(outgoing, body, name)
         if text:
             found.append(Found(Placement("body", name), text))
+    return _trimmed(found)
+
+
+def _trimmed(found: list[Found]) -> list[Found]:
     return [Found(placement, text.strip()) for placement, text in found if text.strip()]
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from keys import vault
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
-from keys.tokens import app_keys_in, parse_app_key
+from keys.tokens import app_key_id, app_keys_in
 from usage import ingest
 from usage.gateway import core, counting, desk, errors, lookup
 from usage.gateway.aside import aside
@@ -58,7 +58,7 @@ class Admission:
 
     async def enter(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
         """The request with its body, the body to send, and the app key's text. Raises Denial."""
-        found = core.found_in(outgoing, spec)
+        found = core.found_outside(outgoing, spec)
         text = core.app_key_text(found)
         if text:
             await self._admit(text, spec, outgoing.path)
@@ -72,15 +72,19 @@ class Admission:
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
             parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
             return outgoing._replace(body=_OPAQUE), Masker((text,)).over(parts), text
+        if not self._asked.has_body and text:
+            self._inbound.read = True
+            return outgoing, b"", text
         content = await self._inbound.body(limit, announced, known=bool(text))
         self._recording.bytes_in = len(content)
         outgoing = outgoing._replace(body=content)
+        outside = text
         if not text:
             text = await self._key_unparsed(content, spec, outgoing.path)
         if content:
             outgoing = await aside(len(content), core.read, outgoing)
-            found = await aside(len(content), core.found_in, outgoing, spec)
-        named = core.app_key_text(found)  # refuses a second, different one
+            found += await aside(len(content), core.found_inside, outgoing, spec)
+        named = core.app_key_text(found, outside)  # refuses a second, different one
         if not named:
             raise self._stranger("invalid_key" if found else "key_required")
         if not text:
@@ -145,6 +149,12 @@ class Admission:
         self._recording.endpoint = clip(spec.endpoint_of(path))
         self._recording.user_agent = self._named(*secrets)
 
+    def hide(self, spec: ProviderSpec, path: str, text: str, secret: str) -> None:
+        """Takes the real key out of the record, should the caller have sent that as well."""
+        named = self._asked.value("user-agent")
+        if secret in unquote(path) or mask(named, (secret,)) != named:
+            self.describe(spec, path, text, secret)
+
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
         record = await self._record(text)
@@ -186,8 +196,7 @@ class Admission:
             self._throttle(formed=True)
         record = await lookup.find(directory, directory.app_keys, name)
         # A key names itself: one whose hash was written into another key's row opens nothing.
-        named = parse_app_key(text)
-        if record is None or named is None or named.id != record.id:
+        if record is None or app_key_id(text) != record.id:
             ingest.count_stranger(self._asked.address, "invalid_key")
             raise denial("invalid_key")
         if not known:

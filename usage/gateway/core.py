@@ -12,7 +12,7 @@ from typing import NamedTuple
 from keys import vault
 from keys.providers import injection
 from keys.providers.base import Kind, ProviderSpec
-from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
+from keys.providers.injection import BadBody, Found, Outgoing, inject
 from keys.states import KeyState
 from keys.tokens import parse_app_key
 from usage import classify, redaction
@@ -47,10 +47,18 @@ class Judgement(NamedTuple):
 HUNG_UP = Judgement(Outcome.ABORTED, "", "The caller hung up before the end")
 
 
-def found_in(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
-    """Every credential in the request. Raises Denial for a body that isn't what it says."""
+def found_outside(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
+    """Every credential in headers and query. Raises Denial (bad_request)."""
     try:
-        return find_credentials(outgoing, spec)
+        return injection.found_outside(outgoing, spec)
+    except BadBody as error:
+        raise errors.denial("bad_request", str(error)) from error
+
+
+def found_inside(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
+    """Every credential in the body. Raises Denial for a body that isn't what it says."""
+    try:
+        return injection.found_inside(outgoing, spec)
     except BadBody as error:
         raise errors.denial("bad_request", str(error)) from error
 
@@ -63,12 +71,15 @@ def read(outgoing: Outgoing) -> Outgoing:
         raise errors.denial("bad_request", str(error)) from error
 
 
-def app_key_text(found: Iterable[Found]) -> str:
-    """The one well-formed app key among the credentials; empty when there is none.
+def app_key_text(found: Iterable[Found], known: str = "") -> str:
+    """The one well-formed app key among the credentials, or `known` if that is one; or empty.
 
     Raises Denial when two different ones are sent: only one of them could be kept back.
     """
-    texts = {entry.text for entry in found if parse_app_key(entry.text) is not None}
+    texts = {known} if known else set()
+    for entry in found:
+        if entry.text not in texts and parse_app_key(entry.text) is not None:
+            texts.add(entry.text)
     if len(texts) > 1:
         raise errors.denial("bad_request", "Two different app keys")
     return texts.pop() if texts else ""

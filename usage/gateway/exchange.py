@@ -24,7 +24,7 @@ from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
 from usage.gateway.recording import Recording
 from usage.gateway.records import Pool
 from usage.gateway.relay import Relay
-from usage.gateway.transport import Body, ask
+from usage.gateway.transport import Body, ask, leave
 from usage.limits import Ruling
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Exchange:
         outgoing, body, text = await self._admission.enter(spec, outgoing)
         self._may_repeat = not isinstance(body, AsyncIterator)
         await self._find_route(spec, outgoing)
-        self._admission.describe(spec, path, text, self._route.secret.reveal())
+        self._admission.hide(spec, path, text, self._route.secret.reveal())
         return spec, outgoing, body, text
 
     async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing) -> None:
@@ -202,9 +202,12 @@ class Exchange:
         length = self._asked.announced if isinstance(body, AsyncIterator) else None
         pairs = list(outgoing.headers)
         try:
-            async with ask(outgoing.method, url, pairs, body, length) as response:
+            response = await ask(outgoing.method, url, pairs, body, length)
+            try:
                 self._relay = Relay(self, spec, outgoing, self._route, response)
                 return await self._relay.run()
+            finally:
+                leave(response)
         except Denial as refused:
             if self.inbound.over:  # the client that sends the body makes a network fault of it
                 raise denial("body_too_large") from refused

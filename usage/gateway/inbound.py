@@ -16,6 +16,7 @@ SLOWEST = 16 * 1024  # bytes per second that an unknown caller's body comes with
 ROOM = 256 * 1024 * 1024  # bytes of unknown callers' bodies that this process holds at once
 ROOM_FREE = 64 * 1024  # bytes of each that need none: a short request is never crowded out
 READ_AHEAD = 64 * 1024  # bytes of a body, and one message more
+WATCH_AFTER = 0.05  # seconds; most calls are over before, and a watch costs more than all the rest
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -60,8 +61,11 @@ class Inbound:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._kept: deque[Message] = deque()
-        self._moved = asyncio.Event()
+        self._moved = asyncio.Event()  # of `_kept`
+        self._task: asyncio.Task[Any] | None = None  # to be cancelled when the caller hangs up
+        self._due: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._receiving = False
         self._paced_from: float | None = None
         self._held = 0  # bytes of `room`
         self.size = 0
@@ -78,11 +82,16 @@ class Inbound:
         """
         self._paced_from = None if known else asyncio.get_running_loop().time()
         parts = []
-        async for part in self.stream(limit, announced):
-            if not known:
+        self.over = announced > limit
+        while not (self.over or self.read):
+            part = await self._part_in_time()
+            self.over = self.size > limit
+            if not (known or self.over):
                 self._take_room()
             parts.append(part)
-        return b"".join(parts)
+        if self.over:
+            raise denial("body_too_large")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def vouch(self) -> None:
         """Gives the room back: the caller is known now, or gone."""
@@ -116,11 +125,25 @@ class Inbound:
 
         For that the body is read ahead a little; behind more of it a hang-up waits unseen.
         """
-        task = asyncio.current_task()
-        if self._watch is None and task is not None:
-            self._watch = asyncio.create_task(self._look_ahead(task))
+        if self._task is None:
+            self._task = asyncio.current_task()
+            self._watch_soon()
+
+    def _watch_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.call_later(WATCH_AFTER, self._watch_now)
+
+    def _watch_now(self) -> None:
+        if self._receiving:  # who waits for the body hears of a hang-up
+            self._watch_soon()
+        elif self._task is not None:
+            self._watch = asyncio.create_task(self._look_ahead(self._task))
 
     def unwatch(self) -> None:
+        self._task = None
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -149,6 +172,8 @@ class Inbound:
         message = await self._next()
         if message["type"] == "http.disconnect":
             self.gone = True
+            if self._task is not None and self._task is not asyncio.current_task():
+                self._task.cancel()  # the answer may be under way already
             raise Gone
         part: bytes = message.get("body", b"")
         self.read = not message.get("more_body", False)
@@ -160,7 +185,11 @@ class Inbound:
             if self.gone:
                 raise Gone
             if self._watch is None:
-                return await self._receive()
+                self._receiving = True
+                try:
+                    return await self._receive()
+                finally:
+                    self._receiving = False
             await self._turn()
         message = self._kept.popleft()
         self._moved.set()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -83,11 +82,10 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         yield bytes(view[start : start + _WHOLE])
 
 
-@asynccontextmanager
 async def ask(
     method: str, url: str, headers: Pairs, body: Body, length: int | None
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The provider's answer, its body not read yet; its connection is closed unless read whole.
+) -> aiohttp.ClientResponse:
+    """The provider's answer, its body not read yet; to be given to `leave` whatever comes.
 
     Raises Denial (upstream_unreachable, upstream_timeout). `length` is a streamed body's.
     """
@@ -100,7 +98,7 @@ async def ask(
     if length is not None and body is not None:
         sent["Content-Length"] = str(length)
     with faults():
-        response = await session().request(
+        return await session().request(
             method,
             URL(url, encoded=True),
             headers=sent,
@@ -108,10 +106,11 @@ async def ask(
             allow_redirects=False,
             proxy=outbound.proxy_for(url) or None,
         )
-    try:
-        yield response
-    finally:
-        response.close() if not response.content.at_eof() else response.release()
+
+
+def leave(response: aiohttp.ClientResponse) -> None:
+    """Ends with an answer: its connection is closed unless it was read whole."""
+    response.close() if not response.content.at_eof() else response.release()
 
 
 class faults:

@@ -19,6 +19,10 @@ from usage.ingest.strangers import flush_strangers
 logger = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds
+# Draining takes the calls' own processor: after a drain that took long (a busy spool has more to
+# drain at once, which is cheaper for each call), this many times its time is theirs alone.
+REST = 8.0
+LONGEST_REST = 1.0  # seconds
 EVERY_OTHERS = 2.0  # seconds between looks at spools whose process died
 LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
 
@@ -31,8 +35,11 @@ class Drainer(threading.Thread):
         self._others_at = 0.0
 
     def run(self) -> None:
-        while not self._stopping.wait(self._pause):
+        rest = 0.0
+        while not self._stopping.wait(max(self._pause, rest)):
+            started = time.thread_time()
             self._attempt(self._tick)
+            rest = min((time.thread_time() - started) * REST, LONGEST_REST)
         self._attempt(_finish)
         connection.close()
 
