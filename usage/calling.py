@@ -16,6 +16,7 @@ from usage.gateway import core, desk, directory, jobs, paths
 from usage.gateway.choosing import Choice
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
+from usage.gateway.permits import Permits
 from usage.gateway.recording import Recording
 from usage.redaction import clip, mask
 
@@ -68,7 +69,8 @@ class Call:
             caller=clip(keyed.caller, limit=100),
             bytes_in=int(request.headers.get("Content-Length") or 0),
         )
-        self._choice: Choice
+        self._permits = Permits(desk.mine().limiter, self.recording.id)
+        self._choice: Choice | None = None
         self.route: Route
 
     @property
@@ -80,18 +82,17 @@ class Call:
         try:
             paths.check(self.asked.path)
             core.admit_path(self.spec, self.asked.path)
-            self._choice = self._chosen()
-            self.recording.let_go = self._choice.let_go
-            if not self._take_next():
-                raise self._choice.refusal()
+            self._choice = choice = self._chosen()
+            if not self._take_next(choice):
+                raise choice.refusal()
             self.recording.endpoint = mask(self.recording.endpoint, (self.secret,))
             armed = self.armed()
             self.recording.begin()
         except Denial as refused:
-            self.recording.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
+            self.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
             raise Refusal(refused.code, refused.message, refused.retry_after) from None
         except spool.SpoolError as error:
-            self._choice.let_go()
+            self._let_go()
             raise Refusal("unavailable", "The call cannot be recorded") from error
         return armed
 
@@ -99,31 +100,54 @@ class Call:
         """The request with the present key in its place. Raises Denial."""
         return core.armed(self.spec, self.asked, "", self.route)
 
+    def armed_again(self) -> Outgoing:
+        """As `armed`, for a call that goes on. Raises Refusal."""
+        try:
+            return self.armed()
+        except Denial as refused:
+            self.end(Judgement(Outcome.ABORTED, refused.recorded, refused.message))
+            raise Refusal(refused.code, refused.message) from None
+
+    def end(self, found: Judgement) -> None:
+        """Records how the call ended."""
+        self._let_go()
+        self.recording.end(found)
+
     def may_go_on(self, found: Judgement) -> bool:
         """Whether another key may be tried after this."""
-        return self._may_repeat and self._choice.goes_on(found)
+        return self._may_repeat and self._choice is not None and self._choice.goes_on(found)
 
     def goes_on(self, found: Judgement, status: int) -> bool:
         """Whether another key is there to be tried after this; the call has it then."""
-        if not self.may_go_on(found):
+        if self._choice is None or not self.may_go_on(found):
             return False
         attempt = self.recording.attempt(found, status)
         with contextlib.suppress(Denial):
-            if self._take_next():
+            if self._take_next(self._choice):
                 self.recording.tried = (*self.recording.tried, attempt)
                 return True
         return False
 
-    def _take_next(self) -> bool:
+    def _let_go(self) -> None:
+        if self._choice is not None:
+            self._choice.let_go()
+        self._permits.give_back()
+
+    def _take_next(self, choice: Choice) -> bool:
+        """Whether there is a next key that has a permit for the call; the call has it then."""
+        self._permits.give_back()
         try:
-            route = self._choice.next()
+            while (route := choice.candidate()) is not None:
+                key = route.key
+                if not key.limits or self._permits.take(key.id, key.limits, time.time()).allowed:
+                    choice.takes(route)
+                    self.route = route
+                    self.recording.goes_with(route)
+                    return True
+                choice.full()
         except Error as error:
             raise denial("unavailable") from error
-        if route is None:
-            return False
-        self.route = route
-        self.recording.goes_with(route)
-        return True
+        return False
 
     def _chosen(self) -> Choice:
         here, now = desk.mine(), time.time()
@@ -139,5 +163,4 @@ class Call:
                     preferred = shared.result(directory.WAIT)
         except (directory.Unavailable, TimeoutError, Error) as error:
             raise denial("unavailable") from error
-        call = self.recording.id
-        return Choice(here.rota, here.limiter, self.spec, pool, call, now, preferred)
+        return Choice(here.rota, self.spec, pool, now, preferred)

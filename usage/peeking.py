@@ -8,9 +8,10 @@ from usage.gateway.answer import BadEncoding, Sample, Unpacker
 MOST = 256 * 1024  # bytes; what is longer is no refusal
 
 
-def peek(raw: BaseHTTPResponse) -> tuple[Sample | None, BaseHTTPResponse]:
-    """The answer whole, unpacked, if it is short and not an open stream; and the answer anew."""
-    begun, whole, error = _begin(raw)
+def peek(raw: BaseHTTPResponse, *, whole: bool) -> tuple[Sample | None, BaseHTTPResponse]:
+    """The answer, unpacked, if it is short and (unless `whole` is wanted) no open stream; and the
+    answer anew."""
+    begun, ended, error = _begin(raw, whole=whole)
     anew = HTTPResponse(
         body=_Replay(raw, begun, error),  # type: ignore[arg-type]
         headers=raw.headers,
@@ -20,10 +21,10 @@ def peek(raw: BaseHTTPResponse) -> tuple[Sample | None, BaseHTTPResponse]:
         preload_content=False,
         decode_content=False,
     )
-    return _sampled(raw, begun) if whole else None, anew
+    return _sampled(raw, begun) if ended else None, anew
 
 
-def _begin(raw: BaseHTTPResponse) -> tuple[bytes, bool, Exception | None]:
+def _begin(raw: BaseHTTPResponse, *, whole: bool) -> tuple[bytes, bool, Exception | None]:
     parts: list[bytes] = []
     size = 0
     try:
@@ -31,7 +32,7 @@ def _begin(raw: BaseHTTPResponse) -> tuple[bytes, bool, Exception | None]:
             parts.append(part)
             size += len(part)
             # A top-level array is how some APIs stream JSON.
-            if size > MOST or parts[0].lstrip()[:1] == b"[":
+            if size > MOST or (not whole and parts[0].lstrip()[:1] == b"["):
                 return b"".join(parts), False, None
     except (HTTPError, OSError) as error:
         return b"".join(parts), False, error

@@ -21,13 +21,12 @@ from usage.calling import OPAQUE, Call, Keyed
 from usage.events import Outcome
 from usage.gateway import core, desk, directory, errors, headers, jobs
 from usage.gateway.answer import Sample
+from usage.gateway.choosing import REFUSALS
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial
 from usage.peeking import peek
 from usage.recorded import RecordedBody
 from usage.redaction import clip, mask
-
-_REFUSALS = frozenset({401, 402, 403, 429})
 
 
 class RecordingAdapter(PinnedAdapter):
@@ -53,7 +52,7 @@ class RecordingAdapter(PinnedAdapter):
             response = self._attempt(call, request, outgoing, *args, **options)
             if response is not None:
                 return _without_key(response, request, call)
-            outgoing = call.armed()
+            outgoing = call.armed_again()
 
     def _attempt(
         self,
@@ -72,15 +71,15 @@ class RecordingAdapter(PinnedAdapter):
             found = _without_answer(error)
             if _not_connected(error) and call.goes_on(found, 0):
                 return None
-            call.recording.end(found)
+            call.end(found)
             raise _masked(error, request, call.secret) from None
         except BaseException:
-            call.recording.end(Judgement(Outcome.ABORTED))
+            call.end(Judgement(Outcome.ABORTED))
             raise
         if not 200 <= response.status_code < 600:
             response.close()
             refused = errors.no_answer()
-            call.recording.end(_refused_here(refused))
+            call.end(_refused_here(refused))
             raise requests.ConnectionError(refused.message, request=request)
         return None if _refused(call, response) else response
 
@@ -90,9 +89,9 @@ def _refused(call: Call, response: requests.Response) -> bool:
     status = response.status_code
     media = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     json = media.endswith(("/json", "+json"))
-    if not (json or status in _REFUSALS) or not call.may_go_on(Judgement(Outcome.KEY_ERROR)):
+    if not (json or status in REFUSALS) or not call.may_go_on(Judgement(Outcome.KEY_ERROR)):
         return False
-    sample, response.raw = peek(response.raw)
+    sample, response.raw = peek(response.raw, whole=status in REFUSALS)
     if sample is None:
         return False
     left, found = call.route, _judged(call, response, sample)
@@ -143,12 +142,12 @@ def _without_key(
     def ended(sample: Sample, whole: bool, error: Exception | None) -> None:
         call.recording.bytes_out = sample.size
         if error is not None:
-            call.recording.end(_without_answer(error))
+            call.end(_without_answer(error))
             return
         readable = whole or not packed
         found = _judged(call, response, sample, whole=whole, readable=readable)
         _learn(call, call.route, found, response, sample.body if readable else b"")
-        call.recording.end(found)
+        call.end(found)
 
     response.raw = RecordedBody(raw, secret, ended)
     return response

@@ -66,8 +66,11 @@ class Desk:
         self.route: Route = here.run(lambda: self._chosen(time.time())).result(5)
 
     def _chosen(self, now: float) -> Route:
-        route = Choice(self.rota, self.limiter, self.spec, self.pool, "call", now).next()
+        choice = Choice(self.rota, self.spec, self.pool, now)
+        route = choice.candidate()
         assert route is not None
+        choice.takes(route)
+        choice.let_go()
         return route
 
     @staticmethod

@@ -11,9 +11,10 @@ from keys.states import LAST_RESORT, USABLE, Verdict
 from usage.events import Outcome
 from usage.gateway.choosing import MOST_ATTEMPTS, Choice
 from usage.gateway.core import Judgement
+from usage.gateway.permits import Permits
 from usage.gateway.pools import Rota
 from usage.gateway.records import Pool, PoolKey, SealedVersion
-from usage.limits import Limiter
+from usage.limits import Limiter, Limits
 
 NOW = 1_000_000.0
 REFUSED = Judgement(Outcome.RATE_LIMITED)
@@ -40,7 +41,7 @@ def pools(draw: st.DrawFn) -> Pool:
                 SealedVersion(1, "sealed"),
                 priority=draw(st.integers(1, 3)),
                 weight=draw(st.integers(1, 3)),
-                concurrency=draw(st.none() | st.integers(1, 2)),
+                limits=draw(st.none() | st.builds(Limits, concurrency=st.integers(1, 2))),
             )
         )
     return tuple(keys)
@@ -51,21 +52,47 @@ learnt = st.dictionaries(
 )
 
 
-def choice(rota: Rota, limiter: Limiter, pool: Pool, call: str = "call") -> Choice:
-    return Choice(rota, limiter, providers.get("openai"), pool, call, NOW)
+class Driven:
+    """A choice as its callers drive it."""
+
+    def __init__(self, rota: Rota, limiter: Limiter, pool: Pool, call: str = "call") -> None:
+        self._choice = Choice(rota, providers.get("openai"), pool, NOW)
+        self._permits = Permits(limiter, call)
+        self.refusal, self.goes_on = self._choice.refusal, self._choice.goes_on
+
+    def next(self) -> PoolKey | None:
+        self._permits.give_back()
+        while (route := self._choice.candidate()) is not None:
+            key = route.key
+            if not key.limits or self._permits.take(key.id, key.limits, NOW).allowed:
+                self._choice.takes(route)
+                return key
+            self._choice.full()
+        return None
+
+    def let_go(self) -> None:
+        self._choice.let_go()
+        self._permits.give_back()
+
+
+def choice(rota: Rota, limiter: Limiter, pool: Pool, call: str = "call") -> Driven:
+    return Driven(rota, limiter, pool, call)
 
 
 def rota_with(told: Learnt) -> Rota:
     rota = Rota()
     for key, seconds in told.items():
-        rota.rest(key, seconds, NOW)
+        if seconds is None:
+            rota.rest(key, NOW)
+        else:
+            rota.limited(key, seconds, NOW)
     return rota
 
 
-def tried(choosing: Choice) -> list[PoolKey]:
+def tried(choosing: Driven) -> list[PoolKey]:
     found = []
-    while (route := choosing.next()) is not None:
-        found.append(route.key)
+    while (key := choosing.next()) is not None:
+        found.append(key)
     return found
 
 
@@ -100,7 +127,7 @@ def test_a_refusal_says_what_the_caller_can_wait_for(pool: Pool, told: Learnt) -
     denial = refused.refusal()
     if waits:
         assert (denial.status, denial.code) == (429, "rate_limited")
-        assert denial.retry_after == pytest.approx(min(min(waits), 300))  # type: ignore[type-var]
+        assert denial.retry_after == pytest.approx(min(waits))  # type: ignore[type-var]
     else:
         assert (denial.status, denial.code) == (503, "no_usable_key")
 
@@ -110,13 +137,13 @@ def test_no_key_has_more_calls_at_once_than_it_may(pool: Pool, calls: int) -> No
     rota, limiter, under_way = Rota(), Limiter(), Counter[str]()
     begun = [choice(rota, limiter, pool, f"call {number}") for number in range(calls)]
     for one in begun:
-        route = one.next()
-        if route is None:
+        key = one.next()
+        if key is None:
             assert one.refusal().code in ("concurrency_limited", "no_usable_key")
         else:
-            under_way[route.key.id] += 1
+            under_way[key.id] += 1
     for key in pool:
-        assert key.concurrency is None or under_way[key.id] <= key.concurrency
+        assert key.limits is None or under_way[key.id] <= (key.limits.concurrency or 0)
     for one in begun:
         one.let_go()
     again = choice(rota, limiter, pool, "another")

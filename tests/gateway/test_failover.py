@@ -91,6 +91,40 @@ def test_what_the_key_that_was_left_was_told_moves_its_verdict(
     assert all(used)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", b"no"),
+        ("text/plain", b""),
+        ("text/event-stream", b"event: error\n\n"),
+        ("application/json", b'[{"error": "no"}]'),
+        ("application/octet-stream", b"\0\1"),
+    ],
+)
+@pytest.mark.parametrize("status", [401, 402, 429])
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+def test_a_refusal_of_whatever_type_is_one(
+    gateway: Server,
+    provider: Upstream,
+    second: ProviderKey,
+    key: str,
+    status: int,
+    kind: str,
+    body: bytes,
+    method: str,
+) -> None:
+    def answer(request: Received) -> Answer:
+        if SECOND in f"{request.target}{request.body.decode()}":
+            return Answer(200, b"{}", {"Content-Type": "application/json"})
+        return Answer(status, b"" if method == "HEAD" else body, {"Content-Type": kind})
+
+    provider.handler = answer
+    url = f"{gateway.url}/gateway/modelslab{TEXT2IMG}"
+    given = {"params": {"key": key}} if method == "HEAD" else {"json": {"key": key}}
+    assert gateway.session.request(method, url, **given).status_code == 200
+    assert len(provider.requests) == 2
+
+
 @pytest.mark.parametrize("status", [400, 500])
 def test_what_another_key_would_not_mend_goes_to_the_caller(
     gateway: Server, provider: Upstream, second: ProviderKey, key: str, status: int

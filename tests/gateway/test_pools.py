@@ -44,7 +44,7 @@ def test_no_key_is_ever_more_than_a_call_off_its_share(weights: list[int]) -> No
 def test_a_later_priority_is_asked_when_none_of_the_first_can_be_used() -> None:
     rota, first, second = Rota(), key("a"), key("b", priority=2)
     assert set(taken(rota, [second, first], 5)) == {"a"}
-    rota.rest("a", 30.0, 0.0)
+    rota.limited("a", 30.0, 0.0)
     assert set(taken(rota, [second, first], 5)) == {"b"}
     spent = key("a", Verdict.EXHAUSTED)
     assert taken(Rota(), [spent, second], 1) == ["b"]

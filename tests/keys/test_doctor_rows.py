@@ -13,7 +13,6 @@ from tests.keys.conftest import Acme
 from usage.gateway import loading
 from usage.gateway.choosing import Choice
 from usage.gateway.pools import Rota
-from usage.limits import Limiter
 
 pytestmark = pytest.mark.django_db
 
@@ -47,8 +46,8 @@ def test_a_secret_entered_for_another_address_does_not_open(
     key.versions.update(entered_for="https://elsewhere.example.com")
     assert codes() == [("B", 1, "undecryptable")]
     pool = loading.pool((application.pk, "blind"))
-    choice = Choice(Rota(), Limiter(), providers.get("blind"), pool, "call", 0.0)
-    assert choice.next() is None
+    choice = Choice(Rota(), providers.get("blind"), pool, 0.0)
+    assert choice.candidate() is None
     assert choice.refusal().code == "no_usable_key"
 
 

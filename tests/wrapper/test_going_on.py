@@ -62,6 +62,15 @@ def test_a_refused_key_gives_way_to_the_next(
     assert (before["provider_key"], before["status"]) == (provider_key.pk, status)
 
 
+@pytest.mark.parametrize("body", [b"no", b"", b'[{"error": "no"}]'])
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+def test_a_refusal_of_whatever_type_is_one(
+    session: KeyedSession, provider: Upstream, second: ProviderKey, body: bytes, kind: str
+) -> None:
+    refuse_the_first(provider, Answer(402, body, {"Content-Type": kind}))
+    assert session.post(TEXT2IMG, json={"prompt": "x"}).json() == OK
+
+
 def test_where_none_is_taken_the_caller_has_the_last_answer(
     session: KeyedSession, provider: Upstream, second: ProviderKey
 ) -> None:

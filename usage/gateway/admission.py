@@ -1,6 +1,5 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
-import asyncio
 import contextlib
 import time
 from urllib.parse import unquote
@@ -18,10 +17,11 @@ from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Inbound
+from usage.gateway.permits import Permits
 from usage.gateway.recording import Recording
 from usage.gateway.records import AppKeyRecord
 from usage.gateway.transport import Body
-from usage.limits import FREE, UNCOUNTED, Ruling
+from usage.limits import FREE, UNCOUNTED
 from usage.redaction import Masker, clip, mask
 
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
@@ -31,15 +31,16 @@ _OPAQUE = b"\0"  # stands in for a body that is streamed past
 
 
 class Admission:
-    """One call's way in. Its permit is held from `enter` to `leave`."""
+    """One call's way in."""
 
-    def __init__(self, asked: Asked, inbound: Inbound, recording: Recording) -> None:
+    def __init__(
+        self, asked: Asked, inbound: Inbound, recording: Recording, permits: Permits
+    ) -> None:
         self._asked = asked
         self._inbound = inbound
         self._recording = recording
         self._desk = desk.mine()
-        self._holds_permit = False
-        self._taking: asyncio.Future[Ruling] | None = None
+        self._permits = permits
         self.ruling = FREE  # of the limits
         self.app_key: AppKeyRecord | None = None
 
@@ -121,22 +122,6 @@ class Admission:
         with contextlib.suppress(Denial):  # nobody's call, which is refused already
             self._belongs_to(await self._record(texts.pop()))
 
-    async def leave(self) -> None:
-        """Gives the permit back."""
-        record, taking, holds = self.app_key, self._taking, self._holds_permit
-        self._taking, self._holds_permit = None, False
-        if record is None or record.limits.concurrency is None:
-            return
-        limiter = self._desk.limiter
-        args = (record.id, self._recording.id, record.limits)
-        if taking is not None:
-            # Who hangs up while Redis is asked may hold a permit all the same.
-            await asyncio.wait([taking])
-            if taking.result().allowed:
-                await asyncio.shield(asyncio.to_thread(limiter.release, *args))
-        elif holds:
-            limiter.release(*args)
-
     def _named(self, *secrets: str) -> str:
         """What the caller calls itself."""
         return clip(self._asked.value("user-agent"), secrets)
@@ -204,21 +189,12 @@ class Admission:
         return record
 
     async def _limit(self, record: AppKeyRecord, now: float) -> None:
-        self.ruling = await self._take(record, now)
+        asked = (record.id, record.limits, now)
+        self.ruling = await self._permits.taken(*asked)
         if self.ruling is UNCOUNTED:
-            await counting.recount(self._desk, record.id, record.limits, now)
-            self.ruling = await self._take(record, now)
+            await counting.recount(self._desk, *asked)
+            self.ruling = await self._permits.taken(*asked)
         core.obey(self.ruling)
-
-    async def _take(self, record: AppKeyRecord, now: float) -> Ruling:
-        limiter = self._desk.limiter
-        args = (record.id, self._recording.id, record.limits, now)
-        ruling = limiter.at_once(*args)
-        if ruling is not None:
-            self._holds_permit = ruling.allowed and record.limits.concurrency is not None
-            return ruling
-        self._taking = asyncio.ensure_future(asyncio.to_thread(limiter.take, *args))
-        return await asyncio.shield(self._taking)
 
     def _stranger(self, code: str) -> Denial:
         """The denial of a call without a key in its place, which may hold a known one elsewhere."""

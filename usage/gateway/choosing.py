@@ -1,7 +1,6 @@
-"""Which provider key a call goes out with: the best of its pool that opens and has a place.
+"""Which provider key a call goes out with: the best of its pool that opens and isn't busy.
 
-One `Choice` lives as long as its call, and holds what the call takes up: its turn among the
-pool's keys, and its place where a key may have only so many calls under way at once.
+One `Choice` lives as long as its call, and holds the call's turn among the pool's keys.
 """
 
 from keys import vault
@@ -12,7 +11,6 @@ from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial
 from usage.gateway.pools import Rota
 from usage.gateway.records import Pool, PoolKey
-from usage.limits import Limiter, Limits
 
 # What another key of the pool may be spared: the provider did nothing but say no to this one.
 # A network error counts where nothing was sent.
@@ -20,24 +18,23 @@ GOES_ON = frozenset({Outcome.KEY_ERROR, Outcome.RATE_LIMITED, Outcome.NETWORK_ER
 MOST_ATTEMPTS = 4
 
 
+# The statuses of such a refusal; it also comes inside a 200 of JSON.
+REFUSALS = frozenset({401, 402, 403, 429})
+
+
 class Choice:
-    """The keys of a pool for one call, the best first. `now` is epoch seconds."""
+    """The keys of a pool for one call, the best first. `now` is epoch seconds.
+
+    Whoever drives it takes one `candidate` after the other, asks for a permit where the key has
+    `limits`, and says which it `takes` or that one is `full`.
+    """
 
     def __init__(
-        self,
-        rota: Rota,
-        limiter: Limiter,
-        spec: ProviderSpec,
-        pool: Pool,
-        call: str,
-        now: float,
-        preferred: str = "",
+        self, rota: Rota, spec: ProviderSpec, pool: Pool, now: float, preferred: str = ""
     ) -> None:
-        """`call` is the call's id; `preferred` the key that made the job it asks for."""
+        """`preferred` is the key that made the job asked for."""
         self._rota = rota
-        self._limiter = limiter
         self._spec = spec
-        self._call = call
         self._now = now
         self._preferred = preferred
         self._pool = pool
@@ -46,20 +43,10 @@ class Choice:
         self._held: PoolKey | None = None
         self._waits: list[float] = []
         self._full = False
-        self.tries = 0
-
-    def next(self) -> Route | None:
-        """The next key that has a place, the one before it let go; None when there is no other.
-
-        Raises Denial (sealed).
-        """
-        while (route := self.candidate()) is not None:
-            if self.take(route):
-                return route
-        return None
+        self._tries = 0
 
     def candidate(self) -> Route | None:
-        """The next key that opens, to be taken; the one before it is let go.
+        """The next key that opens; the one before it is let go.
 
         Raises Denial (sealed), and SynchronousOnlyOperation in an event loop where the data key
         isn't open yet: ask again where the database may be.
@@ -73,31 +60,16 @@ class Choice:
                 return route
         return None
 
-    def waits_for(self, route: Route) -> bool:
-        """Whether `take` may wait for the network."""
-        return self.waits_for_place(route.key)
+    def takes(self, route: Route) -> None:
+        """The call goes out with this key."""
+        self._tries += 1
+        if not route.alone:  # else nobody waits for its turn
+            self._rota.begin(route.key)
+            self._held = route.key
 
-    def waits_for_place(self, key: PoolKey) -> bool:
-        return bool(key.concurrency) and self._limiter.blocking
-
-    def take(self, route: Route) -> bool:
-        """Whether the key has a place for the call, which is then held until `let_go`."""
-        key = route.key
-        if key.concurrency:
-            limits = Limits(concurrency=key.concurrency)
-            if not self._limiter.take(key.id, self._call, limits, self._now).allowed:
-                self._full = True
-                return False
-        if key.concurrency or not route.alone:  # else nobody waits for its turn
-            self._rota.begin(key)
-            self._held = key
-        self.tries += 1
-        return True
-
-    @property
-    def waits_to_let_go(self) -> bool:
-        """Whether `let_go` may wait for the network."""
-        return self._held is not None and self.waits_for_place(self._held)
+    def full(self) -> None:
+        """The last candidate has no permit left."""
+        self._full = True
 
     def refusal(self) -> Denial:
         """Why there is no key (left): no_usable_key, rate_limited or concurrency_limited."""
@@ -109,18 +81,15 @@ class Choice:
 
     def goes_on(self, found: Judgement) -> bool:
         """Whether another key may be tried after this. A job is its maker's alone."""
-        if len(self._order) < 2 or self._preferred or self.tries >= MOST_ATTEMPTS:
+        if len(self._order) < 2 or self._preferred or self._tries >= MOST_ATTEMPTS:
             return False
         return found.outcome in GOES_ON
 
     def let_go(self) -> None:
         """The call is no longer under way with the key it had."""
         key, self._held = self._held, None
-        if key is None:
-            return
-        self._rota.end(key)
-        if key.concurrency:
-            self._limiter.release(key.id, self._call, Limits(concurrency=key.concurrency))
+        if key is not None:
+            self._rota.end(key)
 
     def _may(self, key: PoolKey) -> bool:
         """Not where the provider told to wait; what was begun there may be fetched."""

@@ -194,10 +194,10 @@ def learn(
 ) -> None:
     """Lets the next call of this process profit from what this one met."""
     if found.outcome is Outcome.RATE_LIMITED:
-        rota.rest(route.key.id, retry_after, now)
+        rota.limited(route.key.id, retry_after, now)
     elif (
         found.outcome is Outcome.KEY_ERROR and found.code != "key_limited"
     ):  # that is one feature's
-        rota.rest(route.key.id, None, now)
+        rota.rest(route.key.id, now)
         if found.code == "key_invalid":
             rota.refused(route.key.id, route.version.number, now)

@@ -21,6 +21,7 @@ from usage.gateway.choosing import Choice
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
+from usage.gateway.permits import Permits
 from usage.gateway.recording import Recording
 from usage.gateway.records import Pool
 from usage.gateway.relay import Relay
@@ -46,7 +47,8 @@ class Exchange:
             method=self._asked.method[:10],
             address=self._asked.address,
         )
-        self._admission = Admission(self._asked, self.inbound, self.recording)
+        self._permits = Permits(self._desk.limiter, self.recording.id)
+        self._admission = Admission(self._asked, self.inbound, self.recording, self._permits)
         self._relay: Relay | None = None
         self._route: Route
         self._choice: Choice | None = None
@@ -68,7 +70,7 @@ class Exchange:
         finally:
             self.inbound.unwatch()
             self.inbound.vouch()
-            await self._admission.leave()
+            await self._let_go()
 
     async def _answer(self) -> None:
         try:
@@ -120,9 +122,7 @@ class Exchange:
         directory, rota = self._desk.directory, self._desk.rota
         pool = await lookup.find(directory, directory.pools, name)
         preferred = await self._maker(spec, outgoing, pool)
-        call, now = self.recording.id, time.time()
-        choice = Choice(rota, self._desk.limiter, spec, pool, call, now, preferred)
-        self._choice, self.recording.let_go = choice, choice.let_go
+        self._choice = choice = Choice(rota, spec, pool, time.time(), preferred)
         if not await self._take_next(choice):
             raise choice.refusal()
 
@@ -145,12 +145,20 @@ class Exchange:
         return maker
 
     async def _take_next(self, choice: Choice) -> bool:
-        """Whether there is a next key that has a place for the call; the call has it then."""
+        """Whether there is a next key that has a permit for the call; the call has it then."""
+        if self.recording.provider_key:
+            await self._permits.given_back(self.recording.provider_key)
         while (route := await self._candidate(choice)) is not None:
-            if await self._takes(choice, route):
-                self._route = route
-                self.recording.goes_with(route)
-                return True
+            key = route.key
+            if key.limits:
+                ruling = await self._permits.taken(key.id, key.limits, time.time())
+                if not ruling.allowed:
+                    choice.full()
+                    continue
+            choice.takes(route)
+            self._route = route
+            self.recording.goes_with(route)
+            return True
         return False
 
     async def _candidate(self, choice: Choice) -> Route | None:
@@ -158,16 +166,6 @@ class Exchange:
             return choice.candidate()
         except SynchronousOnlyOperation:  # the data key isn't open yet in this process
             return await lookup.run(self._desk.directory, choice.candidate)
-
-    async def _takes(self, choice: Choice, route: Route) -> bool:
-        if not choice.waits_for(route):
-            return choice.take(route)
-        taking = asyncio.ensure_future(asyncio.to_thread(choice.take, route))
-        try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            await asyncio.wait([taking])  # who hangs up meanwhile may hold a place all the same
-            raise
 
     async def goes_on(self, found: Judgement, status: int) -> bool:
         """Whether another key of the pool is tried after this, of which nobody has seen a byte."""
@@ -238,10 +236,14 @@ class Exchange:
 
     async def over(self, found: Judgement) -> None:
         """Ends the call before its last bytes go out: who has them may call again at once."""
-        if self._choice is not None and self._choice.waits_to_let_go:
-            await asyncio.shield(asyncio.to_thread(self._choice.let_go))
+        await self._let_go()
         self.end(found)
-        await self._admission.leave()
+
+    async def _let_go(self) -> None:
+        """Gives back what the call held of others' turns and permits."""
+        if self._choice is not None:
+            self._choice.let_go()
+        await self._permits.given_back()
 
     async def _refuse(self, refused: Denial) -> None:
         self.inbound.unwatch()

@@ -69,7 +69,7 @@ def pool(name: tuple[str, str]) -> Pool:
                     previous=_sealed(previous) if previous else None,
                     priority=key.priority,
                     weight=max(key.weight, 1),
-                    concurrency=key.concurrency,
+                    limits=Limits(concurrency=key.concurrency) if key.concurrency else None,
                 )
             )
     return tuple(found)

@@ -3,8 +3,8 @@
 Of the keys with the lowest priority the one with the fewest calls under way for its weight is
 next, and among those equally busy each gets calls by its weight, evenly spread.
 A provider key that was just refused or limited rests while another can work, and isn't asked at
-all for as long as the provider told to wait; a version that was just refused gives way to the
-previous one while their overlap lasts.
+all for as long as the provider limits it (each process learns that by itself); a version that was
+just refused gives way to the previous one while their overlap lasts.
 """
 
 import threading
@@ -15,7 +15,8 @@ from usage.gateway.records import Pool, PoolKey, SealedVersion
 
 SIZE = 10_000  # keys, and jobs, remembered
 REST = 30.0  # seconds a key rests after a refusal that names no time
-LONGEST_REST = 300.0  # seconds
+UNTOLD = 1.0  # seconds a key isn't asked after a limit that names no time
+LONGEST = 86400.0  # seconds; whoever is told more is asked again to make sure
 REFUSED_FOR = 60.0  # seconds a refused version gives way
 JOB_ID_LENGTH = 100
 
@@ -114,15 +115,19 @@ class Rota:
                 return previous
         return key.current
 
-    def rest(self, key_id: str, seconds: float | None, now: float) -> None:
+    def rest(self, key_id: str, now: float) -> None:
+        """The provider refused this key: others are asked first for a while."""
+        with self._lock:
+            self._resting.note((key_id,), now + REST)
+
+    def limited(self, key_id: str, seconds: float | None, now: float) -> None:
         """The provider limits this key's calls, for `seconds` if it said so."""
         with self._lock:
-            self._resting.note((key_id,), now + min(seconds or REST, LONGEST_REST))
-            if seconds:
-                self._told.note((key_id,), now + min(seconds, LONGEST_REST))
+            self._resting.note((key_id,), now + max(seconds or 0.0, REST))
+            self._told.note((key_id,), now + min(seconds or UNTOLD, LONGEST))
 
     def wait(self, key_id: str, now: float) -> float:
-        """Seconds that the provider told to wait with this key and that are left."""
+        """Seconds left in which the provider limits this key's calls, as this process learnt."""
         return self._told.left((key_id,), now) if self._told else 0.0
 
     def refused(self, key_id: str, number: int, now: float) -> None:

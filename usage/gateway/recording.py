@@ -5,7 +5,6 @@ A call that can't be begun in the spool isn't made (nothing is spent unrecorded)
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from uuid_utils import uuid7
@@ -46,8 +45,6 @@ class Recording:
     started: float = field(default_factory=time.perf_counter)
     number: int = 0
     ended: bool = False
-    # What the call holds until its end, such as its place among the calls of a provider key.
-    let_go: Callable[[], None] | None = None
     # Where the call was begun: a child forked in its middle has another spool, and no part in it.
     kept_in: spool.Spool | None = None
 
@@ -85,8 +82,6 @@ class Recording:
         if self.ended:
             return
         self.ended = True
-        if self.let_go is not None:
-            self.let_go()
         try:
             if not self.number:
                 self.begin()

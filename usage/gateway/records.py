@@ -46,7 +46,7 @@ class PoolKey:
     previous: SealedVersion | None = None
     priority: int = 1
     weight: int = 1
-    concurrency: int | None = None  # calls it may have under way at once
+    limits: Limits | None = None  # on the calls it may have under way at once
 
 
 Pool = tuple[PoolKey, ...]

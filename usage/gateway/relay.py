@@ -17,6 +17,7 @@ from keys.providers.jobs import Job
 from usage.events import Outcome
 from usage.gateway import core, desk, errors, headers, jobs, lookup
 from usage.gateway.answer import BadEncoding, Masking, Unpacker
+from usage.gateway.choosing import REFUSALS
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial
 from usage.gateway.links import links_of
@@ -68,12 +69,15 @@ class Relay:
             encodings = self._response.headers.getall("Content-Encoding", ())
             self._unpacker = Unpacker(",".join(encodings))
             length = None if self._unpacker.packed else self._length()
+            refusal = self._response.status in REFUSALS
             bodiless = self._response.status in (204, 304)
             if bodiless or self._asked.method == "HEAD":
+                if refusal and await self._exchange.goes_on(self._judge(), self._response.status):
+                    return False
                 # Beside 304 the length is another answer's, and our server would wait for it.
                 await self._start(None if bodiless else self._length())
                 await self._finish(b"")
-            elif self._is_json and (length is None or length <= WHOLE):
+            elif (self._is_json or refusal) and (length is None or length <= WHOLE):
                 return await self._whole()
             else:
                 await self._stream(self._parts(), length, b"")
@@ -82,7 +86,7 @@ class Relay:
         return True
 
     async def _whole(self) -> bool:
-        """A small JSON answer in one piece, its links turned; a large or open one goes on."""
+        """A small answer of JSON, or a refusal, in one piece; a large or open one goes on."""
         parts = self._parts()
         kept: list[bytes] = []
         size = 0
@@ -90,11 +94,12 @@ class Relay:
             kept.append(part)
             size += len(part)
             # A top-level array without a length is how some APIs stream JSON.
-            if size > WHOLE or (self._length() is None and kept[0].lstrip()[:1] == b"["):
+            open_ended = self._response.status not in REFUSALS and self._length() is None
+            if size > WHOLE or (open_ended and kept[0].lstrip()[:1] == b"["):
                 await self._stream(parts, None, b"".join(kept))
                 return True
         plain = mask_escaped(b"".join(kept) + self._masking.flush(), self._secrets)
-        body = self._links.in_json(plain)
+        body = self._links.in_json(plain) if self._is_json else plain
         # Judged and recorded first: the start alone may end an empty answer.
         found = self._judge()
         if await self._exchange.goes_on(found, self._response.status):

@@ -122,7 +122,8 @@ class faults:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise denial("upstream_timeout") from None
-        if isinstance(error, aiohttp.ClientConnectorError):
+        unsafe = isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError)
+        if isinstance(error, aiohttp.ClientConnectorError) and not unsafe:
             raise not_connected() from None
         if isinstance(error, aiohttp.ClientError | OSError | outbound.Blocked):
             # The texts of these carry URLs, and a URL may carry a key.
