@@ -20,6 +20,8 @@ from django.conf import settings
 from keys import lifecycle
 from keys.audit import Actor
 from keys.models import AppKey, Application, ProviderKey, User
+from keys.providers.answers import NANOS
+from keys.sandbox.openai import ANSWERED_DOLLARS, ASKED_DOLLARS
 from usage import ingest, spool
 from usage.client import KeyedSession
 from usage.demo_state import (
@@ -44,6 +46,8 @@ class Endpoint:
     share: float
     median_ms: float
     bytes_out: int
+    tokens_in: int = 0  # of an ordinary call
+    tokens_out: int = 0
 
 
 ENDPOINTS = (
@@ -51,6 +55,7 @@ ENDPOINTS = (
     Endpoint("/api/v6/images/img2img", 0.17, 1900, 640),
     Endpoint("/api/v6/images/fetch/{id}", 0.2, 90, 480),
     Endpoint("/api/v6/image_editing/super_resolution", 0.08, 2600, 410),
+    Endpoint("/api/v7/llm/chat/completions", 0.12, 1100, 900, tokens_in=640, tokens_out=180),
 )
 
 
@@ -188,6 +193,8 @@ def _event(at: datetime, endpoint: Endpoint, ending: Ending, rng: random.Random)
     latency = endpoint.median_ms * ending.speed * rng.lognormvariate(0, 0.35)
     milliseconds = int(at.timestamp() * 1000)
     answered = ending.status and ending.outcome is not Outcome.NETWORK_ERROR
+    length = rng.lognormvariate(0, 0.5) if ending.outcome is Outcome.OK else 0.0
+    asked, told = round(endpoint.tokens_in * length), round(endpoint.tokens_out * length)
     return CallEvent(
         id=str(uuid_utils.uuid7(nanoseconds=milliseconds * 1_000_000)),
         source=Source.GATEWAY,
@@ -206,4 +213,7 @@ def _event(at: datetime, endpoint: Endpoint, ending: Ending, rng: random.Random)
         first_byte_ms=round(latency * 0.97, 1) if answered else 0.0,
         bytes_in=rng.randint(120, 420),
         bytes_out=endpoint.bytes_out if ending.outcome is Outcome.OK else 90 if answered else 0,
+        tokens_in=asked,
+        tokens_out=told,
+        cost_nanos=round((asked * ASKED_DOLLARS + told * ANSWERED_DOLLARS) * NANOS),
     )

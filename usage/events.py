@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-VERSION = 2
-KNOWN = frozenset({1, VERSION})  # 1 had no `tried`
+VERSION = 3
+KNOWN = frozenset({1, 2, VERSION})  # 1 had no `tried`, 2 no `cost_nanos`
 
 
 class Outcome(StrEnum):
@@ -34,6 +34,11 @@ ERRORS = frozenset(
     }
 )
 UNCOUNTED = frozenset({Outcome.DENIED, Outcome.ABORTED})  # not in error_rate's denominator
+
+
+def dollars(nanos: int) -> float | None:
+    """Billionths of a US dollar as dollars; None where no cost was reported."""
+    return nanos / 10**9 if nanos else None
 
 
 class Source(StrEnum):
@@ -89,6 +94,7 @@ class CallEvent:
     bytes_out: int = 0  # response body
     tokens_in: int = 0
     tokens_out: int = 0
+    cost_nanos: int = 0  # billionths of a US dollar that the provider reported; 0: none
     attempts: int = 0
     tried: tuple[Attempt, ...] = ()  # before the one that the rest tells of
     v: int = VERSION

@@ -45,7 +45,7 @@ LATENCIES: dict[Step, type[Latency]] = {
     Step.HOUR: HourLatency,
     Step.DAY: DayLatency,
 }
-SUMS = ("requests", "bytes_in", "bytes_out", "tokens_in", "tokens_out")
+SUMS = ("requests", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "cost_nanos")
 MINUTE_MS = 60_000
 
 
@@ -90,6 +90,7 @@ class Counted(NamedTuple):
     bytes_out: int
     tokens_in: int
     tokens_out: int
+    cost_nanos: int
 
 
 class Tally:
@@ -106,12 +107,13 @@ class Tally:
         key = (minute, *call[1:8])
         sums = self.counts.get(key)
         if sums is None:
-            sums = self.counts[key] = [0, 0, 0, 0, 0]
+            sums = self.counts[key] = [0, 0, 0, 0, 0, 0]
         sums[0] += 1
         sums[1] += call.bytes_in
         sums[2] += call.bytes_out
         sums[3] += call.tokens_in
         sums[4] += call.tokens_out
+        sums[5] += call.cost_nanos
         # Refusals take no time and hang-ups any: neither says how fast a provider is.
         if call.outcome not in UNCOUNTED:
             self.latencies[(minute, *call[1:6], bucket_of(call.latency_ms))] += 1

@@ -1,4 +1,4 @@
-"""Reading the bodies of providers' answers: the families of error shapes and token counts. Pure."""
+"""Reading the bodies of providers' answers: errors of every shape, and what a call used. Pure."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,6 +6,26 @@ from typing import Any, NamedTuple
 import orjson
 
 MESSAGE_LIMIT = 500  # characters; readers clip further
+# A provider may lie, and the ledger adds up: what no call uses is no count.
+MOST_TOKENS = 2**40
+MOST_DOLLARS = 10_000
+NANOS = 10**9  # of a dollar; some models' tokens cost less than a millionth
+
+
+class Cost(NamedTuple):
+    """Where a provider reports what a call cost: a member of its usage, `per_dollar` to the
+    US dollar."""
+
+    member: str
+    per_dollar: int = 1
+
+
+class Usage(NamedTuple):
+    """What a call used. `cost_nanos`: billionths of a US dollar; 0 where none is reported."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_nanos: int = 0
 
 
 class Answer(NamedTuple):
@@ -98,34 +118,42 @@ def code(data: Any) -> str:
     return str(found)[:60] if isinstance(found, str | int) else ""
 
 
-def tokens(answer: Answer) -> tuple[int, int]:
-    """Tokens in and out, in OpenAI's, Anthropic's or Google's words, of a body or a stream."""
+def usage(answer: Answer, cost: Cost | None = None) -> Usage:
+    """Tokens, in OpenAI's, Anthropic's or Google's words, and cost, of a body or a stream."""
     if not answer.events:
-        return _usage(answer.data)
-    found = [_usage(answer.data), *(_usage(event) for event in answer.events)]
+        return _used(answer.data, cost)
+    found = [_used(answer.data, cost), *(_used(event, cost) for event in answer.events)]
     # A stream repeats its counts, each time the whole so far.
-    return max(into for into, _ in found), max(out for _, out in found)
+    return Usage(*map(max, zip(*found, strict=True)))
 
 
-def _usage(data: Any) -> tuple[int, int]:
+def _used(data: Any, cost: Cost | None) -> Usage:
     if not isinstance(data, dict):
-        return 0, 0
-    usage = data.get("usage") or data.get("usageMetadata")  # Google's name
-    if not isinstance(usage, dict):
+        return Usage()
+    told = data.get("usage") or data.get("usageMetadata")  # Google's name
+    if not isinstance(told, dict):
         nested = data.get("message") or data.get("response")  # message_start, response.completed
-        usage = nested.get("usage") if isinstance(nested, dict) else None
-    if not isinstance(usage, dict):
-        return 0, 0
-    into = _count(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
+        told = nested.get("usage") if isinstance(nested, dict) else None
+    if not isinstance(told, dict):
+        return Usage()
+    into = _count(told, "prompt_tokens", "input_tokens", "promptTokenCount")
     # Anthropic counts cached input beside input_tokens, OpenAI inside.
-    into += _count(usage, "cache_creation_input_tokens") + _count(usage, "cache_read_input_tokens")
-    out = _count(usage, "completion_tokens", "output_tokens", "candidatesTokenCount")
-    return into, out + _count(usage, "thoughtsTokenCount")
+    into += _count(told, "cache_creation_input_tokens") + _count(told, "cache_read_input_tokens")
+    out = _count(told, "completion_tokens", "output_tokens", "candidatesTokenCount")
+    out += _count(told, "thoughtsTokenCount")
+    return Usage(into, out, _nanos(told.get(cost.member), cost.per_dollar) if cost else 0)
 
 
-def _count(usage: dict[str, Any], *names: str) -> int:
+def _count(told: dict[str, Any], *names: str) -> int:
     for name in names:
-        value = usage.get(name)
-        if isinstance(value, int) and 0 <= value < 2**53:
+        value = told.get(name)
+        if isinstance(value, int) and 0 <= value < MOST_TOKENS:
             return value
     return 0
+
+
+def _nanos(value: Any, per_dollar: int) -> int:
+    if type(value) not in (int, float) or not 0 < value <= MOST_DOLLARS * per_dollar:
+        return 0
+    nanos: int = round(value * NANOS / per_dollar)
+    return nanos

@@ -53,6 +53,7 @@ class Reading(NamedTuple):
     message: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cost_nanos: int = 0  # billionths of a US dollar, as the provider itself reports it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ProviderSpec:
     accepts: frozenset[Placement] = frozenset({BEARER})
     prefix: str = ""  # what stands before the secret in a header of its own
     json_due: bool = True  # a page of HTML with status 200 is an error
+    cost: answers.Cost | None = None  # None: its answers don't say what a call cost
     # What spends, deletes, lists or issues what belongs to the account: segments that follow each
     # other anywhere in a path (a front controller may stand before it); `*` is any one segment.
     dangerous: tuple[str, ...] = ()
@@ -131,11 +133,11 @@ class ProviderSpec:
         data = answers.said(answer)
         if kind is Kind.OK and answer.events and answers.is_error(data):
             kind = Kind.UPSTREAM_ERROR  # broke off in the middle of a stream
-        tokens_in, tokens_out = answers.tokens(answer)
+        used = answers.usage(answer, self.cost)
         if kind is Kind.OK:
-            return Reading(kind, tokens_in=tokens_in, tokens_out=tokens_out)
+            return Reading(kind, "", "", *used)
         code = answers.code(data) or str(kind)
-        return Reading(kind, code, answers.message(data), tokens_in, tokens_out)
+        return Reading(kind, code, answers.message(data), *used)
 
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:
         """The kind by status alone. A refusal that comes as a web page is not the provider's."""

@@ -46,6 +46,8 @@ def spec_of(row: Provider) -> Custom:
         accepts=frozenset({Placement(place, "" if place == "bearer" else name)}),
         prefix=_prefix(row.credential_prefix),
         json_due=False,
+        # xAI's name for it says the currency; a plain "cost" might be anything.
+        cost=answers.Cost("cost_in_usd_ticks", per_dollar=10**10),
     )
 
 

@@ -43,5 +43,6 @@ OPENROUTER = OpenRouter(
         },
     ),
     accepts=frozenset({BEARER}),
+    cost=answers.Cost("cost"),  # its credits are dollars
     dangerous=("/api/v1/keys", "/api/v1/auth/keys", "/api/v1/credits/coinbase"),
 )

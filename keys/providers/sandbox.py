@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from keys.providers.answers import Cost
 from keys.providers.base import plain_segments
 from keys.providers.modelslab import MODELSLAB, ModelsLab
 
@@ -17,7 +18,8 @@ class Sandbox(ModelsLab):
 
 @lru_cache(maxsize=4)
 def sandbox(port: int) -> Sandbox:
-    """The sandbox at `port` of this machine: all of ModelsLab's but its name and address."""
+    """The sandbox at `port` of this machine: all of ModelsLab's but its name and address,
+    and a cost of its chat, which ModelsLab doesn't report."""
     values = {field.name: getattr(MODELSLAB, field.name) for field in fields(MODELSLAB)}
     base_url = f"http://127.0.0.1:{port}"
     return Sandbox(
@@ -28,5 +30,6 @@ def sandbox(port: int) -> Sandbox:
             "env_var": "SANDBOX_API_KEY",  # in a .env file that is imported, ModelsLab's is another
             "base_url": base_url,
             "keys_url": f"{base_url}/",
+            "cost": Cost("cost"),
         }
     )

@@ -13,6 +13,7 @@ from keys.sandbox.messages import (
 
 REPLY = "Hello from the sandbox provider."
 MODELS = ("sandbox-small", "sandbox-large")
+ASKED_DOLLARS, ANSWERED_DOLLARS = 1.5e-7, 6e-7  # per token, as a small model costs
 _CREATED = 1_700_000_000
 
 # status, error type, code, message
@@ -90,12 +91,14 @@ def tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def _usage(incoming: Incoming) -> dict[str, int]:
+def _usage(incoming: Incoming) -> dict[str, float]:
     asked, answered = tokens(incoming.text()), tokens(REPLY)
     return {
         "prompt_tokens": asked,
         "completion_tokens": answered,
         "total_tokens": asked + answered,
+        # In OpenRouter's words, in dollars: OpenAI and ModelsLab report none.
+        "cost": round(asked * ASKED_DOLLARS + answered * ANSWERED_DOLLARS, 9),
     }
 
 

@@ -1,5 +1,6 @@
 """Counts equal what raw calls add up to; buckets and periods do their arithmetic."""
 
+import io
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from tests.ledger.conftest import START, make_event
 from usage import retention, rollups
 from usage.events import CallEvent, Outcome
 from usage.ingest import drain
-from usage.models import Call, DayRollup, HourLatency, MinuteRollup
+from usage.models import Call, DayRollup, HourLatency, HourRollup, MinuteRollup
 from usage.periods import finest, pieces, widened
 from usage.rollups import bucket_of, compare, latency_of, quantile, rebuild
 from usage.spool import Spool
@@ -39,6 +40,7 @@ def traffic(new_spool: Callable[..., Spool]) -> None:
             endpoint=f"/api/v6/{index % 4}",
             outcome=[Outcome.OK, Outcome.UPSTREAM_ERROR, Outcome.ABORTED][index % 3],
             latency_ms=float(index),
+            cost_nanos=index,
         )
         spool.end(spool.begin(event), event)
     drain(spool.directory)
@@ -91,6 +93,26 @@ def test_a_changed_count_is_found_and_mended(traffic: None) -> None:
 
     assert rebuild(NOW - 3 * DAY, NOW + DAY, NOW) == 60
     assert list(compare(NOW - 3 * DAY, NOW + DAY, NOW)) == []
+
+
+@pytest.mark.django_db
+def test_a_changed_cost_is_found_and_mended(traffic: None) -> None:
+    HourRollup.objects.update(cost_nanos=7)
+    found = list(compare(NOW - 3 * DAY, NOW + DAY, NOW))
+    assert {difference.table for difference in found} == {"usage_hourrollup"}
+
+    rebuild(NOW - 3 * DAY, NOW + DAY, NOW)
+    assert list(compare(NOW - 3 * DAY, NOW + DAY, NOW)) == []
+    for model in (MinuteRollup, HourRollup, DayRollup):
+        assert sum(model.objects.values_list("cost_nanos", flat=True)) == sum(range(60))
+
+
+@pytest.mark.django_db(transaction=True)  # SQLite's schema editor starts outside of one
+def test_the_column_of_costs_is_added_without_writing_a_table_anew() -> None:
+    sql = io.StringIO()
+    call_command("sqlmigrate", "usage", "0004", stdout=sql)
+    assert sql.getvalue().count("ADD COLUMN") == 4
+    assert "CREATE TABLE" not in sql.getvalue()
 
 
 @pytest.mark.django_db

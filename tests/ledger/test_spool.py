@@ -233,3 +233,5 @@ def test_the_fields_of_a_version_never_change() -> None:
         *("latency_ms", "first_byte_ms", "bytes_in", "bytes_out", "tokens_in", "tokens_out"),
         *("attempts", "v"),
     )
+    assert FIELDS[2] == (*FIELDS[1][:-1], "tried", "v")
+    assert FIELDS[3] == (*FIELDS[1][:-2], "cost_nanos", "attempts", "tried", "v")

@@ -32,6 +32,14 @@ def test_its_traffic_shows_every_way_a_call_can_end(story: list[demo.CallEvent])
     assert {event.user_agent for event in story} == {"demo"}
 
 
+def test_its_chats_report_tokens_and_a_cost(story: list[demo.CallEvent]) -> None:
+    for event in story:
+        answered = event.endpoint.endswith("/completions") and event.outcome is Outcome.OK
+        for used in (event.tokens_in, event.tokens_out, event.cost_nanos):
+            assert bool(used) is answered
+    assert any(event.cost_nanos for event in story)
+
+
 def test_its_traffic_lies_in_the_past(story: list[demo.CallEvent]) -> None:
     now = timezone.now()
     oldest = (now - timedelta(hours=demo.HOURS + 1)).timestamp() * 1000

@@ -96,3 +96,12 @@ def test_it_tells_what_was_decided_one_after_the_other(
     at = [chain.index(step) for step in ("App key", "State", "Policy", "Limits")]
     assert at == sorted(at)
     assert chain.count("passed:") == 3
+
+
+def test_a_cost_is_shown_where_the_provider_reported_one(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    client = client_of(viewer)
+    told, silent = call(cost_nanos=15_230), call()
+    assert "$0.0000152, as the provider reported it" in client.get(f"/calls/{told.id}/").text
+    assert "as the provider reported it" not in client.get(f"/calls/{silent.id}/").text

@@ -11,6 +11,7 @@ from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import AppKeyFactory
 from tests.pages_usage.conftest import Call
 from usage.events import Outcome
+from usage.templatetags.traffic import money
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -45,6 +46,33 @@ def test_it_shows_requests_error_rate_latency_and_the_latest_calls(
     assert "1 error of 3 answered" in page
     assert "4 requests in the last 24 hours: 2 OK, 1 key error, 1 denied." in page
     assert reverse("call", args=[denied.id]) in page
+
+
+def test_a_cost_has_a_tile_once_a_provider_reported_one(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    assert "Cost" not in client_of(viewer).get(PANEL, headers=HTMX).text
+    call(cost_nanos=1_204_500_000_000)
+    page = client_of(viewer).get(PANEL, headers=HTMX).text
+    assert "$1,204.50" in page
+    assert "where a provider reported it" in page
+
+
+@pytest.mark.parametrize(
+    ("dollars", "words"),
+    [
+        (1204.5, "$1,204.50"),
+        (1.0, "$1.00"),
+        (0.5, "$0.500"),
+        (0.03125, "$0.0312"),
+        (1.5e-8, "$0.0000000150"),
+        (1e-9, "$0.00000000100"),
+        (0.0, "$0.00"),
+    ],
+)
+def test_money_never_reads_as_nothing(dollars: float, words: str) -> None:
+    assert money(dollars) == words
 
 
 def test_a_remedy_stands_beside_each_cause(client_of: SignIn, viewer: User, call: Call) -> None:

@@ -131,7 +131,7 @@ def test_an_error_inside_a_stream_is_an_error() -> None:
                 st.lists(inner, max_size=3)
                 | st.dictionaries(
                     st.sampled_from(
-                        ["status", "message", "messege", "error", "usage", "code", "data"]
+                        ["status", "message", "messege", "error", "usage", "cost", "code", "data"]
                     ),
                     inner,
                     max_size=4,
@@ -145,6 +145,7 @@ def test_any_answer_reads_without_an_error(status: int, content_type: str, body:
     for spec in BUILT_IN:
         reading = spec.read(status, content_type, body)
         assert reading.tokens_in >= 0
+        assert reading.cost_nanos >= 0
         assert len(reading.message) <= 500
         probed = spec.read_probe(status, content_type, body)
         assert probed.kind is not Kind.OK or status == 200

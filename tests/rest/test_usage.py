@@ -69,6 +69,21 @@ def test_totals_of_the_last_24_hours(rest, viewer, record):
     assert found["since"].endswith("Z")
 
 
+def test_a_cost_is_told_in_dollars_and_only_where_one_was_reported(rest, viewer, record):
+    client = rest(viewer)
+    record({})
+    assert client.get("/usage/totals").json["cost_usd"] is None
+    record({"cost_nanos": 15}, {"cost_nanos": 1_250_000_000})
+
+    assert client.get("/usage/totals").json["cost_usd"] == 1.250000015
+    points = client.get("/usage/series", step="day").json["points"]
+    assert [point["cost_usd"] for point in points if point["requests"]] == [1.250000015]
+    told = client.get("/calls").json["items"]
+    assert [item["cost_usd"] for item in told] == [1.25, 1.5e-08, None]
+    one = client.get(f"/calls/{told[0]['request_id']}").json
+    assert one["cost_usd"] == 1.25
+
+
 def test_a_range_may_be_given_with_any_zone(rest, viewer, record):
     record({"started_at": int((NOW - timedelta(hours=30)).timestamp() * 1000)})
     since = (NOW - timedelta(hours=31)).astimezone().isoformat()

@@ -93,6 +93,7 @@ def _out(row: Call, slugs: dict[str, str]) -> CallOut:
         bytes_out=row.bytes_out,
         tokens_in=row.tokens_in,
         tokens_out=row.tokens_out,
+        cost_usd=row.cost_usd,
         attempts=row.attempts,
         tried=[AttemptOut(**attempt) for attempt in row.attempts_before],
     )

@@ -16,7 +16,10 @@ class LatencyOut(BaseModel):
 
 
 class SumsOut(BaseModel):
-    """error_rate = errors / (requests - denied - aborted); latencies are None where unknown."""
+    """error_rate = errors / (requests - denied - aborted); latencies are None where unknown.
+
+    `cost_usd` is what providers themselves reported, None where none reported any.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -29,6 +32,7 @@ class SumsOut(BaseModel):
     bytes_out: int
     tokens_in: int
     tokens_out: int
+    cost_usd: float | None
 
 
 class TotalsOut(SumsOut):
@@ -95,6 +99,7 @@ class CallOut(BaseModel):
     bytes_out: int
     tokens_in: int
     tokens_out: int
+    cost_usd: float | None
     attempts: int
     tried: list[AttemptOut]
 

@@ -42,6 +42,7 @@ class Judgement(NamedTuple):
     message: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cost_nanos: int = 0
 
 
 HUNG_UP = Judgement(Outcome.ABORTED, "", "The caller hung up before the end")
@@ -156,13 +157,16 @@ def judge(
     """What the provider's answer means; `body` is what was kept of it."""
     reading = spec.read(status, content_type, body, path=path, complete=complete)
     if reading.kind is Kind.OK:
-        return Judgement(Outcome.OK, "", "", reading.tokens_in, reading.tokens_out)
+        return Judgement(
+            Outcome.OK, "", "", reading.tokens_in, reading.tokens_out, reading.cost_nanos
+        )
     return Judgement(
         classify.outcome_of(reading.kind, status),
         redaction.clip(classify.code_of(reading.kind, status, reading.code), secrets, 60),
         redaction.clip(reading.message, secrets),
         reading.tokens_in,
         reading.tokens_out,
+        reading.cost_nanos,
     )
 
 

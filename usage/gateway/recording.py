@@ -117,6 +117,7 @@ class Recording:
             bytes_out=self.bytes_out,
             tokens_in=found.tokens_in,
             tokens_out=found.tokens_out,
+            cost_nanos=found.cost_nanos,
             attempts=self.attempts,
             tried=self.tried,
         )

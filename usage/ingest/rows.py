@@ -36,6 +36,7 @@ COLUMNS = (
     "bytes_out",
     "tokens_in",
     "tokens_out",
+    "cost_nanos",
     "attempts",
     "tried",
 )
@@ -47,7 +48,7 @@ _WIDTHS: dict[str, int] = {
     for name in _CLIPPED + _EXACT
 }
 _SMALL = ("app_key_version", "provider_key_version", "status", "attempts")
-_BIG = ("started_at", "bytes_in", "bytes_out", "tokens_in", "tokens_out")
+_BIG = ("started_at", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "cost_nanos")
 _LIMITS = dict.fromkeys(_SMALL, 2**31 - 1) | dict.fromkeys(_BIG, 2**53)
 MOST_TRIED = 10
 _DURATIONS = ("latency_ms", "first_byte_ms")
@@ -114,6 +115,7 @@ def row_of(event: CallEvent) -> list[Any]:
         event.bytes_out,
         event.tokens_in,
         event.tokens_out,
+        event.cost_nanos,
         event.attempts,
         orjson.dumps(event.tried).decode() if event.tried else "",
     ]
@@ -134,6 +136,7 @@ def counted(event: CallEvent) -> Counted:
         event.bytes_out,
         event.tokens_in,
         event.tokens_out,
+        event.cost_nanos,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 from usage.decisions import Decision, Recorded, chain
-from usage.events import Outcome
+from usage.events import Outcome, dollars
 
 
 class Call(models.Model):
@@ -37,6 +37,7 @@ class Call(models.Model):
     bytes_out = models.BigIntegerField(default=0)
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
+    cost_nanos = models.BigIntegerField(default=0, db_default=0)  # billionths of a US dollar
     attempts = models.PositiveIntegerField(default=0)
     # JSON: the provider keys tried before this one, and what came of each; empty: none.
     tried = models.TextField(blank=True, default="")
@@ -73,6 +74,10 @@ class Call(models.Model):
             tried=self.attempts_before,
         )
         return chain(recorded, names)
+
+    @property
+    def cost_usd(self) -> float | None:
+        return dollars(self.cost_nanos)
 
     @property
     def attempts_before(self) -> list[dict[str, Any]]:

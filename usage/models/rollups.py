@@ -49,6 +49,7 @@ class Rollup(Dimensions):
     bytes_out = models.BigIntegerField(default=0)
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
+    cost_nanos = models.BigIntegerField(default=0, db_default=0)  # billionths of a US dollar
 
     KEY: ClassVar[tuple[str, ...]] = (*Dimensions.KEY, "outcome", "status")
 

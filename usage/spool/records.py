@@ -19,7 +19,11 @@ STILL = "o"  # open when its segment was begun: the start again, in the segment'
 END = "e"
 # A version's fields never change: events spooled before an upgrade are read after it.
 _NAMES = tuple(field.name for field in fields(CallEvent))
-FIELDS = {VERSION: _NAMES, 1: tuple(name for name in _NAMES if name != "tried")}
+FIELDS = {
+    VERSION: _NAMES,
+    2: tuple(name for name in _NAMES if name != "cost_nanos"),
+    1: tuple(name for name in _NAMES if name not in ("cost_nanos", "tried")),
+}
 _values = attrgetter(*FIELDS[VERSION])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
-from usage.events import ERRORS, UNCOUNTED
+from usage.events import ERRORS, UNCOUNTED, dollars
 from usage.periods import Step, ceil, finest, floor, pieces, ticks, widened
 from usage.rollups import COUNTS, LATENCIES, SUMS, quantile
 from usage.stats.filters import Filter
@@ -42,6 +42,11 @@ class Sums:
     bytes_out: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    cost_nanos: int = 0
+
+    @property
+    def cost_usd(self) -> float | None:
+        return dollars(self.cost_nanos)
 
     @property
     def judged(self) -> int:

@@ -1,4 +1,6 @@
-"""Template tags of the usage pages: outcomes, latencies, sizes and shares as people read them."""
+"""Template tags of the usage pages: outcomes, latencies, money and shares as people read them."""
+
+from math import floor, log10
 
 from django import template
 from django.utils.html import format_html
@@ -34,6 +36,15 @@ def latency(ms: float | None) -> str:
     if ms >= 1000:
         return f"{ms / 1000:.3g} s"
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
+
+
+@register.filter
+def money(dollars: float) -> str:
+    """Three digits below a dollar: $1,204.50, $0.0312, $0.00000152."""
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    places = 2 - floor(log10(dollars)) if dollars else 2
+    return f"${dollars:.{max(places, 2)}f}"
 
 
 @register.filter
