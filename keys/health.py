@@ -36,6 +36,7 @@ MEANINGS: dict[str, Verdict] = {
     Kind.KEY_EXHAUSTED: Verdict.EXHAUSTED,
     Kind.KEY_LIMITED: Verdict.LIMITED,
 }
+_MONEY = ("balance", "currency", "balance_at")
 _UNDETERMINED = (Verdict.UNKNOWN, Verdict.UNCHECKED)
 
 
@@ -54,6 +55,8 @@ class Evidence:
     latency_ms: float = 0.0
     via: str = "probe"  # or traffic
     version: int = 0
+    balance: float | None = None  # what is left to spend, where a probe's answer tells it
+    currency: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", self.code.replace("\0", "")[:CODE_LIMIT])
@@ -70,6 +73,9 @@ class Evidence:
             "at": self.at.isoformat(),
             "via": self.via,
             "version": self.version,
+            "balance": self.balance,
+            "currency": self.currency,
+            "balance_at": None if self.balance is None else self.at.isoformat(),
         }
 
 
@@ -210,7 +216,7 @@ def _write_standing(
         key.verdict_at = evidence.at
     # An outage must not hide what the verdict rests on: undetermined evidence only ages it.
     if evidence.meaning not in _UNDETERMINED or key.verdict in _UNDETERMINED:
-        key.evidence = evidence.as_json()
+        key.evidence = _kept(key, evidence)
         key.checked_at = evidence.at
     key.next_check_at = _due(key, after, evidence.at)
     key.lease_until = None
@@ -225,6 +231,15 @@ def _write_standing(
             "lease_until",
         ]
     )
+
+
+def _kept(key: ProviderKey, evidence: Evidence) -> dict[str, Any]:
+    """What the row keeps: calls and refusals tell no balance, so this secret's last one stays."""
+    asked = evidence.via == "probe" and evidence.meaning is Verdict.LIVE
+    if asked or key.evidence.get("version") != evidence.version:
+        return evidence.as_json()
+    last = {name: key.evidence[name] for name in _MONEY if name in key.evidence}
+    return evidence.as_json() | last
 
 
 def _due(key: ProviderKey, standing: Standing, at: datetime) -> datetime | None:
@@ -267,7 +282,7 @@ def _refresh(key: ProviderKey, evidence: Evidence) -> None:
         return
     if not _current(key, evidence.version):
         return
-    fields: dict[str, Any] = {"checked_at": evidence.at, "evidence": evidence.as_json()}
+    fields: dict[str, Any] = {"checked_at": evidence.at, "evidence": _kept(key, evidence)}
     if evidence.meaning is Verdict.LIVE and key.next_check_at:
         fields["next_check_at"] = max(key.next_check_at, evidence.at + _jittered(interval))
     same = ProviderKey.objects.filter(

@@ -20,7 +20,7 @@ from keys import health, outbound, providers, vault
 from keys.health import MEANINGS, Evidence
 from keys.models import ProviderKey, ProviderKeyVersion
 from keys.outbound import Blocked, OutboundError
-from keys.providers import ProviderSpec, UnknownProvider
+from keys.providers import Kind, ProviderSpec, UnknownProvider
 from keys.providers.injection import Outgoing, inject
 from keys.states import Stage, Verdict
 from keys.vault import Sealed, Secret, Undecryptable
@@ -60,6 +60,8 @@ def probe(spec: ProviderSpec, secret: Secret, timeout: float = TIMEOUT) -> Evide
         )
     content_type = reply.headers.get("content-type", "")
     reading = spec.read_probe(reply.status, content_type, reply.body)
+    live = reading.kind is Kind.OK
+    balance = spec.balance_of(content_type, reply.body) if live else None
     return Evidence(
         meaning=MEANINGS.get(reading.kind, Verdict.UNKNOWN),
         at=timezone.now(),
@@ -67,6 +69,8 @@ def probe(spec: ProviderSpec, secret: Secret, timeout: float = TIMEOUT) -> Evide
         code=_clean(reading.code, secret),
         message=_clean(reading.message, secret),
         latency_ms=reply.latency_ms,
+        balance=balance.amount if balance else None,
+        currency=balance.currency if balance else "",
     )
 
 

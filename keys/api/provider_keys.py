@@ -12,9 +12,9 @@ from keys.api.auth import MANAGE, READ, SECRETS
 from keys.api.compromised import CompromisedProviderKey
 from keys.api.described import KeyQuery, details_of
 from keys.api.elsewhere import ProviderKeyEverywhere, elsewhere_of
+from keys.api.evidence import EvidenceOut
 from keys.api.schemas import (
     CheckOut,
-    EvidenceOut,
     ProviderKeyAdded,
     ProviderKeyIn,
     ProviderKeyOut,
@@ -161,7 +161,7 @@ def check(request: HttpRequest, slug: str, key_id: str) -> CheckOut:
     """Asks the provider now, without spending credits."""
     key = permissions.get_provider_key(request.user, slug, key_id, Act.CHECK)
     evidence = lifecycle.check_provider_key(Actor.of(request), key)
-    return CheckOut(verdict=key.verdict, evidence=EvidenceOut.model_validate(evidence))
+    return CheckOut(verdict=key.verdict, evidence=EvidenceOut(**evidence.as_json()))
 
 
 def _mine(request: HttpRequest, twins: list[ProviderKey]) -> list[ProviderKey]:

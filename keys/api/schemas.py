@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import BaseModel, Field, SecretStr, StrictBool
 
 from keys.api.described import Described, Details
+from keys.api.evidence import EvidenceOut
 from keys.api.fields import Count, Email, Input, Instant, Line, Seconds, Slug, Text
 from keys.lifecycle import DEFAULT_OVERLAP
 from keys.states import Role
@@ -161,20 +162,6 @@ class VersionOut(BaseModel):
     created_at: datetime
     retires_at: datetime | None
     last_used_at: datetime | None
-
-
-class EvidenceOut(BaseModel):
-    """What was last seen of a key: `status` 0 is no answer, `via` is probe or traffic."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    status: int = 0
-    code: str = ""
-    message: str = ""
-    latency_ms: Annotated[float, AfterValidator(lambda value: round(value, 1))] = 0.0
-    at: datetime
-    via: str = "probe"
-    version: int = 0
 
 
 class ProviderKeyOut(Described):

@@ -35,7 +35,7 @@ class ProviderKey(Described):
     verdict = models.CharField(max_length=14, default=Verdict.UNCHECKED)
     verdict_at = models.DateTimeField(null=True)
     refused_at = models.DateTimeField(null=True)
-    evidence = models.JSONField(default=dict)  # status, code, message, latency_ms, at, via
+    evidence = models.JSONField(default=dict)  # keys.health.Evidence.as_json
     checked_at = models.DateTimeField(null=True)
     # Does the provider still take any of its versions that were ended here and are watched?
     # None until looked.

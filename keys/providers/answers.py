@@ -1,5 +1,6 @@
 """Reading the bodies of providers' answers: errors of every shape, and what a call used. Pure."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ MESSAGE_LIMIT = 500  # characters; readers clip further
 # A provider may lie, and the ledger adds up: what no call uses is no count.
 MOST_TOKENS = 2**40
 MOST_DOLLARS = 10_000
+MOST_BALANCE = 10**12
 NANOS = 10**9  # of a dollar; some models' tokens cost less than a millionth
 
 
@@ -26,6 +28,13 @@ class Usage(NamedTuple):
     tokens_in: int = 0
     tokens_out: int = 0
     cost_nanos: int = 0
+
+
+class Balance(NamedTuple):
+    """What an account or a key may still spend. `currency`: its code, empty where not said."""
+
+    amount: float
+    currency: str = ""
 
 
 class Answer(NamedTuple):
@@ -157,3 +166,17 @@ def _nanos(value: Any, per_dollar: int) -> int:
         return 0
     nanos: int = round(value * NANOS / per_dollar)
     return nanos
+
+
+def balance(amount: Any, currency: Any = "") -> Balance | None:
+    """The balance that a provider tells, as a number or its text; None where that is none."""
+    if isinstance(amount, str) and _AMOUNT.fullmatch(amount):
+        amount = float(amount)
+    if type(amount) not in (int, float) or not -MOST_BALANCE <= amount <= MOST_BALANCE:
+        return None
+    known = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    return Balance(float(amount), currency.upper() if known else "")
+
+
+_AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")

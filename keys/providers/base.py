@@ -163,6 +163,11 @@ class ProviderSpec:
         """Whether a success of the probe is the answer that only a live key gets."""
         return isinstance(answers.parse(content_type, body).data, dict | list)
 
+    def balance_of(self, content_type: str, body: bytes) -> answers.Balance | None:
+        """The balance that a success of the probe tells; most providers' tells none."""
+        del content_type, body
+        return None
+
     def job_of(self, body: bytes) -> jobs.Job | None:
         """The asynchronous job that a good answer names: only the key that made it can fetch it."""
         return jobs.job_of(body)

@@ -96,6 +96,13 @@ class ModelsLab(ProviderSpec):
         data = answers.parse(content_type, body).data
         return isinstance(data, dict) and data.get("status") == "success"
 
+    def balance_of(self, content_type: str, body: bytes) -> answers.Balance | None:
+        data = answers.parse(content_type, body).data
+        if not isinstance(data, dict):
+            return None
+        told = data["data"] if isinstance(data.get("data"), dict) else data
+        return answers.balance(told.get("balance"), told.get("currency"))
+
 
 MODELSLAB = ModelsLab(
     slug="modelslab",

@@ -25,6 +25,14 @@ class OpenRouter(ProviderSpec):
         data = answers.parse(content_type, body).data
         return isinstance(data, dict) and isinstance(data.get("data"), dict)
 
+    def balance_of(self, content_type: str, body: bytes) -> answers.Balance | None:
+        # What is left of the key's own limit; without one it says null.
+        data = answers.parse(content_type, body).data
+        told = data.get("data") if isinstance(data, dict) else None
+        return (
+            answers.balance(told.get("limit_remaining"), "USD") if isinstance(told, dict) else None
+        )
+
 
 OPENROUTER = OpenRouter(
     slug="openrouter",

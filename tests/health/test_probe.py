@@ -20,6 +20,7 @@ def test_modelslab_is_asked_for_its_balance_and_nothing_else(allow_upstream: Ups
     evidence = validation.probe(providers.get("modelslab"), SECRET)
     assert (evidence.meaning, evidence.status) == (Verdict.LIVE, 200)
     assert evidence.latency_ms > 0
+    assert (evidence.balance, evidence.currency) == (43.6, "USD")
     (sent,) = allow_upstream.requests
     assert (sent.method, sent.target) == ("POST", "/api/wallet_balance")
     assert sent.json() == {"key": SECRET.reveal()}
@@ -51,6 +52,18 @@ def test_each_answer_means_what_it_says_of_the_key(
     allow_upstream.answer(status, body, headers={"Location": "/elsewhere"})
     assert validation.probe(providers.get("modelslab"), SECRET).meaning is meaning
     assert len(allow_upstream.requests) == 1
+
+
+def test_a_balance_is_no_verdict(allow_upstream: Upstream) -> None:
+    allow_upstream.answer(200, {"status": "success", "data": {"balance": 0, "currency": "USD"}})
+    evidence = validation.probe(providers.get("modelslab"), SECRET)
+    assert (evidence.meaning, evidence.balance) == (Verdict.LIVE, 0.0)
+
+
+def test_a_refusal_tells_no_balance(allow_upstream: Upstream) -> None:
+    allow_upstream.answer(402, {"status": "error", "message": "Insufficient", "balance": 1})
+    evidence = validation.probe(providers.get("modelslab"), SECRET)
+    assert (evidence.meaning, evidence.balance) == (Verdict.EXHAUSTED, None)
 
 
 def test_no_answer_means_unknown_and_says_why(allow_upstream: Upstream, settings: Settings) -> None:

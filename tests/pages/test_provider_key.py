@@ -30,6 +30,18 @@ def test_it_shows_state_verdict_and_usage_but_no_secret(
     assert "Rotate" not in page
 
 
+def test_a_balance_is_shown_where_the_provider_told_one(
+    client_of: ClientOf, viewer: User, provider_key: ProviderKey
+) -> None:
+    client = client_of(viewer)
+    evidence = {"meaning": "live", "status": 200, "at": "2026-11-01T12:00:00+00:00"}
+    ProviderKey.objects.update(evidence=evidence)
+    assert "Balance" not in client.get(page_of(provider_key)).text
+    told = {"balance": 1243.6, "currency": "USD", "balance_at": evidence["at"]}
+    ProviderKey.objects.update(evidence=evidence | told)
+    assert "1,243.60 USD left, told" in client.get(page_of(provider_key)).text
+
+
 def test_adding_one_tests_it_on_the_spot(
     client_of: ClientOf, owner: User, provider: Upstream, application: Application
 ) -> None:

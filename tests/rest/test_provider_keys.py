@@ -191,6 +191,18 @@ def test_a_check_answers_with_the_evidence(rest, developer, path, allow_upstream
     shown = rest(developer).get(path).json["evidence"]
     assert shown["status"] == 200
     assert shown["at"].endswith("Z")
+    for told in (evidence, shown):
+        assert (told["balance"], told["currency"]) == (12.5, "USD")
+        assert told["balance_at"] == told["at"]
+
+
+def test_evidence_from_before_there_were_balances_is_told_without_one(rest, viewer, path):
+    old = {"meaning": "live", "status": 200, "at": "2026-11-01T12:00:00+00:00", "via": "probe"}
+    ProviderKey.objects.update(verdict="live", evidence=old)
+
+    shown = rest(viewer).get(path).json["evidence"]
+
+    assert (shown["balance"], shown["currency"], shown["balance_at"]) == (None, "", None)
 
 
 def test_a_check_asked_for_is_in_the_audit(rest, developer, path, provider_key, allow_upstream):
