@@ -26,7 +26,8 @@ class RecordedBody:
         self._raw = raw
         self._masker = Masker((secret,))
         self._ended: Callable[[Sample, bool, Exception | None], None] | None = ended
-        self._sample = Sample(tail=raw.headers.get("content-type", "").startswith("text/event"))
+        media = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._sample = Sample(tail=media.endswith("json"), stream=media == "text/event-stream")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,6 +11,8 @@ MESSAGE_LIMIT = 500  # characters; readers clip further
 # A provider may lie, and the ledger adds up: what no call uses is no count.
 MOST_TOKENS = 2**40
 MOST_DOLLARS = 10_000
+USAGE_WITHIN = 4096  # bytes from the end of JSON that is looked at in part
+USAGE_PARTS = 20  # objects inside a usage
 MOST_BALANCE = 10**12
 NANOS = 10**9  # of a dollar; some models' tokens cost less than a millionth
 
@@ -44,6 +47,7 @@ class Answer(NamedTuple):
     html: bool = False
     broken: bool = False
     events: tuple[dict[str, Any], ...] = ()  # of a server-sent stream, as far as it was kept
+    end: dict[str, Any] | None = None  # the last usage in JSON of which not all was kept
 
 
 def parse(content_type: str, body: bytes) -> Answer:
@@ -53,7 +57,7 @@ def parse(content_type: str, body: bytes) -> Answer:
         try:
             return Answer(orjson.loads(body))
         except orjson.JSONDecodeError:
-            return Answer(broken=True)
+            return Answer(broken=True, end=_usage_at_end(body))
     if not body.strip():
         return Answer(html=media == "text/html")
     if media == "text/event-stream":
@@ -65,7 +69,20 @@ def parse(content_type: str, body: bytes) -> Answer:
     try:
         return Answer(orjson.loads(body))
     except orjson.JSONDecodeError:
-        return Answer(broken=media.endswith("json"))
+        return Answer(broken=media.endswith("json"), end=_usage_at_end(body))
+
+
+def _usage_at_end(body: bytes) -> dict[str, Any] | None:
+    """Of JSON with its middle left out: embeddings and pictures are long, and tell it last."""
+    found = [*_USAGE.finditer(body, max(0, len(body) - USAGE_WITHIN))]
+    end = start = found[-1].end() - 1 if found else -1
+    for _ in range(USAGE_PARTS if found else 0):
+        end = body.find(b"}", end) + 1
+        if not end:
+            break
+        with suppress(orjson.JSONDecodeError):
+            return {"usage": orjson.loads(body[start:end])}
+    return None
 
 
 def _events(body: bytes) -> Iterator[dict[str, Any]]:
@@ -130,7 +147,7 @@ def code(data: Any) -> str:
 def usage(answer: Answer, cost: Cost | None = None) -> Usage:
     """Tokens, in OpenAI's, Anthropic's or Google's words, and cost, of a body or a stream."""
     if not answer.events:
-        return _used(answer.data, cost)
+        return _used(answer.end or answer.data, cost)
     found = [_used(answer.data, cost), *(_used(event, cost) for event in answer.events)]
     # A stream repeats its counts, each time the whole so far.
     return Usage(*map(max, zip(*found, strict=True)))
@@ -178,5 +195,6 @@ def balance(amount: Any, currency: Any = "") -> Balance | None:
     return Balance(float(amount), currency.upper() if known else "")
 
 
+_USAGE = re.compile(rb'"usage(?:Metadata)?"\s*:\s*\{')  # never in a text: its marks are escaped
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")

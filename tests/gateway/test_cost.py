@@ -29,7 +29,7 @@ def openrouter(
     return start_gateway()
 
 
-def test_the_cost_of_a_call_and_of_a_stream_reaches_the_totals(
+def test_the_cost_of_a_call_a_stream_and_a_long_answer_reaches_the_totals(
     openrouter: Server, provider: Upstream, application: Application, key: str
 ) -> None:
     headers = {"Authorization": f"Bearer {key}"}
@@ -44,4 +44,12 @@ def test_the_cost_of_a_call_and_of_a_stream_reaches_the_totals(
     told = openrouter.post(CHAT, "openrouter", json={"stream": True}, headers=headers)
     assert stored_call(told).cost_nanos == 123_450
 
-    assert stats.totals(stats.Filter(applications=[application.id])).cost_nanos == 246_900
+    long = {"data": [{"embedding": [0.1] * 60_000}], "usage": USAGE}
+    provider.answer(200, long)
+    provider.handler = None
+    vectors = openrouter.post("/api/v1/embeddings", "openrouter", json={}, headers=headers)
+    assert vectors.json() == long
+    assert (call := stored_call(vectors)).outcome == "ok"
+    assert (call.tokens_in, call.cost_nanos) == (9, 123_450)
+
+    assert stats.totals(stats.Filter(applications=[application.id])).cost_nanos == 370_350

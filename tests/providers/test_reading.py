@@ -11,6 +11,7 @@ from keys.providers.anthropic import ANTHROPIC
 from keys.providers.base import Kind, ProviderSpec
 from keys.providers.modelslab import MODELSLAB
 from keys.providers.openai import OPENAI
+from keys.providers.openrouter import OPENROUTER
 from keys.providers.registry import BUILT_IN
 
 TEXT2IMG = "/api/v6/images/text2img"
@@ -112,6 +113,31 @@ def test_tokens_of_a_stream_are_its_last_count() -> None:
     )
     reading = ANTHROPIC.read(200, "text/event-stream", stream)
     assert (reading.kind, reading.tokens_in, reading.tokens_out) == (Kind.OK, 7, 42)
+
+
+@pytest.mark.parametrize("spaces", ["", " "])
+def test_tokens_of_a_long_body_are_read_from_its_end(spaces: str) -> None:
+    told = f'"usage"{spaces}:{spaces}{{"prompt_tokens": 8, "details": {{"a": {{}}}}, "cost": 0.5}}'
+    body = b'{"data": [0.1, 0.\n\n2, "\\"usage\\": {}"], ' + told.encode() + b', "id": {"b": 1}}'
+    reading = OPENROUTER.read(200, "application/json", body, complete=False)
+    assert (reading.kind, reading.tokens_in, reading.cost_nanos) == (Kind.OK, 8, 500_000_000)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b'"usage": {',
+        b'"usage": {"prompt_tokens": 8',
+        b'"usage": {"prompt_tokens": nonsense}}',
+        b'"usage": "prompt_tokens"}',
+        b'"\\"usage\\": {\\"prompt_tokens\\": 8}"}',
+        b'"usage": {"a":' * 300 + b"}" * 300,
+        b'"usage": {"prompt_tokens": 8}, "more": "' + b"x" * 5000,
+    ],
+)
+def test_an_end_that_tells_no_usage_tells_none(end: bytes) -> None:
+    reading = OPENAI.read(200, "application/json", b'{"data": [0.\n\n' + end, complete=False)
+    assert (reading.kind, reading.tokens_in) == (Kind.OK, 0)
 
 
 def test_an_error_inside_a_stream_is_an_error() -> None:

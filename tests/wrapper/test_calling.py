@@ -99,6 +99,15 @@ def test_a_stream_is_recorded_when_its_body_is_read(
     assert (call.outcome, call.tokens_in, call.tokens_out) == ("ok", 2, 4)
 
 
+def test_tokens_of_a_long_answer_are_read_from_its_end(
+    session: KeyedSession, provider: Upstream
+) -> None:
+    provider.answer(200, {"data": ["x" * 1000] * 200, "usage": {"prompt_tokens": 8}})
+    session.post("/api/v7/llm/embeddings", json={"input": "x"})
+    call = only_call()
+    assert (call.outcome, call.tokens_in) == ("ok", 8)
+
+
 def test_a_stream_closed_before_its_end_is_aborted(
     session: KeyedSession, provider: Upstream
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from usage.redaction import Masker
 
 HEAD = 64 * 1024  # bytes kept of every answer
-TAIL = 16 * 1024  # bytes kept of a stream's end, where token counts stand
+TAIL = 16 * 1024  # bytes kept of the end, where token counts stand, of a stream or of JSON
 STEP = 256 * 1024  # bytes unpacked at a time
 _ANY = zlib.MAX_WBITS | 32  # gzip or zlib, as its head says
 _MEMBER = b"\x1f"  # how each of several gzip members begins that come one behind the other
@@ -17,12 +17,13 @@ class BadEncoding(Exception):
 
 
 class Sample:
-    """The beginning of a body, and of a stream also the end."""
+    """The beginning of a body, and with `tail` also the end."""
 
-    def __init__(self, *, tail: bool) -> None:
+    def __init__(self, *, tail: bool, stream: bool = False) -> None:
         self._head: list[bytes] = []
         self._kept = 0
-        self._wants_tail = tail
+        self._is_stream = stream
+        self._wants_tail = tail or stream
         self._tail = b""
         self.size = 0
 
@@ -34,16 +35,16 @@ class Sample:
             self._kept += min(len(part), room)
             part = part[room:]
         if part and self._wants_tail:
-            self._tail = (self._tail + part)[-TAIL:]
+            self._tail = part[-TAIL:] if len(part) >= TAIL else (self._tail + part)[-TAIL:]
 
     @property
     def complete(self) -> bool:
-        return self.size == self._kept
+        return self.size == self._kept + len(self._tail)
 
     @property
     def finished(self) -> bool:
         """Whether a stream said itself that it is at its end; callers often hang up then."""
-        if not self._wants_tail:
+        if not self._is_stream:
             return False
         end = self._tail[-200:] or b"".join(self._head)[-200:]
         return b"data: [DONE]" in end or b"message_stop" in end
@@ -51,7 +52,8 @@ class Sample:
     @property
     def body(self) -> bytes:
         head = b"".join(self._head)
-        return head + b"\n\n" + self._tail if self._tail else head
+        gap = b"\n\n" if self._tail and not self.complete else b""
+        return head + gap + self._tail
 
 
 class Unpacker:
@@ -102,9 +104,9 @@ class Unpacker:
 class Masking:
     """Masks the secrets and samples what passes."""
 
-    def __init__(self, secrets: Iterable[str], *, stream: bool) -> None:
+    def __init__(self, secrets: Iterable[str], *, stream: bool, tail: bool = False) -> None:
         self._masker = Masker(secrets)
-        self.sample = Sample(tail=stream)
+        self.sample = Sample(tail=tail, stream=stream)
 
     def feed(self, part: bytes) -> bytes:
         self.sample.add(part)

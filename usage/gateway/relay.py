@@ -52,7 +52,8 @@ class Relay:
         self._type = response.headers.get("Content-Type", "")
         media = self._type.partition(";")[0].strip().lower()
         self._is_json = media.endswith(("/json", "+json"))
-        self._masking = Masking(self._secrets, stream=media == "text/event-stream")
+        stream = media == "text/event-stream"
+        self._masking = Masking(self._secrets, stream=stream, tail=self._is_json)
 
     async def run(self) -> bool:
         """Relays to the end, unless the call goes on with another key: whether it was relayed.
