@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
+MOST_HOPS = 50  # of a forwarding chain that are looked at
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -17,31 +19,36 @@ def request_address(meta: Mapping[str, Any]) -> str:
 
 
 def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
-    """As `_client_address`, kept for a while: a client sends many calls."""
-    return _client_address(peer, forwarded, tuple(trusted))
-
-
-@lru_cache(maxsize=4096)
-def _client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> str:
     """The last address of the forwarding chain that isn't a trusted proxy's ("" if none is valid).
 
     An IPv4 address that a socket of both families spells as IPv6 is told as IPv4. Read from the
     right: what stands further left was written by the caller.
     """
+    known = tuple(trusted)
+    if not forwarded or not _is_trusted(peer, known):
+        return _spelled(peer)
     address = peer
-    for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-        if not _is_trusted(address, trusted):
-            break
-        if _parse(hop) is None:
+    for hop in reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
+        hop = hop.strip()
+        if not hop:
+            continue
+        if not _is_trusted(address, known) or _parse(hop) is None:
             break
         address = hop
-    found = _parse(address)
-    return "" if found is None else str(found)
+    return _spelled(address)
 
 
+# Only addresses get here: of sockets, and of headers what reads as one.
+@lru_cache(maxsize=4096)
 def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
     found = _parse(address)
     return found is not None and any(found in network for network in _networks(trusted))
+
+
+@lru_cache(maxsize=4096)
+def _spelled(address: str) -> str:
+    found = _parse(address)
+    return "" if found is None else str(found)
 
 
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

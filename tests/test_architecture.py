@@ -53,9 +53,8 @@ OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/lifecycle/inputs.py": "what was pasted, before it is sealed",
     "keys/providers/injection.py": "inject",
     "keys/validation.py": "probe: the provider's words without it",
-    "usage/gateway/exchange.py": "the record's words without it",
-    "usage/gateway/relay.py": "the answer without it",
-    "usage/calling.py": "the record's words without it",
+    "usage/gateway/exchange.py": "the record's words and the answer without it",
+    "usage/calling.py": "the record's words and the response without it",
 }
 SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's other half
     "config/probe.py": "the health check of this machine's own listener",

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 from django.db import Error
 
+from keys import vault
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
@@ -72,10 +73,12 @@ class Call:
         self._permits = Permits(desk.mine().limiter, self.recording.id)
         self._choice: Choice | None = None
         self.route: Route
+        self._sent: list[vault.Secret] = []
 
     @property
-    def secret(self) -> str:
-        return self.route.secret.reveal()
+    def secrets(self) -> tuple[str, ...]:
+        """The real keys that no answer to this call may show: each one the provider was told."""
+        return tuple(secret.reveal() for secret in self._sent)
 
     def begin(self) -> Outgoing:
         """The request with the first key in its place, its start on record. Raises Refusal."""
@@ -85,7 +88,7 @@ class Call:
             self._choice = choice = self._chosen()
             if not self._take_next(choice):
                 raise choice.refusal()
-            self.recording.endpoint = mask(self.recording.endpoint, (self.secret,))
+            self.recording.endpoint = mask(self.recording.endpoint, self.secrets)
             armed = self.armed()
             self.recording.begin()
         except Denial as refused:
@@ -142,6 +145,7 @@ class Call:
                 if not key.limits or self._permits.take(key.id, key.limits, time.time()).allowed:
                     choice.takes(route)
                     self.route = route
+                    self._sent.append(route.secret)
                     self.recording.goes_with(route)
                     return True
                 choice.full()

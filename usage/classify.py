@@ -62,6 +62,7 @@ _REMEDIES_BY_CODE = {
     "key_disabled": "This app key is disabled: enable it to let the caller in again.",
     "provider_not_allowed": "Allow this provider in the app key's policy.",
     "endpoint_not_allowed": "Allow this endpoint in the app key's policy, if it should be.",
+    "method_not_allowed": "Allow this HTTP method in the app key's policy, if it should be.",
     "ip_not_allowed": "Add the caller's address to the app key's ranges, if it is yours.",
     "upstream_timeout": "The provider did not answer in time: try again, or ask for less at once.",
     "unavailable": "Keydeck could not ask its database or write its spool: see /readyz.",

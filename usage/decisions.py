@@ -12,12 +12,14 @@ from usage.classify import remedy
 from usage.events import Outcome, Source
 
 _STATE = frozenset({"key_revoked", "key_expired", "key_rotated", "key_disabled"})
-_POLICY = frozenset({"provider_not_allowed", "ip_not_allowed", "endpoint_not_allowed"})
+_POLICY = frozenset(
+    {"provider_not_allowed", "ip_not_allowed", "endpoint_not_allowed", "method_not_allowed"}
+)
 _LIMITS = frozenset({"rate_limited", "concurrency_limited", "quota_exceeded"})
 _POOL = frozenset({"no_usable_key", "key_resting", "pool_full", "sealed"})
 _STEPS = (
     ("State", _STATE, "in force"),
-    ("Policy", _POLICY, "provider, endpoint and address are allowed"),
+    ("Policy", _POLICY, "provider, method, endpoint and address are allowed"),
     ("Limits", _LIMITS, "within the app key's limits"),
 )
 
@@ -60,7 +62,8 @@ def chain(call: Recorded, names: Mapping[str, str]) -> list[Decision]:
         if not denied or call.code in _after(step):
             found.append(Decision(step, True, passed))
     if denied:
-        step = "Provider keys" if call.code in _POOL else "Request"
+        step = "Keydeck" if call.code == "unavailable" else "Request"
+        step = "Provider keys" if call.code in _POOL else step
         return [*found, Decision(step, False, _why(call))]
     for attempt in call.tried:
         key = names.get(attempt["provider_key"], attempt["provider_key"])

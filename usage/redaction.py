@@ -7,11 +7,13 @@ key can always spell it in a way that nobody looks for.
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from html import escape
 from urllib.parse import quote
 
 MESSAGE_LIMIT = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_MARK = re.compile(r"[^A-Za-z0-9_.~ -]")
 _ENCODED = re.compile("%[0-9A-F]{2}")
 # Takes an unclosed string to the end, so that no body costs more than one walk over it.
 _ESCAPED_STRING = re.compile(rb'"[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)++(?:"|\Z)', re.DOTALL)
@@ -19,14 +21,20 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def spellings(secret: str) -> list[str]:
-    """The ways a text may carry the secret: as it is, percent-encoded, in JSON, in PHP's JSON."""
+    """The ways a text may carry the secret: as it is, percent-encoded, in JSON with few or many
+    escapes, in HTML."""
     if _PLAIN.fullmatch(secret):
         return [secret]
     quoted = [quote(secret, safe=""), quote(secret)]  # a slash may stay one
     quoted += [_ENCODED.sub(lambda byte: byte[0].lower(), text) for text in quoted]
     in_json = json.dumps(secret)[1:-1]
-    found = [secret, *quoted, in_json, in_json.replace("/", "\\/")]
+    careful = [_MARK.sub(_in_code(form), secret) for form in ("\\u{:04x}", "\\u{:04X}")]
+    found = [secret, *quoted, in_json, in_json.replace("/", "\\/"), *careful, escape(secret)]
     return list(dict.fromkeys(text for text in found if text))
+
+
+def _in_code(form: str) -> Callable[[re.Match[str]], str]:
+    return lambda mark: form.format(ord(mark[0]))
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:

@@ -72,7 +72,7 @@ class RecordingAdapter(PinnedAdapter):
             if _not_connected(error) and call.goes_on(found, 0):
                 return None
             call.end(found)
-            raise _masked(error, request, call.secret) from None
+            raise _masked(error, request, call.secrets) from None
         except BaseException:
             call.end(Judgement(Outcome.ABORTED))
             raise
@@ -120,19 +120,19 @@ def _without_key(
     response: requests.Response, request: requests.PreparedRequest, call: Call
 ) -> requests.Response:
     """The response as if the request had gone out as the caller wrote it."""
-    secret = call.secret
+    secrets = call.secrets
     response.request = request
     response.url = request.url or ""
     raw = response.raw
-    response.reason = raw.reason = mask(response.reason or "", (secret,))
+    response.reason = raw.reason = mask(response.reason or "", secrets)
     for echoed in (response.headers, raw.headers):
         for name, value in list(echoed.items()):
-            if mask(name, (secret,)) != name:
+            if mask(name, secrets) != name:
                 del echoed[name]
-            elif (masked := mask(value, (secret,))) != value:
+            elif (masked := mask(value, secrets)) != value:
                 echoed[name] = masked
     for cookie in response.cookies:
-        cookie.value = mask(cookie.value or "", (secret,))
+        cookie.value = mask(cookie.value or "", secrets)
     if hasattr(raw, "_request_url"):
         raw._request_url = request.path_url
     packed = bool(response.headers.get("Content-Encoding"))
@@ -146,10 +146,12 @@ def _without_key(
             return
         readable = whole or not packed
         found = _judged(call, response, sample, whole=whole, readable=readable)
-        _learn(call, call.route, found, response, sample.body if readable else b"")
-        call.end(found)
+        try:
+            _learn(call, call.route, found, response, sample.body if readable else b"")
+        finally:
+            call.end(found)
 
-    response.raw = RecordedBody(raw, secret, ended)
+    response.raw = RecordedBody(raw, secrets, ended)
     return response
 
 
@@ -167,7 +169,7 @@ def _judged(
         response.headers.get("Content-Type", ""),
         sample,
         call.asked,
-        (call.secret,),
+        call.secrets,
         whole=whole,
         readable=readable,
     )
@@ -215,10 +217,10 @@ def _refused_here(refused: Denial) -> Judgement:
 
 
 def _masked(
-    error: Exception, request: requests.PreparedRequest, secret: str
+    error: Exception, request: requests.PreparedRequest, secrets: tuple[str, ...]
 ) -> requests.RequestException:
     """The error anew: the old one's causes and attributes hold the request with the key."""
-    text = mask(str(error), (secret,))
+    text = mask(str(error), secrets)
     if isinstance(error, requests.RequestException):
         return type(error)(text, request=request)
     return requests.ConnectionError(text, request=request)

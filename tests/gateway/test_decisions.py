@@ -38,7 +38,7 @@ def test_a_call_that_went_well_passed_everywhere() -> None:
     assert chain(CALL, NAMES) == [
         Decision("App key", True, "found: Web, version 2"),
         Decision("State", True, "in force"),
-        Decision("Policy", True, "provider, endpoint and address are allowed"),
+        Decision("Policy", True, "provider, method, endpoint and address are allowed"),
         Decision("Limits", True, "within the app key's limits"),
         Decision("Provider key Main, version 1", True, "chosen and put in"),
         Decision("modelslab", True, "answered HTTP 200 in 12 ms"),

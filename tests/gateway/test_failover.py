@@ -211,3 +211,18 @@ def test_a_call_that_may_have_reached_the_provider_is_not_made_again(
     provider.handler = lambda _: Answer(hang_up=True)
     assert ask(gateway, key).status_code == 502
     assert len(provider.requests) == 1
+
+
+def test_no_answer_shows_a_key_that_was_tried_before(
+    gateway: Server, provider: Upstream, second: ProviderKey, key: str
+) -> None:
+    def answer(request: Received) -> Answer:
+        if SECOND not in request.body.decode():
+            return Answer(402, b"{}", {"Content-Type": "application/json"})
+        told = f'{{"instead of": "{REAL}", "took": "{SECOND}"}}'
+        return Answer(200, told.encode(), {"Content-Type": "application/json", "X-Instead": REAL})
+
+    provider.handler = answer
+    answer_of = ask(gateway, key)
+    assert answer_of.json() == {"instead of": "*" * len(REAL), "took": "*" * len(SECOND)}
+    assert answer_of.headers["X-Instead"] == "*" * len(REAL)

@@ -43,6 +43,8 @@ def test_other_spellings_are_masked_too() -> None:
     for spelled in ("aXaXb%2Fsecret%3D1", "aXaXb%2fsecret%3d1", "aXaXb/secret%3D1"):
         assert mask(f"a={spelled}&b", [SECRET]) == f"a={'*' * len(spelled)}&b"
     assert "secret" not in mask('{"k": "aXaXb\\/secret=1"}', [SECRET])
+    assert "secret" not in mask('data: {"k": "aXaXb\\u002fsecret\\u003d1"}', ["aXaXb/secret=1"])
+    assert "secret" not in mask("<p>a&amp;secret&#x27;1</p>", ["a&secret'1"])
 
 
 @given(

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from keys.providers import jsonbody
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
-from tests.upstream import Upstream
+from tests.upstream import Answer, Upstream
 from usage.gateway import inbound
 
 
@@ -103,3 +103,22 @@ def test_a_large_body_is_read_beside_other_calls(
     refused = gateway.post(TEXT2IMG, data=json.dumps(body)[:-1], headers=headers)
     assert (refused.status_code, stored_call(refused).code) == (400, "bad_request")
     assert names == {"bodies"}
+
+
+def test_no_call_waits_for_others_to_end(gateway: Server, provider: Upstream, key: str) -> None:
+    """More calls at once than a client library opens connections for by itself."""
+    held = threading.Event()
+    provider.handler = lambda _: Answer(200, b"{}", wait_for=held)
+    body = json.dumps({"key": key}).encode()
+    head = f"POST /gateway/modelslab{TEXT2IMG} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    request = head.encode() + b"\r\nContent-Type: application/json\r\n\r\n" + body
+    lines = [socket.create_connection(("127.0.0.1", gateway.port), 10) for _ in range(120)]
+    try:
+        for line in lines:
+            line.sendall(request)
+        provider.wait_for_requests(len(lines), timeout=60)
+    finally:
+        held.set()
+        for line in lines:
+            line.recv(12)
+            line.close()

@@ -147,3 +147,17 @@ def test_a_key_takes_only_so_many_calls_at_once(
         session.get("/api/v7/models")
     open_stream.close()
     assert session.get("/api/v7/models").ok
+
+
+def test_no_answer_shows_a_key_that_was_tried_before(
+    session: KeyedSession, provider: Upstream, second: ProviderKey
+) -> None:
+    def answer(request: Received) -> Answer:
+        if SECOND not in request.body.decode():
+            return refusal(402)
+        return Answer(200, f'"{REAL} {SECOND}"'.encode(), {**JSON, "X-Instead": REAL})
+
+    provider.handler = answer
+    response = session.post(TEXT2IMG, json={})
+    assert response.json() == "*" * len(REAL) + " " + "*" * len(SECOND)
+    assert response.headers["X-Instead"] == "*" * len(REAL)

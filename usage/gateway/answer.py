@@ -9,6 +9,7 @@ HEAD = 64 * 1024  # bytes kept of every answer
 TAIL = 16 * 1024  # bytes kept of the end, where token counts stand, of a stream or of JSON
 STEP = 256 * 1024  # bytes unpacked at a time
 _ANY = zlib.MAX_WBITS | 32  # gzip or zlib, as its head says
+MOST_MEMBERS = 1000  # of one answer; each costs time whatever is in it
 _MEMBER = b"\x1f"  # how each of several gzip members begins that come one behind the other
 
 
@@ -67,6 +68,7 @@ class Unpacker:
             raise BadEncoding
         self._zlib = zlib.decompressobj(wbits=_ANY) if self._packed else None
         self._begun = False
+        self._members = 1
 
     @property
     def packed(self) -> bool:
@@ -82,6 +84,9 @@ class Unpacker:
             if self._zlib.eof:
                 if not part.startswith(_MEMBER):
                     return  # padding
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise BadEncoding
                 self._zlib = zlib.decompressobj(wbits=_ANY)
             try:
                 plain = self._zlib.decompress(part, STEP)

@@ -111,7 +111,8 @@ def admit(record: AppKeyRecord, spec: ProviderSpec, method: str, path: str, addr
     if record.endpoints is not None and not paths.allowed(path, record.endpoints):
         raise errors.denial("endpoint_not_allowed")
     if record.methods is not None and method not in record.methods:
-        raise errors.denial("endpoint_not_allowed", f"This app key may not use {method}")
+        text = f"This app key may not use {method}"
+        raise errors.denial("endpoint_not_allowed", text, reason="method_not_allowed")
     admit_path(spec, path, record.dangerous_endpoints)
 
 
@@ -199,9 +200,7 @@ def learn(
     """Lets the next call of this process profit from what this one met."""
     if found.outcome is Outcome.RATE_LIMITED:
         rota.limited(route.key.id, retry_after, now)
-    elif (
-        found.outcome is Outcome.KEY_ERROR and found.code != "key_limited"
-    ):  # that is one feature's
+    elif found.outcome is Outcome.KEY_ERROR and found.code != "key_limited":  # one feature's
         rota.rest(route.key.id, now)
         if found.code == "key_invalid":
             rota.refused(route.key.id, route.version.number, now)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from django.core.exceptions import SynchronousOnlyOperation
 
+from keys import vault
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
@@ -51,6 +52,7 @@ class Exchange:
         self._admission = Admission(self._asked, self.inbound, self.recording, self._permits)
         self._relay: Relay | None = None
         self._route: Route
+        self._sent: list[vault.Secret] = []  # each that the provider was told, and may quote
         self._choice: Choice | None = None
         self._may_repeat = False  # whether the request can be sent more than once
         self.started = False  # whether the caller has our response line
@@ -157,6 +159,7 @@ class Exchange:
                     continue
             choice.takes(route)
             self._route = route
+            self._sent.append(route.secret)
             self.recording.goes_with(route)
             return True
         return False
@@ -216,6 +219,11 @@ class Exchange:
                 if await self.goes_on(found, 0):
                     return False
             raise
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The real keys that no answer to this call may show."""
+        return tuple(secret.reveal() for secret in self._sent)
 
     async def send(self, message: dict[str, object]) -> None:
         await self._send(message)

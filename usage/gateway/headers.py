@@ -176,14 +176,14 @@ def to_caller(
         if not name:
             continue
         value = raw_value.decode("latin-1")
+        if not value.isprintable():
+            value = _BREAKS.sub("", value)
         for spelling in told:
             if spelling in value:
                 value = value.replace(spelling, "*" * len(spelling))
-        if not value.isprintable():
-            value = _BREAKS.sub("", value)
-        if name in _LINKS:
-            value = rewrite(value)
-        elif name == "content-type" and value != "application/json":
+        if name in _LINKS and not (value := rewrite(value)):
+            continue
+        if name == "content-type" and value != "application/json":
             value = _RUNS.sub("text/plain", value)
         kept.append((name, value))
     return kept
@@ -222,7 +222,7 @@ def retry_after(given: Iterable[tuple[bytes, bytes]], now: float) -> float | Non
     """Seconds from `now` (epoch seconds) that the provider asks to wait, if it says so."""
     for raw_name, raw_value in given:
         name, value = raw_name.lower(), raw_value.strip()
-        if name == b"retry-after-ms" and value.isdigit():
+        if name == b"retry-after-ms" and value.isdigit() and len(value) < 10:
             return int(value) / 1000
         if name == b"retry-after":
             return _seconds(value.decode("latin-1"), now)

@@ -21,9 +21,11 @@ class Links:
         self._base = base_url.rstrip("/")
         self.own = f"{gateway_url}/{slug}"
         parts = urlsplit(self._base)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._netloc = parts.netloc.lower()
         self._sub_path = parts.path
-        pattern = re.escape(self._base).replace("/", r"(?:/|\\/)")
+        port = "" if parts.port else "(?::443|:80)?"
+        pattern = f"https?://{re.escape(parts.netloc)}{port}{re.escape(parts.path)}"
+        pattern = pattern.replace("/", r"(?:/|\\/)")
         self._in_json = re.compile((_TEMPLATE % pattern).encode())
         self._needle = parts.netloc.encode()
 
@@ -38,15 +40,23 @@ class Links:
         return self._one(value)
 
     def _one(self, url: str) -> str:
+        """Empty for one at the provider that the gateway does not lead to: whoever follows it
+        would take the app key there."""
         if url.startswith("/") and not url.startswith("//"):
             return self._below(url)
-        if url == self._origin or url.startswith(self._origin + "/"):
-            return self._below(url.removeprefix(self._origin) or "/")
-        return url
+        scheme, slashes, rest = url.partition("//")
+        netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        if not slashes or scheme.lower() not in ("", "http:", "https:") or not self._is_its(netloc):
+            return url
+        return self._below(rest[len(netloc) :] or "/")
+
+    def _is_its(self, netloc: str) -> bool:
+        bare = netloc.rpartition("@")[2].lower()
+        return bare == self._netloc or bare.removesuffix(":443").removesuffix(":80") == self._netloc
 
     def _below(self, path: str) -> str:
         inside = path == self._sub_path or path.startswith(self._sub_path + "/")
-        return self.own + path.removeprefix(self._sub_path) if inside else self._origin + path
+        return self.own + path.removeprefix(self._sub_path) if inside else ""
 
     def _turn(self, match: re.Match[bytes]) -> bytes:
         rest = match[1] or b""

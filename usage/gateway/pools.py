@@ -78,9 +78,9 @@ class Rota:
 
     def order(self, pool: Pool, now: float, preferred: str = "") -> list[PoolKey]:
         """The keys worth trying, best first: live before doubtful, exhausted last."""
-        if len(pool) == 1:
-            return [key for key in pool if key.verdict in USABLE or key.verdict in LAST_RESORT]
         usable = [key for key in pool if key.verdict in USABLE or key.verdict in LAST_RESORT]
+        if len(usable) < 2:
+            return usable
         return sorted(usable, key=lambda key: self._rank(key, now, preferred))
 
     def _rank(self, key: PoolKey, now: float, preferred: str) -> tuple[float, ...]:

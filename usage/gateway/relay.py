@@ -47,7 +47,7 @@ class Relay:
         self._route = route
         self._response = response
         self._job: Job | None = None  # to be told to other processes
-        self._secrets = (route.secret.reveal(),)
+        self._secrets = exchange.secrets
         self._links = links_of(spec.slug, spec.base_url)
         self._type = response.headers.get("Content-Type", "")
         media = self._type.partition(";")[0].strip().lower()

@@ -52,7 +52,8 @@ def session() -> aiohttp.ClientSession:
     loop = asyncio.get_running_loop()
     if _session is None or _session.closed or _session._loop is not loop:
         _session = aiohttp.ClientSession(
-            connector=outbound.connector(),
+            # The server bounds the calls there are at once; nobody's wait for another's end.
+            connector=outbound.connector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
