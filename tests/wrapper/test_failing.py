@@ -140,7 +140,7 @@ def test_a_database_that_is_away_is_said_whoever_asks_it(
     def away(*_: object, **__: object) -> None:
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr("usage.calling.Choice.candidate", away)
+    monkeypatch.setattr("usage.client.calling.Choice.candidate", away)
     with pytest.raises(client.Unavailable):
         session.post(TEXT2IMG, json={"prompt": "x"})
     assert provider.requests == []

@@ -17,15 +17,15 @@ from urllib3.exceptions import DecodeError, NewConnectionError
 from keys.outbound import Blocked, PinnedAdapter
 from keys.providers.injection import Outgoing
 from keys.providers.jobs import Job
-from usage.calling import OPAQUE, Call, Keyed
+from usage.client.calling import OPAQUE, Call, Keyed
+from usage.client.peeking import peek
+from usage.client.recorded import RecordedBody
 from usage.events import Outcome
 from usage.gateway import core, desk, directory, errors, headers, jobs
 from usage.gateway.answer import Sample
 from usage.gateway.choosing import REFUSALS
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial
-from usage.peeking import peek
-from usage.recorded import RecordedBody
 from usage.redaction import clip, mask
 
 

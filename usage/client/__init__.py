@@ -29,9 +29,9 @@ from django.db import Error
 
 from keys.providers.base import ProviderSpec
 from usage import ingest
-from usage.calling import Keyed, Refusal
+from usage.client.calling import Keyed, Refusal
+from usage.client.sending import RecordingAdapter
 from usage.gateway import desk, directory
-from usage.sending import RecordingAdapter
 
 
 class KeydeckError(requests.RequestException):
