@@ -64,7 +64,12 @@ _REMEDIES_BY_CODE = {
     "endpoint_not_allowed": "Allow this endpoint in the app key's policy, if it should be.",
     "method_not_allowed": "Allow this HTTP method in the app key's policy, if it should be.",
     "ip_not_allowed": "Add the caller's address to the app key's ranges, if it is yours.",
-    "upstream_timeout": "The provider did not answer in time: try again, or ask for less at once.",
+    "upstream_broke_off": "The connection broke after the call was sent: it may have been carried "
+    "out, and cost something. Look before you send it again.",
+    "endpoint_dangerous": "The provider's account is at stake: an owner can open this endpoint to "
+    "the app key, beside its limits (Dangerous endpoints).",
+    "upstream_timeout": "The provider did not answer in time: the call may have been carried out. "
+    "Ask for less at once.",
     "unavailable": "Keydeck could not ask its database or write its spool: see /readyz.",
     "body_too_large": "Send a smaller body, or raise KEYDECK_BODY_LIMIT (KEYDECK_UPLOAD_LIMIT "
     "for files that are passed on as they come).",

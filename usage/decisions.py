@@ -14,6 +14,7 @@ from usage.events import Outcome, Source
 _STATE = frozenset({"key_revoked", "key_expired", "key_rotated", "key_disabled"})
 _POLICY = frozenset(
     {"provider_not_allowed", "ip_not_allowed", "endpoint_not_allowed", "method_not_allowed"}
+    | {"endpoint_dangerous"}
 )
 _LIMITS = frozenset({"rate_limited", "concurrency_limited", "quota_exceeded"})
 _POOL = frozenset({"no_usable_key", "key_resting", "pool_full", "sealed"})
@@ -92,7 +93,8 @@ def _after(step: str) -> frozenset[str]:
 
 
 def _why(call: Recorded) -> str:
-    return f"{call.message}. {remedy(call.outcome, call.code)}".lstrip(". ")
+    said = call.message.rstrip(". ")
+    return f"{said}. {remedy(call.outcome, call.code)}".lstrip(". ")
 
 
 def _end(call: Recorded) -> Decision:

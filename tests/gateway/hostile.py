@@ -11,11 +11,11 @@ GOOD = b'{"status": "success"}'
 EVIL = ok(b'{"status": "success", "name": "evil"}')
 CUT = 0  # the caller's connection breaks off, after a 200 was begun
 
-Unreachable = (502, "network_error", "upstream_unreachable")
+Unreachable = (502, "network_error", "upstream_broke_off")
 Unreadable = (502, "upstream_error", "unreadable_answer")
 Late = (504, "network_error", "upstream_timeout")
 Fine = (200, "ok", "")
-Broken = (CUT, "network_error", "upstream_unreachable")
+Broken = (CUT, "network_error", "upstream_broke_off")
 BrokenPacking = (CUT, "upstream_error", "unreadable_answer")
 
 

@@ -90,8 +90,7 @@ def by_sign_in(url: str) -> None:
 def by_gateway(url: str) -> None:
     async def ask() -> None:
         try:
-            async with transport.ask("GET", url, [], None, None):
-                pass
+            transport.leave(await transport.ask("GET", url, [], None, None))
         finally:
             await transport.close()
 

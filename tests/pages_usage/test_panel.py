@@ -187,3 +187,13 @@ def test_a_panel_costs_the_same_queries_whatever_the_traffic(
     # session, user, application, role; counts, histograms, latest calls, codes; three of names
     with django_assert_num_queries(11):
         client.get(f"{PANEL}&range=1h", headers=HTMX)
+
+
+def test_several_causes_behind_one_status_have_a_remedy_each(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    for code in ("quota_exceeded", "quota_exceeded", "pool_full"):
+        call(outcome=Outcome.DENIED, status=429, code=code)
+    page = client_of(viewer).get(PANEL, headers=HTMX).text
+    day, full = page.index("<code>quota_exceeded</code>"), page.index("<code>pool_full</code>")
+    assert day < full

@@ -15,7 +15,8 @@
         └── Unavailable           the database or the spool can't be reached
 
 What `requests` itself raises (ConnectionError, Timeout, …) passes through with secrets masked.
-The provider's errors are responses, as ever: see `Response.raise_for_status`. No redirect is
+The provider's errors are responses, as ever: see `Response.raise_for_status`. Each response has the
+call's X-Request-Id (the provider's own is X-Upstream-Request-Id). No redirect is
 followed, and neither proxies nor .netrc are taken from the environment.
 """
 
@@ -35,7 +36,12 @@ from usage.gateway import desk, directory
 
 
 class KeydeckError(requests.RequestException):
-    """Keydeck refused or could not make the call; nothing was sent."""
+    """Keydeck refused or could not make the call; nothing was sent.
+
+    `request_id` leads to the call's page, where it is explained; empty where none was recorded.
+    """
+
+    request_id = ""
 
 
 class UnknownApplication(KeydeckError):
@@ -117,6 +123,7 @@ class KeyedSession(requests.Session):
             return super().send(request, **options)
         except Refusal as refused:
             error = _ERRORS.get(refused.code, Refused)(refused.message, request=request)
+            error.request_id = refused.request_id
             if isinstance(error, RateLimited):
                 error.retry_after = refused.retry_after
             raise error from None

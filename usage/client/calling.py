@@ -27,8 +27,11 @@ OPAQUE = b"\0"  # stands in for a body that is streamed past
 class Refusal(Exception):
     """A call that was not sent; `usage.client` turns it into its own exceptions."""
 
-    def __init__(self, code: str, message: str, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, code: str, message: str, retry_after: float = 0.0, request_id: str = ""
+    ) -> None:
         super().__init__(message)
+        self.request_id = request_id
         self.code = code
         self.message = message
         self.retry_after = retry_after  # seconds; 0 where nobody can say
@@ -93,7 +96,8 @@ class Call:
             self.recording.begin()
         except Denial as refused:
             self.end(Judgement(Outcome.DENIED, refused.recorded, refused.message))
-            raise Refusal(refused.code, refused.message, refused.retry_after) from None
+            told = (refused.code, refused.message, refused.retry_after, self.recording.id)
+            raise Refusal(*told) from None
         except spool.SpoolError as error:
             self._let_go()
             raise Refusal("unavailable", "The call cannot be recorded") from error

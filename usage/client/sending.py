@@ -131,6 +131,9 @@ def _without_key(
                 del echoed[name]
             elif (masked := mask(value, secrets)) != value:
                 echoed[name] = masked
+    if theirs := response.headers.get("X-Request-Id"):
+        response.headers["X-Upstream-Request-Id"] = theirs
+    response.headers["X-Request-Id"] = call.recording.id
     for cookie in response.cookies:
         cookie.value = mask(cookie.value or "", secrets)
     if hasattr(raw, "_request_url"):
@@ -199,10 +202,11 @@ def _learn_job(call: Call, job: Job | None) -> None:
 def _without_answer(error: Exception) -> Judgement:
     if isinstance(error, DecodeError):
         return _refused_here(errors.unreadable())
-    timeout = isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error)
-    code = "upstream_timeout" if timeout else "upstream_unreachable"
-    message = "No answer in time" if timeout else clip(type(error).__name__)
-    return Judgement(Outcome.NETWORK_ERROR, code, message)
+    if isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error):
+        return Judgement(Outcome.NETWORK_ERROR, "upstream_timeout", "No answer in time")
+    unsent = isinstance(error, Blocked | requests.exceptions.SSLError) or _not_connected(error)
+    code = "upstream_unreachable" if unsent else errors.BROKE_OFF
+    return Judgement(Outcome.NETWORK_ERROR, code, clip(type(error).__name__))
 
 
 def _not_connected(error: Exception) -> bool:

@@ -70,7 +70,8 @@ class Asked:
             return True
         if media not in _MAYBE_JSON:
             return False
-        return not key_known or (self.announced or 0) <= limit
+        # Of a length that nobody tells it is no JSON to wait for, once the key is known.
+        return not key_known or (self.announced is not None and self.announced <= limit)
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -120,7 +120,8 @@ def admit_path(spec: ProviderSpec, path: str, opened: tuple[str, ...] = ()) -> N
     """Raises Denial for an endpoint that the provider's definition calls dangerous, unless an
     owner opened it to the app key."""
     if spec.denied(path) and not paths.allowed(path, opened):
-        raise errors.denial("endpoint_not_allowed", "This endpoint is not open through Keydeck")
+        text = "This endpoint is not open through Keydeck"
+        raise errors.denial("endpoint_not_allowed", text, reason="endpoint_dangerous")
 
 
 def _inside(address: str, record: AppKeyRecord) -> bool:

@@ -54,6 +54,7 @@ _QUOTAS = {
     "month": "Monthly quota of this app key exceeded",
 }
 UNREADABLE = "unreadable_answer"
+BROKE_OFF = "upstream_broke_off"
 _NETWORK = frozenset({"upstream_unreachable", "upstream_timeout"})
 _TYPES = {
     400: "invalid_request_error",
@@ -103,6 +104,12 @@ class NotConnected(Denial):
 def not_connected() -> Denial:
     status, message = _TABLE["upstream_unreachable"]
     return NotConnected(status, "upstream_unreachable", message)
+
+
+def broke_off() -> Denial:
+    """For a connection that broke after the request, or a part of it, was sent."""
+    message = "The connection to the provider broke: the call may have been carried out"
+    return denial("upstream_unreachable", message, reason=BROKE_OFF)
 
 
 def unreadable() -> Denial:

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from keys import outbound
-from usage.gateway.errors import denial, not_connected
+from usage.gateway.errors import broke_off, denial, not_connected
 from usage.gateway.headers import Pairs
 
 _WHOLE = 512 * 1024  # bytes handed over in one piece
@@ -42,6 +42,9 @@ class _Response(aiohttp.ClientResponse):
         finally:
             del protocol.read  # the connection may be used again
 
+
+# Nothing was sent, and another try would meet the same.
+_UNSAFE = aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError
 
 _session: aiohttp.ClientSession | None = None
 
@@ -123,9 +126,10 @@ class faults:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise denial("upstream_timeout") from None
-        unsafe = isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError)
-        if isinstance(error, aiohttp.ClientConnectorError) and not unsafe:
-            raise not_connected() from None
-        if isinstance(error, aiohttp.ClientError | OSError | outbound.Blocked):
-            # The texts of these carry URLs, and a URL may carry a key.
+        # The texts of these carry URLs, and a URL may carry a key.
+        if isinstance(error, _UNSAFE | outbound.Blocked):
             raise denial("upstream_unreachable") from None
+        if isinstance(error, aiohttp.ClientConnectorError):
+            raise not_connected() from None
+        if isinstance(error, aiohttp.ClientError | OSError):
+            raise broke_off() from None

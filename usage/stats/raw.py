@@ -1,6 +1,7 @@
 """Raw calls, newest first, page by page: no OFFSET, no COUNT."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -57,15 +58,15 @@ def call(call_id: str | UUID, applications: list[str] | None) -> Call | None:
     return rows.first()
 
 
-def latest_codes(f: Filter) -> dict[tuple[str, int], str]:
-    """The code of the newest call of each (outcome, status) among the latest calls.
+def latest_codes(f: Filter) -> dict[tuple[str, int], Counter[str]]:
+    """How often each code of an (outcome, status) is among the latest calls.
 
     Counts don't keep codes; looking at a fixed number of calls keeps the cost of a page fixed.
     """
     rows = Call.objects.filter(**f.dimensions).order_by("-started_at", "-id")
-    found: dict[tuple[str, int], str] = {}
+    found: dict[tuple[str, int], Counter[str]] = {}
     for outcome, status, code in rows.values_list("outcome", "status", "code")[:LOOKED_AT]:
-        found.setdefault((outcome, status), code)
+        found.setdefault((outcome, status), Counter())[code] += 1
     return found
 
 

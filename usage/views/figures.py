@@ -1,5 +1,6 @@
 """The figures of one panel, as its templates and its charts take them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from usage.views.scope import Scope
 
 LATEST = 10
 CAUSES = 6
+REMEDIES = 4  # told of each
 BUSIEST = 6
 # A key error's code by HTTP status, for one that is older than the calls looked at.
 USUAL_CODES = {401: "key_invalid", 402: "key_exhausted", 403: "key_limited", 429: "key_exhausted"}
@@ -29,8 +31,9 @@ class Cause:
     outcome: str
     status: int
     requests: int
-    remedy: str
     url: str
+    # What to do, and the code it is for where the latest calls had several, the most usual first.
+    remedies: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,14 @@ def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
     codes = stats.latest_codes(chosen) if failures else {}
     causes = []
     for outcome, status, requests in failures:
-        code = codes.get((outcome, status), "")
-        if not code and outcome is Outcome.KEY_ERROR:
-            code = USUAL_CODES.get(status, "")
+        usual = USUAL_CODES.get(status, "") if outcome is Outcome.KEY_ERROR else ""
+        known = codes.get((outcome, status), Counter({usual: 1}))
+        told = {remedy(outcome, code or usual): code for code, _ in reversed(known.most_common())}
+        remedies = [(code, text) for text, code in reversed(told.items())][:REMEDIES]
+        if len(remedies) == 1:
+            remedies = [("", remedies[0][1])]
         url = scope.url("calls", outcome=outcome.value, status=status)
-        causes.append(Cause(outcome.value, status, requests, remedy(outcome, code), url))
+        causes.append(Cause(outcome.value, status, requests, url, remedies))
     return causes
 
 
