@@ -6,6 +6,8 @@ from keys.providers import answers
 from keys.providers.base import BEARER, X_API_KEY, Example, Kind, Placement, Probe, ProviderSpec
 
 _VERSION = ("anthropic-version", "2023-06-01")
+# From its beginning: other messages quote the request.
+_SPENT = "your credit balance is too low"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +17,8 @@ class Anthropic(ProviderSpec):
 
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:
         kind = ProviderSpec.kind_of(self, status, answer)
-        if kind is Kind.CALLER_ERROR and "credit balance" in answers.message(answer.data).lower():
-            return Kind.KEY_EXHAUSTED  # sent as a 400
+        if status == 400 and answers.message(answer.data).lower().startswith(_SPENT):
+            return Kind.KEY_EXHAUSTED
         return kind
 
     def proves_live(self, content_type: str, body: bytes) -> bool:

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from keys.providers import answers
 from keys.providers.base import BEARER, Example, Kind, Probe, ProviderSpec
 
+# From its beginning: other messages quote the request.
+_TOO_FAST = (
+    "api rate limit exceeded",
+    "you have exceeded a secondary rate limit",
+    "you have triggered an abuse detection mechanism",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHub(ProviderSpec):
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:
         kind = ProviderSpec.kind_of(self, status, answer)
         text = answers.message(answer.data).lower()
-        if kind is Kind.KEY_LIMITED and ("rate limit" in text or "abuse" in text):
+        if kind is Kind.KEY_LIMITED and text.startswith(_TOO_FAST):
             return Kind.RATE_LIMITED
-        if kind is Kind.KEY_INVALID and "bad credentials" not in text:
+        if kind is Kind.KEY_INVALID and not text.startswith("bad credentials"):
             return Kind.UNKNOWN  # asks for a second factor, or for any credential at all
         return kind
 

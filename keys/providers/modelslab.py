@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from keys.providers import answers
 from keys.providers.base import (
@@ -30,6 +31,7 @@ _FAMILIES: tuple[tuple[str, tuple[Placement, ...]], ...] = (
     ("/api/v7/models", (QUERY,)),
 )
 _DEFAULT = (BODY, QUERY)
+_NESTED = 3  # errors inside errors that are looked into
 
 # What spends, deletes or lists what belongs to the whole account, wherever it stands in a path,
 # and the control plane, which takes account tokens, never an API key.
@@ -47,22 +49,66 @@ _DANGEROUS = (
     "/mcp/agents",
 )
 
-_INVALID_KEY = re.compile(
-    r"invalid (?:or \w+ )?api[ _-]?key|incorrect api[ _-]?key|(?:provide|have) a valid api[ _-]?key"
-    r"|api[ _-]?key (?:is |was |has been |has )?"
-    r"(?:required|invalid|missing|expired|revoked|disabled|not found)"
-    r"|unauthori[sz]ed|unauthenticated|^invalid key\b"
+# What it is known to say, whole sentences: a message may quote the caller's own words (a model's
+# name), and those must never speak for a key that others share.
+_WALLET = r"(?: (?:in|on) your (?:wallet|account))?"
+_SENTENCES: tuple[tuple[Kind, str], ...] = (
+    (
+        Kind.KEY_INVALID,
+        r"(?:invalid|incorrect|wrong|expired|revoked)(?: or \w+)? api[ _-]?key(?: provided)?"
+        r"|(?:your |the )?api[ _-]?key (?:is |was |has been |has )?"
+        r"(?:required|invalid|incorrect|missing|expired|revoked|disabled)"
+        r"|(?:please )?(?:provide|have|use) a valid api[ _-]?key"
+        r"|authentication required|unauthori[sz]ed(?: access)?|unauthenticated|invalid key",
+    ),
+    (
+        Kind.KEY_LIMITED,
+        r"(?:this |the )?feature (?:is )?not available(?: (?:on|for|in|with) your (?:\w+ )?plan)?"
+        r"|this (?:feature|model|endpoint|api) (?:requires|needs) an? (?:\w+ ){0,3}"
+        r"(?:plan|subscription)"
+        r"|(?:please )?upgrade (?:your (?:\w+ )?(?:plan|subscription|account)"
+        r"|to an? (?:\w+ ){0,3}(?:plan|subscription))"
+        r"(?: to (?:use|access) this (?:feature|model|endpoint|api))?"
+        r"|(?:this (?:feature|model|endpoint|api) is )?(?:available )?"
+        r"(?:for |on |to )?(?:enterprise|premium) (?:plans?|users?|only)(?: only)?",
+    ),
+    (
+        Kind.KEY_EXHAUSTED,
+        r"(?:you have (?:an )?)?insufficient (?:wallet )?(?:credits?|funds?|balance)"
+        + _WALLET
+        + r"|(?:you (?:are|have|ran|have run) |your account (?:is|has) )?"
+        r"(?:out of|not enough|no|low) (?:more )?(?:credits?|funds?|balance)"
+        r"(?: left| remaining)?"
+        + _WALLET
+        + r"|(?:please )?(?:add|buy|purchase) (?:more )?(?:credits?|funds?)"
+        r"(?: to (?:your (?:wallet|account)|continue))?"
+        r"|(?:please )?(?:top up|recharge) your (?:wallet|account)(?: to continue)?"
+        r"|your (?:wallet|wallet balance|balance) is (?:empty|low|too low|insufficient)"
+        r"|(?:your |the )?(?:\w+ )?subscription (?:has |is |was )?"
+        r"(?:expired|ended|inactive|not active|cancell?ed)"
+        r"|(?:you (?:have|do not have|don't have) )?(?:no|an|any) active (?:subscription|plan)"
+        r"|(?:please )?subscribe(?: to an? (?:\w+ )?plan)?(?: to continue)?",
+    ),
+    (
+        Kind.RATE_LIMITED,
+        r"(?:api )?rate limit(?: is)?(?: exceeded| reached)?|too many (?:queued )?requests"
+        r"|maximum \d+ queued requests allowed|(?:the |your )?queue (?:is )?full"
+        r"|you are sending (?:the )?same request multiple times, spam filter is enabled"
+        r"(?:, please wait for \d+ seconds and try again)?",
+    ),
+    (
+        Kind.UPSTREAM_ERROR,
+        r"failed, try again(?: later)?|(?:please )?try again(?: later)?|(?:internal )?server error"
+        r"|(?:service |server )?(?:is )?temporarily unavailable",
+    ),
 )
-_LIMITED = re.compile(
-    r"premium|feature (?:is )?not available|upgrade (?:your|to a)"
-    r"|requires? an? [\w ]*(?:plan|subscription)|enterprise (?:plan|only)"
+_KNOWN = tuple((kind, re.compile(sentence)) for kind, sentence in _SENTENCES)
+_END = re.compile(r"[.!;](?: |\Z)")
+# What a sentence about the request says. After one that begins with the caller's words, those
+# could have been a whole sentence of the above.
+_COMPLAINT = re.compile(
+    r"\b(?:not|no|isn't|doesn't|can't|cannot|invalid|unknown|unsupported|wrong|must|found|exist)\b"
 )
-_EXHAUSTED = re.compile(
-    r"insufficient (?:credit|fund|balance)|(?:out of|not enough|no|low) (?:credit|fund|balance)"
-    r"|add (?:more )?(?:credit|fund)|wallet|subscri"
-)
-_RATE = re.compile(r"rate limit|too many requests|queued requests|queue (?:is )?full|spam filter")
-_TRY_AGAIN = re.compile(r"try again|internal server error|temporarily unavailable|server error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +125,10 @@ class ModelsLab(ProviderSpec):
         data = answers.said(answer)
         if status < 300 and not answers.is_error(data):
             return Kind.OK
-        text = answers.message(data).lower()
-        if _INVALID_KEY.search(text):
-            return Kind.KEY_INVALID
-        if _LIMITED.search(text):
-            return Kind.KEY_LIMITED
-        if _EXHAUSTED.search(text):
-            return Kind.KEY_EXHAUSTED
-        if _RATE.search(text):
-            return Kind.RATE_LIMITED
-        if status < 300 and _TRY_AGAIN.search(text):
-            return Kind.UPSTREAM_ERROR
-        return Kind.CALLER_ERROR
+        kind = _kind_said(_sentence(data))
+        if kind is Kind.UPSTREAM_ERROR and status >= 300:
+            return Kind.CALLER_ERROR
+        return kind
 
     def proves_live(self, content_type: str, body: bytes) -> bool:
         data = answers.parse(content_type, body).data
@@ -102,6 +140,25 @@ class ModelsLab(ProviderSpec):
             return None
         told = data["data"] if isinstance(data.get("data"), dict) else data
         return answers.balance(told.get("balance"), told.get("currency"))
+
+
+def _sentence(data: Any) -> str:
+    """The message where it is a text; a list or an object names fields of the request."""
+    told = data
+    for _ in range(_NESTED):
+        if not isinstance(told, dict):
+            break
+        told = next((told[name] for name in ("message", "messege", "error") if told.get(name)), "")
+    return " ".join(told.lower().split()) if isinstance(told, str) else ""
+
+
+def _kind_said(text: str) -> Kind:
+    """What a refusal says by its first sentence; the caller's fault unless that is a known one."""
+    end = _END.search(text)
+    first, rest = (text[: end.start()], text[end.end() :]) if end else (text, "")
+    if _COMPLAINT.search(rest):
+        return Kind.CALLER_ERROR
+    return next((kind for kind, known in _KNOWN if known.fullmatch(first)), Kind.CALLER_ERROR)
 
 
 MODELSLAB = ModelsLab(

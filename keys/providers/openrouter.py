@@ -15,7 +15,7 @@ class OpenRouter(ProviderSpec):
             status = int(code) if code.isdigit() else 502
         kind = ProviderSpec.kind_of(self, status, answer)
         text = answers.message(data).lower()
-        if kind is Kind.KEY_LIMITED and "limit exceeded" in text:
+        if kind is Kind.KEY_LIMITED and text.startswith("key limit exceeded"):
             return Kind.KEY_EXHAUSTED  # what its owner lets this key spend
         if kind is Kind.KEY_LIMITED and ("moderation" in text or "flagged" in text):
             return Kind.CALLER_ERROR
