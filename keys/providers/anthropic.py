@@ -46,4 +46,12 @@ ANTHROPIC = Anthropic(
     ),
     extra_headers=(_VERSION,),
     accepts=frozenset({X_API_KEY, BEARER}),
+    dangerous=(
+        "/api/oauth",  # makes API keys
+        "/v1/oauth",
+        "/v1/organizations",
+        "DELETE /v1/files/*",
+        "DELETE /v1/messages/batches/*",
+        "DELETE /v1/skills/*",
+    ),
 )

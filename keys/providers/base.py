@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
-from keys.providers import answers, jobs
+from keys.providers import answers, endpoints, jobs
 
 
 class Kind(StrEnum):
@@ -100,8 +100,7 @@ class ProviderSpec:
     prefix: str = ""  # what stands before the secret in a header of its own
     json_due: bool = True  # a page of HTML with status 200 is an error
     cost: answers.Cost | None = None  # None: its answers don't say what a call cost
-    # What spends, deletes, lists or issues what belongs to the account: segments that follow each
-    # other anywhere in a path (a front controller may stand before it); `*` is any one segment.
+    # What spends, deletes, lists or issues what belongs to the account, as `endpoints` reads it.
     dangerous: tuple[str, ...] = ()
 
     def placement(self, path: str, found: frozenset[Placement]) -> Placement:
@@ -186,25 +185,9 @@ class ProviderSpec:
         segments = path.partition("?")[0].split("/")
         return "/".join("{id}" if _is_id(segment) else segment for segment in segments)[:200]
 
-    def denied(self, path: str) -> bool:
+    def denied(self, method: str, path: str) -> bool:
         """Whether no app key may ever call `path` (it would harm the pooled account)."""
-        asked = [segment.lower() for segment in plain_segments(path) if segment]
-        return any(_holds(asked, wanted.split("/")[1:]) for wanted in self.dangerous)
-
-
-def plain_segments(path: str) -> list[str]:
-    """What a lenient server may read of each segment: decoded, without parameters and blanks."""
-    return [segment.partition(";")[0].strip() for segment in unquote(path).split("/")[1:]]
-
-
-def _holds(asked: list[str], wanted: list[str]) -> bool:
-    """Whether these segments follow each other in a path."""
-    windows = zip(*(asked[start:] for start in range(len(wanted))), strict=False)
-    return any(all(map(_fits, wanted, window)) for window in windows)
-
-
-def _fits(wanted: str, segment: str) -> bool:
-    return wanted in ("*", segment)
+        return endpoints.named(self.dangerous, method, path)
 
 
 _BY_STATUS = {

@@ -51,5 +51,21 @@ ELEVENLABS = ElevenLabs(
         {"text": "The lighthouse stands at dawn.", "model_id": "eleven_multilingual_v2"},
     ),
     accepts=frozenset({HEADER}),
-    dangerous=("/v1/service-accounts", "/v1/workspace"),
+    dangerous=(
+        "/v1/service-accounts",
+        "/v1/single-use-token",
+        "/v1/workspace",
+        # Signed addresses and tokens, with which anybody talks at the account's cost.
+        "/v1/convai/conversation/get-signed-url",
+        "/v1/convai/conversation/get_signed_url",
+        "/v1/convai/conversation/token",
+        "/v1/convai/secrets",
+        "DELETE /v1/convai/agents/*",
+        "DELETE /v1/convai/knowledge-base/*",
+        "DELETE /v1/dubbing/*",
+        "DELETE /v1/history/*",
+        "DELETE /v1/pronunciation-dictionaries/*",
+        "DELETE /v1/studio/projects/*",
+        "DELETE /v1/voices/*",
+    ),
 )

@@ -50,4 +50,18 @@ GEMINI = Gemini(
         {"contents": [{"parts": [{"text": "Say hello in five words."}]}]},
     ),
     accepts=frozenset({HEADER, QUERY, BEARER}),
+    # A verb may follow behind a colon.
+    dangerous=(
+        "/auth_tokens*",
+        "/authtokens*",
+        "/corpora/*/permissions",
+        "/tunedmodels/*/permissions",
+        "/tunedmodels/*:transferownership",
+        "DELETE /batches/*",
+        "DELETE /cachedcontents/*",
+        "DELETE /corpora/*",
+        "DELETE /files/*",
+        "DELETE /filesearchstores/*",
+        "DELETE /tunedmodels/*",
+    ),
 )

@@ -41,4 +41,6 @@ GROQ = Groq(
         },
     ),
     accepts=frozenset({BEARER}),
+    # Its keys are made on its pages only.
+    dangerous=("DELETE /openai/v1/files/*", "DELETE /openai/v1/models/*"),
 )

@@ -29,4 +29,12 @@ MISTRAL = Mistral(
         },
     ),
     accepts=frozenset({BEARER}),
+    # Its keys are made on its pages only.
+    dangerous=(
+        "/v1/libraries/*/share",
+        "DELETE /v1/agents/*",
+        "DELETE /v1/files/*",
+        "DELETE /v1/libraries/*",
+        "DELETE /v1/models/*",
+    ),
 )

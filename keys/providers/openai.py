@@ -8,6 +8,27 @@ from keys.providers.base import BEARER, Example, Kind, Probe, ProviderSpec
 _DEAD = frozenset({"invalid_api_key", "account_deactivated"})
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
+_DANGEROUS = (
+    # Keys, and secrets that a browser spends without Keydeck.
+    "/v1/organization",
+    "/v1/projects",
+    "/v1/realtime/client_secrets",
+    "/v1/realtime/sessions",
+    "/v1/realtime/transcription_sessions",
+    "/v1/realtime/translations/client_secrets",
+    "/v1/chatkit/sessions",
+    # What the account keeps, whoever of its users made it.
+    "DELETE /v1/assistants/*",
+    "DELETE /v1/chatkit/threads/*",
+    "DELETE /v1/containers/*",
+    "DELETE /v1/evals/*",
+    "DELETE /v1/files/*",
+    "DELETE /v1/models/*",
+    "DELETE /v1/skills/*",
+    "DELETE /v1/vector_stores/*",
+    "/v1/fine_tuning/checkpoints/*/permissions",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAI(ProviderSpec):
@@ -47,4 +68,5 @@ OPENAI = OpenAI(
         },
     ),
     accepts=frozenset({BEARER}),
+    dangerous=_DANGEROUS,
 )

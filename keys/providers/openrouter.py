@@ -52,5 +52,11 @@ OPENROUTER = OpenRouter(
     ),
     accepts=frozenset({BEARER}),
     cost=answers.Cost("cost"),  # its credits are dollars
-    dangerous=("/api/v1/keys", "/api/v1/auth/keys", "/api/v1/credits/coinbase"),
+    dangerous=(
+        "/api/v1/keys",
+        "/api/v1/auth/keys",
+        "/api/v1/credits/coinbase",
+        "/api/v1/guardrails",
+        "/api/v1/organization",
+    ),
 )

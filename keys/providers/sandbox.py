@@ -4,16 +4,16 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from keys.providers.answers import Cost
-from keys.providers.base import plain_segments
+from keys.providers.endpoints import plain_segments
 from keys.providers.modelslab import MODELSLAB, ModelsLab
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox(ModelsLab):
-    def denied(self, path: str) -> bool:
+    def denied(self, method: str, path: str) -> bool:
         # Its page lists the keys it has seen, and kills them: for the operator's own browser.
         first = plain_segments(path)[0]
-        return first in ("", "_sandbox") or ModelsLab.denied(self, path)
+        return first in ("", "_sandbox") or ModelsLab.denied(self, method, path)
 
 
 @lru_cache(maxsize=4)

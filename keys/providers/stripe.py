@@ -31,10 +31,19 @@ STRIPE = Stripe(
     # Money leaves the account, or somebody else gets its keys and its news.
     dangerous=(
         "/v1/account/external_accounts",
+        "/v1/account_links",
+        "/v1/account_sessions",
         "/v1/accounts",
+        "/v1/apps/secrets",
         "/v1/ephemeral_keys",
+        "/v1/issuing",
         "/v1/payouts",
+        "/v1/terminal/connection_tokens",
+        "/v1/topups",
         "/v1/transfers",
+        "/v1/treasury",
         "/v1/webhook_endpoints",
+        "/v2/core",
+        "/v2/money_management",
     ),
 )

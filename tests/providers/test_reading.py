@@ -217,11 +217,11 @@ def test_an_endpoint_is_never_longer_than_its_column() -> None:
     ],
 )
 def test_what_would_harm_the_whole_account_is_denied(path: str) -> None:
-    assert MODELSLAB.denied(path)
+    assert MODELSLAB.denied("POST", path)
 
 
 def test_ordinary_endpoints_are_not_denied() -> None:
-    assert not MODELSLAB.denied(TEXT2IMG)
-    assert not MODELSLAB.denied("/mcp/v7")
-    assert not MODELSLAB.denied("/api/v6/agents")
-    assert not OPENAI.denied("/v1/chat/completions")
+    assert not MODELSLAB.denied("POST", TEXT2IMG)
+    assert not MODELSLAB.denied("POST", "/mcp/v7")
+    assert not MODELSLAB.denied("POST", "/api/v6/agents")
+    assert not OPENAI.denied("POST", "/v1/chat/completions")

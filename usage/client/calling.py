@@ -87,7 +87,7 @@ class Call:
         """The request with the first key in its place, its start on record. Raises Refusal."""
         try:
             paths.check(self.asked.path)
-            core.admit_path(self.spec, self.asked.path)
+            core.admit_path(self.spec, self.asked.method, self.asked.path)
             self._choice = choice = self._chosen()
             if not self._take_next(choice):
                 raise choice.refusal()

@@ -113,13 +113,13 @@ def admit(record: AppKeyRecord, spec: ProviderSpec, method: str, path: str, addr
     if record.methods is not None and method not in record.methods:
         text = f"This app key may not use {method}"
         raise errors.denial("endpoint_not_allowed", text, reason="method_not_allowed")
-    admit_path(spec, path, record.dangerous_endpoints)
+    admit_path(spec, method, path, record.dangerous_endpoints)
 
 
-def admit_path(spec: ProviderSpec, path: str, opened: tuple[str, ...] = ()) -> None:
+def admit_path(spec: ProviderSpec, method: str, path: str, opened: tuple[str, ...] = ()) -> None:
     """Raises Denial for an endpoint that the provider's definition calls dangerous, unless an
     owner opened it to the app key."""
-    if spec.denied(path) and not paths.allowed(path, opened):
+    if spec.denied(method, path) and not paths.allowed(path, opened):
         text = "This endpoint is not open through Keydeck"
         raise errors.denial("endpoint_not_allowed", text, reason="endpoint_dangerous")
 

@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
-from keys.providers.base import plain_segments
+from keys.providers.endpoints import plain_segments
 from usage.gateway.errors import denial
 
 PREFIX = "/gateway/"
