@@ -102,6 +102,9 @@ class ProviderSpec:
     cost: answers.Cost | None = None  # None: its answers don't say what a call cost
     # What spends, deletes, lists or issues what belongs to the account, as `endpoints` reads it.
     dangerous: tuple[str, ...] = ()
+    # Where a job is fetched by its id, as `endpoints` reads it: such a call goes to the key that
+    # made the job, whatever that key's turn is. Empty where `job_of` never learns of one.
+    fetches: tuple[str, ...] = ()
 
     def placement(self, path: str, found: frozenset[Placement]) -> Placement:
         """Where the real key goes; `found` is where the caller put the app key."""
@@ -171,8 +174,13 @@ class ProviderSpec:
         """The asynchronous job that a good answer names: only the key that made it can fetch it."""
         return jobs.job_of(body)
 
-    def jobs_asked(self, path: str, body: bytes) -> list[str]:
-        """Ids of jobs that a request may be fetching: in its path, or named in its body."""
+    def jobs_asked(self, method: str, path: str, body: bytes) -> list[str]:
+        """Ids of jobs that a request may be fetching: in its path, or named in its body.
+
+        None for any other call, or an id that it needn't have would choose its key.
+        """
+        if not endpoints.named(self.fetches, method, path):
+            return []
         named = [segment for segment in path.split("/") if _is_id(segment)]
         return [*named, job] if (job := jobs.job_in(body)) else named
 

@@ -46,6 +46,7 @@ def spec_of(row: Provider) -> Custom:
         accepts=frozenset({Placement(place, "" if place == "bearer" else name)}),
         prefix=_prefix(row.credential_prefix),
         json_due=False,
+        fetches=("GET /*", "/*fetch*"),  # nobody said which, and to read twice does no harm
         # xAI's name for it says the currency; a plain "cost" might be anything.
         cost=answers.Cost("cost_in_usd_ticks", per_dollar=10**10),
     )

@@ -180,4 +180,6 @@ MODELSLAB = ModelsLab(
     ),
     accepts=frozenset({BODY, HEADER, QUERY, BEARER, X_API_KEY}),
     dangerous=_DANGEROUS,
+    # /v6/images/fetch/{id}, or with a request_id in its body; a workflow's run.
+    fetches=("/fetch$", "/fetch/*$", "GET /runs/*$"),
 )

@@ -28,6 +28,7 @@ STRIPE = Stripe(
     probe=Probe("GET", "/v1/balance"),
     example=Example("GET", "/v1/customers"),
     accepts=frozenset({BEARER}),
+    fetches=("GET /v1/*/*$",),  # a payment that is still processing
     # Money leaves the account, or somebody else gets its keys and its news.
     dangerous=(
         "/v1/account/external_accounts",

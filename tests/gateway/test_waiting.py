@@ -75,6 +75,20 @@ def test_what_a_waiting_key_has_begun_is_fetched_all_the_same(
     assert gateway.post(TEXT2IMG, json={"key": key}).status_code == 429
 
 
+def test_a_jobs_id_in_another_call_does_not_reach_a_waiting_key(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    provider.answer(200, {"status": "processing", "id": 4711, "output": []})
+    gateway.post(TEXT2IMG, json={"key": key})
+    provider.answer(429, {**LIMITED, "retry_after": 30})
+    gateway.post(TEXT2IMG, json={"key": key})
+    provider.answer(200, {"status": "success", "id": 4711, "output": []})
+    body = {"key": key, "request_id": "4711"}
+    for path in (TEXT2IMG, f"{TEXT2IMG}/4711"):
+        assert gateway.post(path, json=body).status_code == 429
+    assert len(provider.requests) == 2
+
+
 def test_a_waiting_key_of_a_pool_is_not_even_the_last_resort(
     gateway: Server, provider: Upstream, application: Application, key: str
 ) -> None:

@@ -164,7 +164,8 @@ class Call:
             pool = here.directory.find(here.directory.pools, name)
             preferred = ""
             matters = len(pool) > 1 or bool(pool and here.rota.wait(pool[0].id, now))
-            asked = self.spec.jobs_asked(self.asked.path, self.asked.body) if matters else []
+            call = self.asked
+            asked = self.spec.jobs_asked(call.method, call.path, call.body) if matters else []
             if asked and not (preferred := here.rota.maker(*name, asked)):
                 shared = here.directory.run(lambda: jobs.shared(*name, asked))
                 with contextlib.suppress(directory.Unavailable, TimeoutError):

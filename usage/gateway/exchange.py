@@ -138,7 +138,7 @@ class Exchange:
         directory, rota = self._desk.directory, self._desk.rota
         if len(pool) < 2 and not (pool and rota.wait(pool[0].id, time.time())):
             return ""
-        asked = spec.jobs_asked(outgoing.path, outgoing.body)
+        asked = spec.jobs_asked(outgoing.method, outgoing.path, outgoing.body)
         name = (self.recording.application, spec.slug)
         maker = rota.maker(*name, asked) if asked else ""
         if asked and not maker:
