@@ -59,6 +59,9 @@ def test_a_header_named_after_the_key_is_dropped(name: str) -> None:
         "Service-Worker-Allowed",
         "X-Accel-Redirect",
         "X-Frame-Options",
+        "X-Lighttpd-Send-File",
+        "X-LiteSpeed-Location",
+        "X-Reproxy-URL",
     ],
 )
 def test_a_providers_name_lets_no_header_through_that_is_acted_upon(name: str) -> None:

@@ -78,8 +78,8 @@ _PASSED = frozenset(
 )
 # Headers of the x- family that a server or a browser in between would act upon.
 _ACTED_UPON = re.compile(
-    r"x-(?:forwarded-|accel-|sendfile|frame-options|xss-|content-|webkit-|dns-|ua-|permitted-"
-    r"|powered-|real-ip|request-id|sourcemap|download-options|original-|rewrite-|http-method)"
+    r"x-(?:forwarded-|accel-|sendfile|lighttpd-|litespeed-|reproxy-|frame-options|xss-|content-"
+    r"|webkit-|dns-|ua-|permitted-|powered-|real-ip|request-id|sourcemap|download-options|original-|rewrite-|http-method)"
 )
 # First words of headers that a browser or server acts upon: no family of a provider's, be its
 # slug one of them.
