@@ -34,6 +34,11 @@ from usage.gateway.answer import BadEncoding, Unpacker
         "X_Forwarded_For",
         "Content_Length",
         "True-Client-IP",
+        "HTTP-X-Method-Override",
+        "Http_X_HTTP_Method_Override",
+        "X-WAWS-Unencoded-URL",
+        "X-MS-Original-URL",
+        "X-Middleware-Rewrite",
     ],
 )
 def test_a_header_that_overrides_the_request_is_not_sent_on(name: str) -> None:

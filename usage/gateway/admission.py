@@ -59,6 +59,12 @@ class Admission:
 
     async def enter(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
         """The request with its body, the body to send, and the app key's text. Raises Denial."""
+        entered = await self._entered(spec, outgoing)
+        asked = entered[0]
+        await aside(len(asked.body), core.admit_override, self.app_key, asked)
+        return entered
+
+    async def _entered(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
         found = core.found_outside(outgoing, spec)
         text = core.app_key_text(found)
         if text:

@@ -39,7 +39,8 @@ _NOT_SENT = HOP_BY_HOP | {
 # Words that a server in between or a framework may believe over the request itself: another
 # path, method, host or sender. Endpoint rules hold only if none of them arrives.
 _OVERRIDES = re.compile(
-    r"x-(?:original-|rewrite-|override-|forwarded|http-(?:method|host|path|url)|method-|host\b"
+    r"(?:http-)?x-(?:original-|rewrite-|override-|forwarded|http-(?:method|host|path|url)|method-"
+    r"|host\b|ms-original-|waws-|middleware-"
     r"|real-ip|client-ip|cluster-client-ip|proxyuser-|remote-(?:addr|ip|user)|url-scheme|envoy-"
     r"|arr-)|true-client-ip|cf-connecting-"
 )
