@@ -1,6 +1,5 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
-import contextlib
 import time
 from urllib.parse import unquote
 
@@ -28,6 +27,25 @@ from usage.redaction import Masker, clip, mask
 # seconds, in which no other call goes on: its key must stand in it as it is.
 PARSED = 64 * 1024
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
+_UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
+# What callers bring upon themselves. Other refusals say how Keydeck or a provider is; each of
+# them counts.
+_CALLERS_OWN = frozenset(
+    {
+        "bad_request",
+        "unknown_provider",
+        "body_too_large",
+        "key_required",
+        "invalid_key",
+        "key_disabled",
+        "provider_not_allowed",
+        "endpoint_not_allowed",
+        "ip_not_allowed",
+        "rate_limited",
+        "concurrency_limited",
+        "quota_exceeded",
+    }
+)
 
 
 class Admission:
@@ -114,19 +132,40 @@ class Admission:
             raise self._stranger("invalid_key" if b"key" in content else "key_required")
         return ""
 
-    async def identify(self) -> None:
+    async def refusal(self, refused: Denial) -> Denial:
+        """What a refused caller is told. Decides also whether the refusal is somebody's call.
+
+        Every call of a known key counts. But refusals cost a caller nothing and are a row each:
+        of those that one key brings upon itself past a rate that nobody reads (throttle.REFUSALS)
+        only the number is kept, beside the strangers' of its network. The answer is the same: as
+        a 429 clients would send the call again, and of a revoked key it would tell that it was one.
+        """
+        if refused.code in _UNASKED and self.app_key is None:
+            refused = await self._identify(refused)
+        record = self.app_key
+        own = refused.recorded in _CALLERS_OWN or refused.code == "invalid_key"
+        begun = self._recording.number  # what is begun must be ended
+        if record is None or begun or not own:
+            return refused
+        if not self._desk.throttle.is_recorded(record.id, time.monotonic()):
+            self.app_key = None
+            ingest.count_stranger(self._asked.address, refused.code)
+        return refused
+
+    async def _identify(self, refused: Denial) -> Denial:
         """Whose call it is that was refused before its key was looked at, if that can be told.
 
-        Every call of a known key counts. The body isn't read for it, nor the key's policy asked.
+        The body isn't read for it, nor the key's policy asked.
         """
-        if self.app_key is not None:
-            return
         said = [unquote(self._asked.query), *(value for _, value in self._asked.headers)]
         texts = app_keys_in("\n".join(said).encode())
-        if len(texts) != 1:
-            return
-        with contextlib.suppress(Denial):  # nobody's call, which is refused already
-            self._belongs_to(await self._record(texts.pop()))
+        if len(texts) == 1:
+            try:
+                await self._authenticate(texts.pop(), time.time())
+            except Denial as other:  # it is refused already, unless it is one of too many
+                if other.code == "rate_limited":
+                    return other
+        return refused
 
     def _named(self, *secrets: str) -> str:
         """What the caller calls itself."""
@@ -148,8 +187,17 @@ class Admission:
 
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
-        record = await self._record(text)
         now = time.time()
+        record = await self._authenticate(text, now)
+        self.describe(spec, path, text)
+        core.admit(record, spec, self._asked.method, path, self._recording.address)
+        self._inbound.vouch()
+        if record.limits:
+            await self._limit(record, now)
+
+    async def _authenticate(self, text: str, now: float) -> AppKeyRecord:
+        """Whose call it is. Raises Denial unless this app key is in force."""
+        record = await self._record(text)
         try:
             core.authenticate(record, now)
         except Denial as refused:
@@ -162,11 +210,7 @@ class Admission:
             self._recording.user_agent = self._named(text)
             raise
         self._belongs_to(record)
-        self.describe(spec, path, text)
-        core.admit(record, spec, self._asked.method, path, self._recording.address)
-        self._inbound.vouch()
-        if record.limits:
-            await self._limit(record, now)
+        return record
 
     def _belongs_to(self, record: AppKeyRecord) -> None:
         self.app_key = record

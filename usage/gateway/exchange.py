@@ -31,7 +31,6 @@ from usage.limits import Ruling
 
 logger = logging.getLogger(__name__)
 
-UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
 DRAIN_LIMIT = 64 * 1024 * 1024  # bytes of a refused body read for clients that must send it
 
 
@@ -88,9 +87,7 @@ class Exchange:
             while not await self._attempt(spec, armed, body):
                 armed = await self._arm(spec, outgoing, text)
         except Denial as refused:
-            if refused.code in UNASKED:
-                await self._admission.identify()
-            await self._refuse(refused)
+            await self._refuse(await self._admission.refusal(refused))
         except Gone:
             self._abort()
         except Exception as error:  # a fault of ours must still end the call and its record
