@@ -213,13 +213,16 @@ def test_nobody_waits_for_a_body_whose_sender_is_gone() -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
+    async def look(piece: bytes) -> None:
+        raise AssertionError(piece)
+
     async def read() -> None:
         sent = Inbound(receive)
         sent.watch()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.sleep(5)
         with pytest.raises(Gone):
-            await asyncio.wait_for(sent.body(100, 0, known=True), 2)
+            await asyncio.wait_for(sent.body(100, 0, look), 2)
 
     asyncio.run(read())
 

@@ -10,9 +10,8 @@ from pytest_django import Settings
 
 from keys.providers import jsonbody
 from tests.gateway.conftest import TEXT2IMG
-from tests.gateway.serving import Server, stored_call, wait_until
+from tests.gateway.serving import Server, stored_call
 from tests.upstream import Answer, Upstream
-from usage.gateway import inbound
 
 
 def half_sent(gateway: Server, *headers: str, body: bytes = b"") -> dict[str, str]:
@@ -54,27 +53,6 @@ def test_a_large_body_gets_the_time_it_needs(gateway: Server, key: str, settings
     pieces = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
     answer = gateway.post(TEXT2IMG, data=pieces, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
-
-
-def test_unknown_callers_bodies_are_held_within_bounds(
-    gateway: Server, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("usage.gateway.inbound.ROOM", 100_000)
-    body = {"key": key, "prompt": "x" * 120_000}
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=8) as line:
-        head = f"POST /gateway/modelslab{TEXT2IMG} HTTP/1.1\r\nHost: x\r\n"
-        head += "Content-Type: application/json\r\nContent-Length: 150000\r\n\r\n"
-        line.sendall(head.encode() + b"{" + b" " * 140_000)
-        wait_until(lambda: inbound.room.taken > 70_000)
-        refused = gateway.post(TEXT2IMG, json=body)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
-        assert refused.headers["Retry-After"] == "1"
-        assert gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}).status_code == 200
-        by_header = gateway.post(TEXT2IMG, json=body, headers={"Authorization": f"Bearer {key}"})
-        assert by_header.status_code == 200
-    wait_until(lambda: inbound.room.taken == 0)
-    assert gateway.post(TEXT2IMG, json=body).status_code == 200
-    assert inbound.room.taken == 0
 
 
 def test_an_unknown_callers_body_may_not_stand_still_whatever_came_of_it(

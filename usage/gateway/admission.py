@@ -1,6 +1,7 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
 import time
+from functools import partial
 from urllib.parse import unquote
 
 from django.conf import settings
@@ -61,6 +62,8 @@ class Admission:
         self._permits = permits
         self.ruling = FREE  # of the limits
         self.app_key: AppKeyRecord | None = None
+        self._inside = ""  # the app key that was found in a long body before its end
+        self._spent = False  # whether a long body without one has been the network's expense
 
     async def provider(self, slug: str) -> ProviderSpec:
         """Raises Denial for a provider that nobody knows."""
@@ -100,7 +103,8 @@ class Admission:
         if not self._asked.has_body and text:
             self._inbound.read = True
             return outgoing, b"", text
-        content = await self._inbound.body(limit, announced, known=bool(text))
+        look = partial(self._look, spec, outgoing.path)
+        content = await self._inbound.body(limit, announced, look)
         self._recording.bytes_in = len(content)
         outgoing = outgoing._replace(body=content)
         outside = text
@@ -118,12 +122,29 @@ class Admission:
             raise denial("bad_request", "Two different app keys")
         return outgoing, content, named
 
+    async def _look(self, spec: ProviderSpec, path: str, piece: bytes) -> None:
+        """Looks for the app key in a piece of a long body.
+
+        Who is known by then needs none of the strangers' room, and of who is refused the rest
+        isn't kept. Whether the key stands in its place shows at the end.
+        """
+        texts = app_keys_in(piece)
+        if len(texts) == 1:
+            self._inside = texts.pop()
+            await self._admit(self._inside, spec, path)
+        elif not self._spent:
+            self._throttle(formed=True)
+            self._spent = True
+
     async def _key_unparsed(self, content: bytes, spec: ProviderSpec, path: str) -> str:
         """The app key of a body whose sender is looked up before the body is parsed, or empty."""
         texts = app_keys_in(content)
+        if self._inside:
+            texts.add(self._inside)
         if len(texts) == 1:
             text = texts.pop()
-            await self._admit(text, spec, path)
+            if not self._inside:
+                await self._admit(text, spec, path)
             return text
         if len(content) > PARSED:
             if texts:
@@ -189,9 +210,11 @@ class Admission:
         """Raises Denial unless this app key may make this call now."""
         now = time.time()
         record = await self._authenticate(text, now)
+        if self._spent:
+            self._desk.throttle.give_back(self._asked.address)
         self.describe(spec, path, text)
         core.admit(record, spec, self._asked.method, path, self._recording.address)
-        self._inbound.vouch()
+        self._inbound.vouch(record.id)
         if record.limits:
             await self._limit(record, now)
 
@@ -249,7 +272,8 @@ class Admission:
     def _stranger(self, code: str) -> Denial:
         """The denial of a call without a key in its place, which may hold a known one elsewhere."""
         if self.app_key is None:
-            self._throttle(formed=False)
+            if not self._spent:
+                self._throttle(formed=False)
             ingest.count_stranger(self._asked.address, code)
         return denial(code)
 

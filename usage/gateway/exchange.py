@@ -41,7 +41,7 @@ class Exchange:
         self._asked = Asked(scope)
         self._send = send
         self._desk = desk.mine()
-        self.inbound = Inbound(receive)
+        self.inbound = Inbound(receive, self._asked.address)
         self.recording = Recording(
             source=Source.GATEWAY,
             method=self._asked.method[:10],
@@ -70,7 +70,7 @@ class Exchange:
             task.uncancel()
         finally:
             self.inbound.unwatch()
-            self.inbound.vouch()
+            self.inbound.let_go()
             await self._let_go()
 
     async def _answer(self) -> None:

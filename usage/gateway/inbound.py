@@ -8,13 +8,16 @@ from typing import Any
 
 from django.conf import settings
 
+from usage.gateway import room
 from usage.gateway.errors import Denial, denial
+from usage.ingest import network_of
 
 CROWDED_RETRY = 1.0  # seconds
 DRAIN_TIME = 10.0  # seconds
-SLOWEST = 16 * 1024  # bytes per second that an unknown caller's body comes with at least
-ROOM = 256 * 1024 * 1024  # bytes of unknown callers' bodies that this process holds at once
-ROOM_FREE = 64 * 1024  # bytes of each that need none: a short request is never crowded out
+SLOWEST = 16 * 1024  # bytes per second that a body comes with at least that is read whole
+SLOWEST_LARGE = 128 * 1024  # the same for what an unknown caller's is longer than ROOM_FREE
+ROOM_FREE = 64 * 1024  # bytes of each that need no room: a short request is never crowded out
+KEY_SIZE = 64  # bytes; no app key is longer
 READ_AHEAD = 64 * 1024  # bytes of a body, and one message more
 WATCH_AFTER = 0.05  # seconds; most calls are over before, and a watch costs more than all the rest
 
@@ -22,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Look = Callable[[bytes], Awaitable[None]]
 
 
 class Gone(Exception):
@@ -38,28 +42,13 @@ def crowded() -> Denial:
     return refused
 
 
-class _Room:
-    """What is left of ROOM. Used by one event loop."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def take(self, size: int) -> bool:
-        """Whether there was room for so many bytes; if so, it is taken."""
-        if self.taken + size > ROOM:
-            return False
-        self.taken += size
-        return True
-
-
-room = _Room()
-
-
 class Inbound:
     """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, address: str = "") -> None:
         self._receive = receive
+        self._address = address
+        self._caller = ""  # the app key, once it is known
         self._kept: deque[Message] = deque()
         self._moved = asyncio.Event()  # of `_kept`
         self._task: asyncio.Task[Any] | None = None  # to be cancelled when the caller hangs up
@@ -67,36 +56,60 @@ class Inbound:
         self._watch: asyncio.Task[None] | None = None
         self._receiving = False
         self._paced_from: float | None = None
-        self._held = 0  # bytes of `room`
+        self._limit = 0  # of the body
+        self._room = room.strangers
+        self._holder = ""  # of room there
+        self._held = 0  # bytes
         self.size = 0
         self.read = False  # whether the body was read to its end
         self.gone = False
         self.over = False  # whether the body passed its limit
         self.late = False  # whether the body came too slowly
 
-    async def body(self, limit: int, announced: int, *, known: bool) -> bytes:
+    async def body(self, limit: int, announced: int, look: Look) -> bytes:
         """The whole body. Raises Denial (body_too_large) past `limit`, and Gone.
 
-        Of a caller who isn't `known` yet it must come at a pace, or it could be held for ever,
-        and find room, which it keeps until `vouch`. Raises Denial (unavailable) without.
+        It must come at a pace, or it could be held for ever, and what is long must find room, which
+        it keeps until `let_go`. Raises Denial (unavailable) without. As long as the caller isn't
+        known, `look` is shown all of a long body as it comes; it may `vouch` for the caller.
         """
-        self._paced_from = None if known else asyncio.get_running_loop().time()
-        parts = []
+        self._limit = limit
+        self._paced_from = asyncio.get_running_loop().time()
+        part, content, shown = b"", bytearray(), 0  # not a list: of tiny parts that is the larger
         self.over = announced > limit
-        while not (self.over or self.read):
-            part = await self._part_in_time()
-            self.over = self.size > limit
-            if not (known or self.over):
-                self._take_room()
-            parts.append(part)
-        if self.over:
-            raise denial("body_too_large")
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        try:
+            while not (self.over or self.read):
+                part = await self._part_in_time()
+                self.over = self.size > limit
+                content += part
+                if self.size > ROOM_FREE and not self.over:
+                    if not self._caller:
+                        await look(bytes(content[max(0, shown - KEY_SIZE) :]))
+                        shown = len(content)
+                    self._take_room()
+            if self.over:
+                raise denial("body_too_large")
+        except Denial:
+            content.clear()  # the refusal may take its time
+            self.let_go()
+            raise
+        return part if len(part) == self.size else bytes(content)
 
-    def vouch(self) -> None:
-        """Gives the room back: the caller is known now, or gone."""
-        room.taken -= self._held
-        self._held = 0
+    def vouch(self, app_key: str) -> None:
+        """The caller is known from now on, and what is held of the body is held by its key.
+
+        Raises Denial (unavailable) where the key holds too much already.
+        """
+        self._caller = app_key
+        if self._held:
+            self.let_go()
+            self._take_room()
+
+    def let_go(self) -> None:
+        """Gives the room back: nobody needs the body any more."""
+        if self._held:
+            self._room.give_back(self._holder, self._held)
+            self._held = 0
 
     async def stream(self, limit: int, announced: int) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Denial (body_too_large) past `limit`, and Gone."""
@@ -150,8 +163,11 @@ class Inbound:
             self._moved.set()  # whoever waits for the watch reads on alone
 
     def _take_room(self) -> None:
-        more = max(0, self.size - ROOM_FREE) - self._held
-        if not room.take(more):
+        if not self._held:
+            self._room = room.callers if self._caller else room.strangers
+            self._holder = self._caller or network_of(self._address)
+        more = self.size - ROOM_FREE - self._held
+        if not self._room.take(self._holder, more, self._limit):
             raise crowded()
         self._held += more
 
@@ -159,8 +175,12 @@ class Inbound:
         now = asyncio.get_running_loop().time()
         until = now + settings.GATEWAY_TIMEOUT
         if self._paced_from is not None:
-            slack = settings.GATEWAY_BODY_TIMEOUT
-            until = min(until, now + slack, self._paced_from + slack + self.size / SLOWEST)
+            slack, needed = settings.GATEWAY_TIMEOUT, self.size / SLOWEST
+            if not self._caller:
+                slack = settings.GATEWAY_BODY_TIMEOUT
+                long = max(0, self.size - ROOM_FREE)
+                needed = (self.size - long) / SLOWEST + long / SLOWEST_LARGE
+            until = min(until, now + slack, self._paced_from + slack + needed)
         try:
             async with asyncio.timeout_at(until):
                 return await self._part()
