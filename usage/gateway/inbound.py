@@ -74,7 +74,8 @@ class Inbound:
         known, `look` is shown all of a long body as it comes; it may `vouch` for the caller.
         """
         self._limit = limit
-        self._paced_from = asyncio.get_running_loop().time()
+        short = self._caller and 0 < announced <= ROOM_FREE  # most calls; it costs nothing to wait
+        self._paced_from = None if short else asyncio.get_running_loop().time()
         part, content, shown = b"", bytearray(), 0  # not a list: of tiny parts that is the larger
         self.over = announced > limit
         try:
@@ -175,11 +176,11 @@ class Inbound:
         now = asyncio.get_running_loop().time()
         until = now + settings.GATEWAY_TIMEOUT
         if self._paced_from is not None:
-            slack, needed = settings.GATEWAY_TIMEOUT, self.size / SLOWEST
-            if not self._caller:
-                slack = settings.GATEWAY_BODY_TIMEOUT
-                long = max(0, self.size - ROOM_FREE)
-                needed = (self.size - long) / SLOWEST + long / SLOWEST_LARGE
+            slack, needed = settings.GATEWAY_BODY_TIMEOUT, self.size / SLOWEST
+            if self._caller:
+                slack = settings.GATEWAY_TIMEOUT
+            elif self.size > ROOM_FREE:
+                needed = ROOM_FREE / SLOWEST + (self.size - ROOM_FREE) / SLOWEST_LARGE
             until = min(until, now + slack, self._paced_from + slack + needed)
         try:
             async with asyncio.timeout_at(until):
