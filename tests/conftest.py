@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import Client
@@ -27,6 +28,12 @@ from tests.upstream import Upstream
 from usage import spool
 from usage.gateway import desk
 from usage.ingest import endpoints
+
+# How long an example takes, and how long it takes to be made up, is the machine's matter.
+hypothesis.settings.register_profile(
+    "keydeck", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("keydeck")
 
 append_only = [
     importlib.import_module(f"keys.migrations.{name}")

@@ -29,24 +29,6 @@ from usage.redaction import Masker, clip, mask
 PARSED = 64 * 1024
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
 _UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
-# What callers bring upon themselves. Other refusals say how Keydeck or a provider is; each of
-# them counts.
-_CALLERS_OWN = frozenset(
-    {
-        "bad_request",
-        "unknown_provider",
-        "body_too_large",
-        "key_required",
-        "invalid_key",
-        "key_disabled",
-        "provider_not_allowed",
-        "endpoint_not_allowed",
-        "ip_not_allowed",
-        "rate_limited",
-        "concurrency_limited",
-        "quota_exceeded",
-    }
-)
 
 
 class Admission:
@@ -154,23 +136,10 @@ class Admission:
         return ""
 
     async def refusal(self, refused: Denial) -> Denial:
-        """What a refused caller is told. Decides also whether the refusal is somebody's call.
-
-        Every call of a known key counts. But refusals cost a caller nothing and are a row each:
-        of those that one key brings upon itself past a rate that nobody reads (throttle.REFUSALS)
-        only the number is kept, beside the strangers' of its network. The answer is the same: as
-        a 429 clients would send the call again, and of a revoked key it would tell that it was one.
-        """
+        """What a refused caller is told. Finds out also whose call it is: every call of a known
+        key counts. A key that is none any more is throttled as any stranger."""
         if refused.code in _UNASKED and self.app_key is None:
-            refused = await self._identify(refused)
-        record = self.app_key
-        own = refused.recorded in _CALLERS_OWN or refused.code == "invalid_key"
-        begun = self._recording.number  # what is begun must be ended
-        if record is None or begun or not own:
-            return refused
-        if not self._desk.throttle.is_recorded(record.id, time.monotonic()):
-            self.app_key = None
-            ingest.count_stranger(self._asked.address, refused.code)
+            return await self._identify(refused)
         return refused
 
     async def _identify(self, refused: Denial) -> Denial:

@@ -4,8 +4,6 @@ A token bucket per network and process, bounded in memory. Who is known spends n
 of our form that isn't in the cache may be a good one's first call: it may overdraw, so that no
 noise without keys keeps it out. Against a flood of well-formed guesses out of its own network
 it takes its turn with them, as anybody whose call has to be looked up.
-
-A bucket per app key bounds how many refusals of known callers are kept as calls, a row each.
 """
 
 from collections import OrderedDict
@@ -16,9 +14,6 @@ BURST = 60.0  # calls at once: somebody's typing error in a loop is still told w
 REFILL = 5.0  # calls per second
 OVERDRAFT = 60.0  # further calls that are open to keys of our form
 NETWORKS = 20_000  # remembered; one that is forgotten begins anew
-REFUSALS = 300.0  # of one app key that are recorded at once
-REFUSALS_REFILL = 5.0  # per second; 300 a minute
-APP_KEYS = 20_000  # remembered
 
 
 class Throttle:
@@ -26,7 +21,6 @@ class Throttle:
 
     def __init__(self) -> None:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._refusals: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str, now: float, *, formed: bool) -> float:
         """Spends a call of the address's network; or the seconds until there is one to spend."""
@@ -45,13 +39,3 @@ class Throttle:
         if network in self._left:
             left, at = self._left[network]
             self._left[network] = (left + 1.0, at)
-
-    def is_recorded(self, app_key: str, now: float) -> bool:
-        """Whether a refusal of the app key is recorded, which spends one, or only counted."""
-        left, at = self._refusals.pop(app_key, (REFUSALS, now))
-        left = min(REFUSALS, left + (now - at) * REFUSALS_REFILL)
-        recorded = left >= 1.0
-        self._refusals[app_key] = (left - 1.0 if recorded else left, now)
-        if len(self._refusals) > APP_KEYS:
-            self._refusals.popitem(last=False)
-        return recorded
