@@ -10,7 +10,7 @@ from django.urls import reverse
 from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import AppKeyFactory
 from tests.pages_usage.conftest import Call
-from usage.events import Outcome
+from usage.events import Attempt, Outcome
 from usage.templatetags.traffic import money
 
 pytestmark = pytest.mark.django_db
@@ -197,3 +197,26 @@ def test_several_causes_behind_one_status_have_a_remedy_each(
     page = client_of(viewer).get(PANEL, headers=HTMX).text
     day, full = page.index("<code>quota_exceeded</code>"), page.index("<code>pool_full</code>")
     assert day < full
+
+
+def test_a_key_that_calls_were_passed_on_from_says_so(
+    client_of: SignIn,
+    viewer: User,
+    call: Call,
+    provider_key: ProviderKey,
+) -> None:
+    refused = Attempt(
+        provider_key=provider_key.pk,
+        provider_key_version=1,
+        outcome=Outcome.RATE_LIMITED,
+        code="rate_limited",
+        status=429,
+    )
+    for _ in range(3):
+        latest = call(provider_key="anotherKey12", provider=provider_key.provider, tried=(refused,))
+    client, url = client_of(viewer), f"{PANEL}&provider_key={provider_key.pk}"
+    page = client.get(url, headers=HTMX).text
+    told = page[page.index("Passed on to another key") : page.index("What went wrong")]
+    assert reverse("call", args=[latest.id]) in told
+    assert "HTTP 429" in told and ">3<" in told
+    assert "Passed on" not in client.get(PANEL, headers=HTMX).text

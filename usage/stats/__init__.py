@@ -16,7 +16,7 @@ from usage.stats.counts import (
     totals,
 )
 from usage.stats.filters import Filter
-from usage.stats.raw import BadCursor, Page, call, calls, latest_codes
+from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
 
 __all__ = [
     "BREAKDOWNS",
@@ -30,6 +30,7 @@ __all__ = [
     "Latency",
     "Ledger",
     "Page",
+    "PassedOn",
     "Point",
     "TooFine",
     "Totals",
@@ -42,6 +43,7 @@ __all__ = [
     "impact",
     "latest_codes",
     "ledger",
+    "passed_on",
     "quantile",
     "series",
     "stored",

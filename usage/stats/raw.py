@@ -13,6 +13,7 @@ from usage.stats.filters import Filter
 
 LIMIT = 1000
 LOOKED_AT = 500
+PASSED_LOOKED_AT = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,6 +69,33 @@ def latest_codes(f: Filter) -> dict[tuple[str, int], Counter[str]]:
     for outcome, status, code in rows.values_list("outcome", "status", "code")[:LOOKED_AT]:
         found.setdefault((outcome, status), Counter())[code] += 1
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """Calls that went on with another key after this one was refused in one way."""
+
+    outcome: str
+    status: int
+    code: str
+    requests: int
+    latest: Call
+
+
+def passed_on(application: str, provider: str, key_id: str) -> list[PassedOn]:
+    """How the latest calls of the application came past a provider key, the most usual first.
+
+    They count where they ended; looking at a fixed number of calls keeps the cost of a page fixed.
+    """
+    rows = Call.objects.filter(application=application, provider=provider)
+    found: dict[tuple[str, int, str], list[Call]] = {}
+    for row in rows.order_by("-started_at", "-id").only("started_at", "tried")[:PASSED_LOOKED_AT]:
+        for attempt in row.attempts_before if key_id in row.tried else ():
+            if attempt["provider_key"] == key_id:
+                how = (attempt["outcome"], attempt["status"], attempt["code"])
+                found.setdefault(how, []).append(row)
+    passed = [PassedOn(*how, len(calls), calls[0]) for how, calls in found.items()]
+    return sorted(passed, key=lambda one: -one.requests)
 
 
 def _cursor(row: Call) -> str:

@@ -65,6 +65,7 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
         "empty": last_used is None and not totals.requests,
         "rows": with_names(latest),
         "causes": _causes(scope, ever, found),
+        "passed_on": _passed_on(scope),
         "summary": summary(scope.range.words, totals.by_outcome),
     }
 
@@ -83,6 +84,11 @@ def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
         url = scope.url("calls", outcome=outcome.value, status=status)
         causes.append(Cause(outcome.value, status, requests, url, remedies))
     return causes
+
+
+def _passed_on(scope: Scope) -> list[stats.PassedOn]:
+    key = scope.provider_key
+    return stats.passed_on(key.application_id, key.provider, key.pk) if key else []
 
 
 def busiest(scope: Scope, now: datetime) -> list[Busy]:
