@@ -4,6 +4,7 @@
 (DESIGN decision 8): calls and its own readiness, no admin page.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -19,11 +20,15 @@ from usage.gateway import app, errors  # noqa: E402
 django = bounded(loaded)
 
 MOUNT = "/gateway/"
+YOUNG = 10_000  # objects made before the young ones are looked through; a call makes a thousand
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """The whole product on one listener."""
-    if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
+    if scope["type"] == "lifespan":
+        _settle()
+        await app.gateway(scope, receive, send)
+    elif scope["path"].startswith(MOUNT):
         await app.gateway(scope, receive, send)
     else:
         await django(scope, receive, send)
@@ -31,7 +36,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 async def gateway(scope: Any, receive: Any, send: Any) -> None:
     """The gateway's own listener: calls, /healthz, /readyz, /metrics; anything else is 404."""
-    if scope["type"] == "lifespan" or scope["path"].startswith(MOUNT):
+    if scope["type"] == "lifespan":
+        _settle()
+        await app.gateway(scope, receive, send)
+    elif scope["path"].startswith(MOUNT):
         await app.gateway(scope, receive, send)
     elif scope["path"] in app.HEALTH_PATHS:
         await app.health(scope, receive, send)
@@ -39,6 +47,14 @@ async def gateway(scope: Any, receive: Any, send: Any) -> None:
         await django(scope, receive, send)
     else:
         await _not_found(send)
+
+
+def _settle() -> None:
+    """What was imported stays for good: walking it for garbage again and again cost each call of
+    the gateway a tenth of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 async def _not_found(send: Any) -> None:

@@ -65,7 +65,7 @@ def test_an_error_of_the_key(
     expect(page.locator("[data-region=aside]")).to_contain_text("Key error")
 
 
-def test_a_provider_that_cannot_be_reached_is_recorded_too(page: Page, product: Keydeck) -> None:
+def test_a_provider_that_breaks_off_is_recorded_too(page: Page, product: Keydeck) -> None:
     shop = Shop.open(product, "unreached", "sandbox-reset-shop")
     reply = shop.call()
     assert reply.status == 502
@@ -73,4 +73,4 @@ def test_a_provider_that_cannot_be_reached_is_recorded_too(page: Page, product: 
     assert recorded(product, reply)["outcome"] == "network_error"
     page.goto(f"/calls/{reply.headers['x-request-id']}/")
     expect(page.locator("main")).to_contain_text("Network error")
-    expect(page.locator("main")).to_contain_text("The provider was not reached")
+    expect(page.locator("main")).to_contain_text("The connection broke after the call was sent")
