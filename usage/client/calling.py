@@ -113,7 +113,7 @@ class Call:
             return self.armed()
         except Denial as refused:
             self.end(Judgement(Outcome.ABORTED, refused.recorded, refused.message))
-            raise Refusal(refused.code, refused.message) from None
+            raise Refusal(refused.code, refused.message, request_id=self.recording.id) from None
 
     def end(self, found: Judgement) -> None:
         """Records how the call ended."""
