@@ -62,6 +62,9 @@ def add_provider_key(
         name=body.name,
         provider=body.provider,
         secret=body.secret.get_secret_value(),
+        priority=body.priority,
+        weight=body.weight,
+        concurrency=body.concurrency,
     )
     shown = _fresh(key, slug).model_dump()
     return Status(201, ProviderKeyAdded(**shown, trimmed=key.trimmed))

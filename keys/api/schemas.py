@@ -81,10 +81,18 @@ class ProviderOut(BaseModel):
     checkable: bool
 
 
+Priority = Annotated[int, Field(strict=True, ge=1, le=9)]
+Weight = Annotated[int, Field(strict=True, ge=1, le=100)]
+AtOnce = Annotated[int, Field(strict=True, ge=1, le=1000)]
+
+
 class ProviderKeyIn(Input):
     name: Line
     provider: Slug
     secret: SecretStr
+    priority: Priority = 1
+    weight: Weight = 1
+    concurrency: AtOnce | None = None
 
 
 class Limits(Input):
@@ -107,9 +115,9 @@ class AppKeyIn(Input):
 
 class ProviderKeyPatch(Details):
     environment: Literal["live", "test"] | None = None
-    priority: Annotated[int, Field(strict=True, ge=1, le=9)] | None = None
-    weight: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
-    concurrency: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    priority: Priority | None = None
+    weight: Weight | None = None
+    concurrency: AtOnce | None = None
 
 
 class AppKeyPatch(Details):

@@ -70,6 +70,9 @@ def clean_secret(secret: Secret | str) -> tuple[Secret, bool]:
         raise Invalid(
             "secret", "The secret has whitespace or control characters inside: paste it again."
         )
+    if not text.isascii():
+        # No header carries it as it is, and pages set dashes and quotes of their own.
+        raise Invalid("secret", "The secret has a letter or mark that no key has: paste it again.")
     return Secret(text), text != given
 
 
@@ -169,6 +172,9 @@ def clean_endpoints(globs: Sequence[str] | None, field: str = "endpoints") -> li
             raise Invalid(field, f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
         if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
             raise Invalid(field, f"{glob[:60]!r} has a character that no path has.")
+        segments = glob.split("/")
+        if "" in segments[1:-1] or not {".", ".."}.isdisjoint(segments):
+            raise Invalid(field, f"{glob[:60]!r} matches no call: such paths are refused.")
     return cleaned
 
 

@@ -15,6 +15,7 @@ from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.journal import note_key
 from keys.lifecycle.locks import hold_application, hold_key
 from keys.lifecycle.names import one_of_a_name
+from keys.lifecycle.shares import require_share
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec, UnknownProvider
 from keys.states import OPEN, KeyState, Stage, Verdict
@@ -26,17 +27,26 @@ GRACE = timedelta(seconds=PROBE_TIMEOUT + 5)
 
 
 def add_provider_key(
-    actor: Actor, application: Application, *, name: str, provider: str, secret: Secret | str
+    actor: Actor,
+    application: Application,
+    *,
+    name: str,
+    provider: str,
+    secret: Secret | str,
+    **share: int | None,
 ) -> ProviderKey:
     """Seal a secret as a new key and ask the provider about it; `.trimmed` tells of whitespace.
 
-    Whatever the provider says, the key is there: its verdict tells.
+    Whatever the provider says, the key is there: its verdict tells. `share` is its part in the
+    pool (`set_share`).
     """
     name = inputs.clean_name(name)
+    require_share(share)
     spec = known_provider(provider)
     cleaned, trimmed = inputs.clean_secret(secret)
+    made = ProviderKey(name=name, provider=spec.slug, **share)
     with one_of_a_name(ProviderKey, application, name), transaction.atomic():
-        key = insert(actor, application, ProviderKey(name=name, provider=spec.slug), cleaned)
+        key = insert(actor, application, made, cleaned)
     key.trimmed = trimmed
     take_first_verdict(key, spec, cleaned)
     return key

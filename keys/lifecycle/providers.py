@@ -125,7 +125,12 @@ def clean_base_url(text: str) -> str:
         raise Invalid("base_url", "The base URL's path is ambiguous.")
     number = port or (443 if parts.scheme == "https" else 80)
     if parts.scheme == "http" and not is_allowed(parts.hostname, number):
-        raise Invalid("base_url", "The base URL must be https: a key never travels in the clear.")
+        raise Invalid(
+            "base_url",
+            "The base URL must be https: a key never travels in the clear. For a network of "
+            "yours the operator can let it through: "
+            f"KEYDECK_OUTBOUND_ALLOW={parts.hostname[:100]}:{number}",
+        )
     _refuse_private(parts.hostname, number)
     return url
 

@@ -1,6 +1,8 @@
 """A provider key's part in the pool: when its turn comes, how many of the calls are its own, and
 how many at once."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 
 from keys.audit import Action, Actor
@@ -15,11 +17,7 @@ MOST = {"priority": 9, "weight": 100, "concurrency": 1000}
 def set_share(actor: Actor, key: ProviderKey, **share: int | None) -> None:
     """Change `priority` (1, asked first, to 9), `weight` (1 to 100) or `concurrency` (1 to 1000
     calls at once, None for no bound); what isn't given stays. Raises Invalid."""
-    for name, value in share.items():
-        if value is None and name == "concurrency":
-            continue
-        if value is None or not 1 <= value <= MOST[name]:
-            raise Invalid(name, f"A {name} is a number from 1 to {MOST[name]}.")
+    require_share(share)
     with transaction.atomic():
         lock_for_change(actor, key)
         rows = ProviderKey.objects.filter(pk=key.pk)
@@ -32,3 +30,12 @@ def set_share(actor: Actor, key: ProviderKey, **share: int | None) -> None:
             setattr(key, name, value)
         before = {name: was[name] for name in changed}
         note_key(actor, Action.SHARE_CHANGED, key, was=before, now=changed)
+
+
+def require_share(share: Mapping[str, int | None]) -> None:
+    """Raises Invalid for a part in the pool that no key can have."""
+    for name, value in share.items():
+        if value is None and name == "concurrency":
+            continue
+        if value is None or not 1 <= value <= MOST[name]:
+            raise Invalid(name, f"A {name} is a number from 1 to {MOST[name]}.")

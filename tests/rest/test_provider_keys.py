@@ -33,6 +33,16 @@ def test_adding_answers_with_the_providers_verdict(rest, owner, allow_upstream):
     assert NEW["secret"] not in answer.text
 
 
+def test_its_part_in_the_pool_is_said_with_it(rest, owner, allow_upstream):
+    allow_upstream.answer(200, GOOD)
+    client = rest(owner)
+
+    made = client.post(KEYS, {**NEW, "priority": 2, "weight": 3, "concurrency": 5})
+
+    assert (made.json["priority"], made.json["weight"], made.json["concurrency"]) == (2, 3, 5)
+    assert client.post(KEYS, {**NEW, "name": "Third", "weight": 0}).status == 422
+
+
 def test_whitespace_around_a_secret_is_taken_off_and_said(rest, owner, allow_upstream):
     allow_upstream.answer(200, GOOD)
     client = rest(owner)

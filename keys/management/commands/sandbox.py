@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
         for verb in ("kill", "revive"):
-            if key := options[verb]:
+            if (key := options[verb]) is not None:
                 _change(host, port or noted(settings.DATA_DIR) or settings.SANDBOX_PORT, key, verb)
                 self.stdout.write(f"{key} is {'killed' if verb == 'kill' else 'live again'}.")
                 return

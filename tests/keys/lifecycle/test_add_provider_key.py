@@ -58,6 +58,37 @@ def test_without_a_probe_the_verdict_stays_unchecked(
     assert not Check.objects.exists()
 
 
+@pytest.mark.parametrize("secret", ["sk-ac\u2014me-0001", "sk-acm\u00e9-0001", "s\u212a-acme-0001"])
+def test_a_secret_with_a_mark_that_no_key_has_was_not_copied_well(
+    actor: Actor, application: Application, acme: Acme, secret: str
+) -> None:
+    with pytest.raises(Invalid, match="paste it again") as refused:
+        add(actor, application, secret)
+    assert secret not in str(refused.value)
+    assert not ProviderKey.objects.exists()
+
+
+def test_its_part_in_the_pool_is_chosen_with_it(
+    actor: Actor, application: Application, acme: Acme
+) -> None:
+    key = lifecycle.add_provider_key(
+        actor,
+        application,
+        name="Second",
+        provider="acme",
+        secret=acme.knows("sk-acme-0001"),
+        priority=2,
+        weight=3,
+        concurrency=5,
+    )
+    assert (key.priority, key.weight, key.concurrency) == (2, 3, 5)
+    with pytest.raises(Invalid, match="weight"):
+        lifecycle.add_provider_key(
+            actor, application, name="Third", provider="acme", secret="sk-acme-3", weight=0
+        )
+    assert ProviderKey.objects.count() == 1
+
+
 def test_whitespace_around_the_secret_is_trimmed_and_said(
     actor: Actor, application: Application, acme: Acme
 ) -> None:
