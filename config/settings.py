@@ -1,6 +1,7 @@
 """All settings, from the environment (`.env.example` lists every variable)."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -259,6 +260,12 @@ GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # se
 GATEWAY_CORS = origins("KEYDECK_GATEWAY_CORS")  # whose pages may call from a browser
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
+_years = whole("KEYDECK_DAY_RETENTION_DAYS", default=3650)
+COUNTS_KEPT = {  # per step; None: for good
+    "minute": timedelta(hours=whole("KEYDECK_MINUTE_RETENTION_HOURS", default=48)),
+    "hour": timedelta(days=whole("KEYDECK_HOUR_RETENTION_DAYS", default=90)),
+    "day": timedelta(days=_years) if _years else None,
+}
 METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
 
 # Celery: Redis, or a broker of files where there is none (DESIGN decision 7).

@@ -53,6 +53,19 @@ def add(
             )
 
 
+def delete_before(model: type[models.Model], name: str, before: datetime, limit: int) -> int:
+    """Deletes at most `limit` rows whose time `name` is before a time; returns how many."""
+    table, column = _quote(model._meta.db_table), _quote(name)
+    row = "ctid" if connection.vendor == "postgresql" else "rowid"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {table} WHERE {row} IN "  # noqa: S608 - names of our models
+            f"(SELECT {row} FROM {table} WHERE {column} < %s ORDER BY {column} LIMIT {limit:d})",
+            [connection.ops.adapt_datetimefield_value(before)],
+        )
+        return int(cursor.rowcount)
+
+
 def _insert_new_postgresql(
     model: type[models.Model], names: Sequence[str], rows: list[Row]
 ) -> set[Any]:

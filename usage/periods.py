@@ -1,12 +1,14 @@
 """Minutes, hours and days: which table of counts answers for which part of a range. Pure.
 
-All times are aware and all buckets are UTC.
+All times are aware and all buckets are UTC. How long each is kept is a setting.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from django.conf import settings
 
 
 class Step(StrEnum):
@@ -29,8 +31,7 @@ _LENGTHS = {
     Step.DAY: timedelta(days=1),
 }
 _SECONDS = {step: int(length.total_seconds()) for step, length in _LENGTHS.items()}
-# How long counts of a step are kept; days are kept for good.
-KEPT = {Step.MINUTE: timedelta(hours=48), Step.HOUR: timedelta(days=90)}
+_COARSER = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY, Step.DAY: Step.DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +55,42 @@ def ceil(at: datetime, step: Step) -> datetime:
 
 def kept_since(step: Step, now: datetime) -> datetime | None:
     """The start of what is kept of a step's counts; None: everything."""
-    if step not in KEPT:
+    length = settings.COUNTS_KEPT[step.value]
+    if length is None:
         return None
     # Cut at the next coarser bucket, so that a bucket is kept or gone with all its parts.
-    coarser = Step.HOUR if step is Step.MINUTE else Step.DAY
-    return floor(now - KEPT[step], coarser)
+    return floor(now - length, _COARSER[step])
 
 
-def finest(at: datetime, now: datetime) -> Step:
-    """The finest step whose counts still reach back to `at`."""
+def finest(at: datetime, now: datetime, told: Step = Step.MINUTE) -> Step:
+    """The finest step whose counts still reach back to `at`; `told` is the finest there is."""
     for step in (Step.MINUTE, Step.HOUR):
         start = kept_since(step, now)
-        if start is None or at >= start:
+        if step.length >= told.length and (start is None or at >= start):
             return step
     return Step.DAY
 
 
-def widened(since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
+def widened(
+    since: datetime, until: datetime, now: datetime, told: Step = Step.MINUTE
+) -> tuple[datetime, datetime]:
     """The range, its ends moved outwards to what the counts that are kept can tell."""
-    return floor(since, finest(since, now)), ceil(until, finest(until, now))
+    return floor(since, finest(since, now, told)), ceil(until, finest(until, now, told))
 
 
 def pieces(
-    since: datetime, until: datetime, now: datetime, coarsest: Step = Step.DAY
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    coarsest: Step = Step.DAY,
+    told: Step = Step.MINUTE,
 ) -> list[Piece]:
     """Covers a widened range: whole days from the day's counts, edges from hours and minutes.
 
-    No piece is coarser than `coarsest`, which the counts must still be kept for.
+    No piece is coarser than `coarsest`, which the counts must still be kept for, nor finer than
+    `told`.
     """
-    since, until = widened(since, until, now)
+    since, until = widened(since, until, now, told)
     steps = (Step.DAY, Step.HOUR, Step.MINUTE)
     return list(_cover(since, until, steps[steps.index(coarsest) :]))
 

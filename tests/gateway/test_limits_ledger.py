@@ -12,31 +12,32 @@ from tests.gateway.serving import Server, stored_call, wait_until
 from usage.gateway import counting, desk
 from usage.limits import Limits
 from usage.limits.windows import WINDOWS
-from usage.models import DayRollup, MinuteRollup
+from usage.models import KeyDay, KeyMinute
 
 WHOLE = Limits(per_day=100, per_month=100)
 AT = datetime(2031, 5, 20, 12, 0, 30, tzinfo=UTC)
 
 
-def counted(model: type[DayRollup | MinuteRollup], at: datetime, **fields: object) -> None:
+def counted(model: type[KeyDay | KeyMinute], at: datetime, **fields: object) -> None:
     words = {"application": "a", "app_key": "k", "provider": "p", "provider_key": "v"}
-    words |= {"endpoint": "/e", "outcome": "ok"}
-    model.objects.create(at=at, **{**words, "status": 200, "requests": 1, **fields})
+    model.objects.create(
+        at=at, **{**words, "outcome": "ok", "status": 200, "requests": 1, **fields}
+    )
 
 
 def test_the_ledgers_minutes_make_the_day_and_its_days_the_month(db: None) -> None:
     minute = AT.replace(second=0)
-    counted(MinuteRollup, minute, requests=3)
-    counted(MinuteRollup, minute, requests=2, outcome="key_error")
-    counted(MinuteRollup, minute, requests=50, outcome="denied")
-    counted(MinuteRollup, minute.replace(hour=2), requests=7)
-    counted(MinuteRollup, minute.replace(day=19, hour=13), requests=11)
-    counted(MinuteRollup, minute.replace(day=19, hour=11), requests=13)
-    counted(DayRollup, datetime(2031, 5, 1, tzinfo=UTC), requests=40)
-    counted(DayRollup, datetime(2031, 5, 1, tzinfo=UTC), requests=50, outcome="denied")
-    counted(DayRollup, datetime(2031, 5, 20, tzinfo=UTC), requests=12)
-    counted(DayRollup, datetime(2031, 4, 30, tzinfo=UTC), requests=60)
-    counted(DayRollup, datetime(2031, 5, 20, tzinfo=UTC), requests=70, app_key="other")
+    counted(KeyMinute, minute, requests=3)
+    counted(KeyMinute, minute, requests=2, outcome="key_error")
+    counted(KeyMinute, minute, requests=50, outcome="denied")
+    counted(KeyMinute, minute.replace(hour=2), requests=7)
+    counted(KeyMinute, minute.replace(day=19, hour=13), requests=11)
+    counted(KeyMinute, minute.replace(day=19, hour=11), requests=13)
+    counted(KeyDay, datetime(2031, 5, 1, tzinfo=UTC), requests=40)
+    counted(KeyDay, datetime(2031, 5, 1, tzinfo=UTC), requests=50, outcome="denied")
+    counted(KeyDay, datetime(2031, 5, 20, tzinfo=UTC), requests=12)
+    counted(KeyDay, datetime(2031, 4, 30, tzinfo=UTC), requests=60)
+    counted(KeyDay, datetime(2031, 5, 20, tzinfo=UTC), requests=70, app_key="other")
     found = counting.used("k", WHOLE, AT.timestamp())
     slots = {hour: WINDOWS[1].slot(minute.replace(hour=hour).timestamp()) for hour in (12, 2)}
     before = WINDOWS[1].slot(minute.replace(day=19, hour=13).timestamp())
@@ -72,7 +73,7 @@ def test_a_second_look_makes_up_for_what_was_in_a_spool(
     body = {"key": key.plaintext, "prompt": "x"}
     assert gateway.post(TEXT2IMG, json=body).status_code == 200
     # Drained only now: calls of a process that died.
-    counted(DayRollup, timezone.now().replace(hour=0, minute=0), app_key=key.pk, requests=25)
+    counted(KeyDay, timezone.now().replace(hour=0, minute=0), app_key=key.pk, requests=25)
     wait_until(lambda: int(gateway.post(TEXT2IMG, json=body).headers["RateLimit-Remaining"]) < 6)
 
 

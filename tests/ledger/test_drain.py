@@ -18,7 +18,7 @@ from usage.events import Outcome
 from usage.ingest import drain, drain_dead, endpoints
 from usage.ingest.follower import Follower
 from usage.ingest.store import Moved, store
-from usage.models import Call, DayRollup, HourRollup, MinuteRollup, Quarantine, SpoolWriter
+from usage.models import Call, EndpointDay, KeyDay, KeyHour, KeyMinute, Quarantine, SpoolWriter
 from usage.rollups import compare, rebuild
 from usage.spool import Spool
 from usage.spool.reader import draining, segment_path, segments
@@ -50,7 +50,7 @@ def test_a_call_is_stored_as_it_ended(new_spool: NewSpool) -> None:
         422,
         "prompt is required",
     )
-    for model in (MinuteRollup, HourRollup, DayRollup):
+    for model in (KeyMinute, KeyHour, KeyDay):
         row = model.objects.get()
         assert (row.requests, row.outcome, row.bytes_in) == (1, "caller_error", 10)
 
@@ -218,7 +218,7 @@ def test_the_same_event_in_two_spools_is_stored_and_counted_once(new_spool: NewS
     for spool in (first, second, second):
         spool.end(spool.begin(event), event)
         drain(spool.directory)
-    assert Call.objects.count() == DayRollup.objects.get().requests == 1
+    assert Call.objects.count() == KeyDay.objects.get().requests == 1
     assert account(second).duplicates == 2
 
 
@@ -357,7 +357,7 @@ def test_endpoints_past_the_bound_are_counted_together(
     drain(spool.directory)
 
     def counts() -> set[tuple[str, str, int]]:
-        rows = DayRollup.objects.values("provider", "endpoint").annotate(n=Sum("requests"))
+        rows = EndpointDay.objects.values("provider", "endpoint").annotate(n=Sum("requests"))
         return {(row["provider"], row["endpoint"], row["n"]) for row in rows}
 
     told = counts()

@@ -10,7 +10,7 @@ from django.db import connection, connections
 from tests.ledger.conftest import make_event
 from usage import spool
 from usage.ingest import drain, start_drainer, stop_drainer
-from usage.models import Call, DayRollup, SpoolWriter
+from usage.models import Call, KeyDay, SpoolWriter
 from usage.spool import Spool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +59,7 @@ def test_it_outlives_a_database_that_is_away(
             cursor.execute("ALTER TABLE usage_away RENAME TO usage_call")
     wait_for(lambda: Call.objects.count() == 100)
     wait_for(lambda: "Draining goes on" in caplog.text)
-    assert DayRollup.objects.get().requests == 100
+    assert KeyDay.objects.get().requests == 100
 
 
 def test_it_brings_home_the_spools_of_dead_processes(
@@ -113,7 +113,7 @@ def test_many_drainers_of_one_folder_store_every_call_once(
     for thread in threads:
         thread.join()
     drain(one.directory)
-    assert Call.objects.count() == DayRollup.objects.get().requests == 500
+    assert Call.objects.count() == KeyDay.objects.get().requests == 500
     account = SpoolWriter.objects.get()
     assert (account.stored, account.duplicates, account.lost) == (500, 0, 0)
 

@@ -15,7 +15,7 @@ from tests.ledger.conftest import START, make_event
 from usage import retention, rollups
 from usage.events import CallEvent, Outcome
 from usage.ingest import drain
-from usage.models import Call, DayRollup, HourLatency, HourRollup, MinuteRollup
+from usage.models import Call, KeyDay, KeyHour, KeyHourLatency, KeyMinute
 from usage.periods import finest, pieces, widened
 from usage.rollups import bucket_of, compare, latency_of, quantile, rebuild
 from usage.spool import Spool
@@ -80,16 +80,16 @@ def test_pieces_cover_a_range_without_gap_or_overlap(times: tuple[int, int, int]
 
 @pytest.mark.django_db
 def test_counts_equal_the_raw_calls(traffic: None) -> None:
-    assert MinuteRollup.objects.count() == 60
+    assert KeyMinute.objects.count() == 60
     assert list(compare(NOW - 3 * DAY, NOW + DAY, NOW)) == []
 
 
 @pytest.mark.django_db
 def test_a_changed_count_is_found_and_mended(traffic: None) -> None:
-    DayRollup.objects.update(requests=7)
-    HourLatency.objects.all().delete()
+    KeyDay.objects.update(requests=7)
+    KeyHourLatency.objects.all().delete()
     found = list(compare(NOW - 3 * DAY, NOW + DAY, NOW))
-    assert {difference.table for difference in found} == {"usage_dayrollup", "usage_hourlatency"}
+    assert {difference.table for difference in found} == {"usage_keyday", "usage_keyhourlatency"}
 
     assert rebuild(NOW - 3 * DAY, NOW + DAY, NOW) == 60
     assert list(compare(NOW - 3 * DAY, NOW + DAY, NOW)) == []
@@ -97,13 +97,13 @@ def test_a_changed_count_is_found_and_mended(traffic: None) -> None:
 
 @pytest.mark.django_db
 def test_a_changed_cost_is_found_and_mended(traffic: None) -> None:
-    HourRollup.objects.update(cost_nanos=7)
+    KeyHour.objects.update(cost_nanos=7)
     found = list(compare(NOW - 3 * DAY, NOW + DAY, NOW))
-    assert {difference.table for difference in found} == {"usage_hourrollup"}
+    assert {difference.table for difference in found} == {"usage_keyhour"}
 
     rebuild(NOW - 3 * DAY, NOW + DAY, NOW)
     assert list(compare(NOW - 3 * DAY, NOW + DAY, NOW)) == []
-    for model in (MinuteRollup, HourRollup, DayRollup):
+    for model in (KeyMinute, KeyHour, KeyDay):
         assert sum(model.objects.values_list("cost_nanos", flat=True)) == sum(range(60))
 
 
@@ -119,7 +119,7 @@ def test_the_column_of_costs_is_added_without_writing_a_table_anew() -> None:
 def test_a_range_whose_calls_are_gone_is_not_rebuilt(traffic: None) -> None:
     with pytest.raises(rollups.NotKept, match="raw calls are kept since"):
         rebuild(NOW - 40 * DAY, NOW, NOW)
-    assert DayRollup.objects.exists()
+    assert KeyDay.objects.exists()
 
 
 @pytest.mark.django_db
@@ -133,7 +133,7 @@ def test_the_command_says_differences_and_mends_them(
     day = f"{event_day(event):%Y-%m-%d}"
 
     call_command("rebuild_rollups", "--check", f"--since={day}", f"--until={day}")
-    DayRollup.objects.update(requests=7)
+    KeyDay.objects.update(requests=7)
     with pytest.raises(CommandError, match="1 counts differ"):
         call_command("rebuild_rollups", "--check", f"--since={day}", f"--until={day}")
     call_command("rebuild_rollups", f"--since={day}", f"--until={day}")
@@ -147,12 +147,12 @@ def test_the_command_says_differences_and_mends_them(
 def test_what_is_past_its_time_is_trimmed_and_days_stay(traffic: None) -> None:
     retention.trim(NOW + timedelta(hours=49))
     assert Call.objects.count() == 60
-    assert MinuteRollup.objects.count() < 60
+    assert KeyMinute.objects.count() < 60
     retention.trim(NOW + 40 * DAY)
-    assert Call.objects.count() == MinuteRollup.objects.count() == 0
+    assert Call.objects.count() == KeyMinute.objects.count() == 0
     retention.trim(NOW + 100 * DAY)
-    assert HourLatency.objects.count() == 0
-    assert sum(DayRollup.objects.values_list("requests", flat=True)) == 60
+    assert KeyHourLatency.objects.count() == 0
+    assert sum(KeyDay.objects.values_list("requests", flat=True)) == 60
 
 
 @pytest.mark.django_db
@@ -164,4 +164,4 @@ def test_a_retention_that_is_raised_brings_back_no_calls(traffic: None, settings
     retention.trim(later)
     with pytest.raises(rollups.NotKept):
         rebuild(NOW - 3 * DAY, NOW, later)
-    assert sum(DayRollup.objects.values_list("requests", flat=True)) == 60
+    assert sum(KeyDay.objects.values_list("requests", flat=True)) == 60

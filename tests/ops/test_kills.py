@@ -43,7 +43,7 @@ def _settled(keydeck: Keydeck, slug: str, ids: list[str]) -> None:
     assert len(stored) == len(set(stored))
     assert {one.replace("-", "") for one in ids} <= set(stored)
     [(counted,)] = keydeck.query(
-        "SELECT SUM(requests) FROM usage_dayrollup WHERE application = ?", application
+        "SELECT SUM(requests) FROM usage_keyday WHERE application = ?", application
     )
     assert counted == len(stored)
 

@@ -113,7 +113,7 @@ class Calls(ListOut[CallOut]):
 
 
 class LedgerOut(BaseModel):
-    """accepted = stored + duplicates + quarantined + lost + pending."""
+    """accepted = stored + duplicates + quarantined + lost + late + pending."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -122,6 +122,7 @@ class LedgerOut(BaseModel):
     duplicates: int
     pending: int
     lost: int
+    late: int
     quarantined: int
     broken: int
     lag_seconds: float

@@ -16,7 +16,7 @@ from usage.gateway.desk import Desk
 from usage.gateway.errors import Denial
 from usage.limits import Limits, Used
 from usage.limits.windows import DAY, LASTING, WINDOWS, month_start
-from usage.models import DayRollup, MinuteRollup
+from usage.models import KeyDay, KeyMinute
 
 LATER = 30.0  # seconds; a dead writer's spool is drained within 10
 
@@ -59,14 +59,14 @@ def used(key: str, limits: Limits, now: float) -> Used:
     if limits.per_day is not None:
         window, slots = WINDOWS[1], Counter[int]()
         since = datetime.fromtimestamp(now - DAY, UTC)
-        rows = MinuteRollup.objects.filter(app_key=key, at__gt=since)
+        rows = KeyMinute.objects.filter(app_key=key, at__gt=since)
         minutes = rows.exclude(outcome=Outcome.DENIED).order_by().values_list("at")
         for at, calls in minutes.annotate(calls=Sum("requests")):
             slots[window.slot(at.timestamp())] += calls
         found[1] = dict(slots)
     if limits.per_month is not None:
         slot = WINDOWS[2].slot(now)
-        days = DayRollup.objects.filter(app_key=key, at__gte=month_start(slot))
+        days = KeyDay.objects.filter(app_key=key, at__gte=month_start(slot))
         calls = days.exclude(outcome=Outcome.DENIED).aggregate(calls=Sum("requests"))["calls"]
         found[2] = {slot: calls or 0}
     return found

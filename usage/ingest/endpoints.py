@@ -10,23 +10,24 @@ from datetime import datetime
 
 from usage.events import CallEvent
 from usage.ingest.rows import time_of
-from usage.models import DayRollup
+from usage.models import EndpointDay
 from usage.periods import Step, floor
 
-# Of one application at one provider in one day. Each draining process counts by itself, from
-# what was stored when it began with that day: with several there may be that many times more.
-MOST = 500
+# Of one app key at one provider in one day. Each draining process counts by itself, from what
+# was stored when it began with that day: with several there may be that many times more.
+MOST = 200
 OTHER = "(other)"
-_REMEMBERED = 200  # applications × providers × days
+_REMEMBERED = 2000  # app keys × providers × days
 
-_Place = tuple[str, str, datetime]
+_Place = tuple[str, str, str, datetime]
 _known: OrderedDict[_Place, set[str]] = OrderedDict()
 _lock = threading.Lock()
 
 
 def bounded(event: CallEvent) -> CallEvent:
     """The event, under a common name when its endpoint is one too many. Raises ValueError."""
-    place = (event.application, event.provider, floor(time_of(event.started_at), Step.DAY))
+    day = floor(time_of(event.started_at), Step.DAY)
+    place = (event.application, event.app_key, event.provider, day)
     with _lock:
         names = _names(place)
         if event.endpoint in names:
@@ -47,8 +48,10 @@ def _names(place: _Place) -> set[str]:
     if place in _known:
         _known.move_to_end(place)
         return _known[place]
-    application, provider, day = place
-    rows = DayRollup.objects.filter(application=application, provider=provider, at=day)
+    application, app_key, provider, day = place
+    rows = EndpointDay.objects.filter(
+        application=application, app_key=app_key, provider=provider, at=day
+    )
     _known[place] = set(rows.values_list("endpoint", flat=True).distinct())
     if len(_known) > _REMEMBERED:
         _known.popitem(last=False)

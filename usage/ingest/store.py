@@ -1,22 +1,23 @@
 """One batch of a spool into the database, in one transaction (DESIGN decisions 4 and 5)."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
 
-from usage import rollups
+from usage import partitions, rollups
 from usage.bulk import insert_new
 from usage.events import CallEvent
 from usage.ingest import evidence
 from usage.ingest.endpoints import bounded
 from usage.ingest.rows import COLUMNS, checked, counted, row_of
-from usage.models import Call, Quarantine, SpoolWriter
+from usage.models import Call, Quarantine, SpoolWriter, Trimmed
 from usage.spool import Position, host_of, started_at_of
 
 LINE_LIMIT = 10_000  # characters of a quarantined line that are kept
+FUTURE = timedelta(days=2)  # a clock may be that wrong; beyond it, days would be made without end
 
 
 class Moved(Exception):
@@ -72,6 +73,7 @@ class Drained:
     duplicates: int = 0
     quarantined: int = 0
     broken: int = 0
+    late: int = 0  # counted, without a row
     busy: bool = False  # another drainer has the folder
     closed: bool = False
 
@@ -81,6 +83,7 @@ class Drained:
             self.duplicates + other.duplicates,
             self.quarantined + other.quarantined,
             self.broken + other.broken,
+            self.late + other.late,
             self.busy or other.busy,
             self.closed or other.closed,
         )
@@ -96,9 +99,9 @@ def position_of(writer: str) -> tuple[Position, bool]:
 
 def store(batch: Batch, now: datetime) -> Drained:
     """Stores a batch and moves the writer's account with it. Raises Moved and database errors."""
-    ready, poison = _prepare(batch)
+    ready, poison = _prepare(batch, now)
     try:
-        return _store(batch, ready, poison, now)
+        return _store_in_days(batch, ready, poison, now)
     except (DataError, IntegrityError):
         # The checks let something through that this database refuses: find it, keep the rest.
         good, bad = _sift(ready)
@@ -107,35 +110,71 @@ def store(batch: Batch, now: datetime) -> Drained:
         return _store(batch, good, poison + bad, now)
 
 
+def _store_in_days(
+    batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime
+) -> Drained:
+    _make_days(ready)
+    try:
+        return _store(batch, ready, poison, now)
+    except IntegrityError as error:
+        if not partitions.is_missing(error):
+            raise
+        # Dropped since this process met it: made again, or what is of that day is late now.
+        partitions.forget()
+        _make_days(ready)
+        return _store(batch, ready, poison, now)
+
+
 def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime) -> Drained:
     with transaction.atomic():
         row = _claim(batch)
-        new = _insert(ready)
-        rollups.increment(rollups.Tally(counted(event) for event in new))
-        evidence.hand_over(new)
+        kept, late = _split(ready)
+        new = _insert(kept)
+        told = new + [one.event for one in late]
+        rollups.increment(rollups.Tally(counted(event) for event in told))
+        evidence.hand_over(told)
         _quarantine(batch.writer, poison)
         calls = sum(item.call for item in poison)
         done = Drained(
             stored=len(new),
-            duplicates=len(ready) - len(new),
+            duplicates=len(kept) - len(new),
             quarantined=calls,
             broken=len(poison) - calls,
+            late=len(late),
             closed=batch.last,
         )
         _move(row, batch, done, now)
     return done
 
 
-def _prepare(batch: Batch) -> tuple[list[Ready], list[Poison]]:
+def _prepare(batch: Batch, now: datetime) -> tuple[list[Ready], list[Poison]]:
     ready: list[Ready] = []
     poison = list(batch.poison)
     for ended in batch.ended:
         try:
             event = bounded(checked(ended.event))
-            ready.append(Ready(event, row_of(event), ended))
+            row = row_of(event)
+            if row[1] > now + FUTURE:
+                raise ValueError("started_at is in the future")
+            ready.append(Ready(event, row, ended))
         except ValueError as error:
             poison.append(_poison(ended, str(error)))
     return ready, poison
+
+
+def _make_days(ready: list[Ready]) -> None:
+    if partitions.in_use():
+        kept, _ = _split(ready)
+        partitions.make_known({one.row[1].date() for one in kept})
+
+
+def _split(ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
+    """The calls of days that are kept, and the late ones."""
+    before = Trimmed.objects.values_list("calls_before", flat=True).first()
+    if before is None or all(one.row[1] >= before for one in ready):
+        return ready, []
+    kept = [one for one in ready if one.row[1] >= before]
+    return kept, [one for one in ready if one.row[1] < before]
 
 
 def _sift(ready: list[Ready]) -> tuple[list[Ready], list[Poison]]:
@@ -203,8 +242,9 @@ def _move(row: SpoolWriter, batch: Batch, done: Drained, now: datetime) -> None:
     row.duplicates += done.duplicates
     row.quarantined += done.quarantined
     row.broken += done.broken
+    row.late += done.late
     # What is neither accounted for nor open; worked out anew each time, so that a start that
     # shows up late is no longer lost and none is lost twice.
-    accounted = row.stored + row.duplicates + row.quarantined
+    accounted = row.stored + row.duplicates + row.quarantined + row.late
     row.lost = row.accepted - accounted - batch.left_open
     row.save()

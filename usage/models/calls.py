@@ -2,16 +2,37 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 
 from usage.decisions import Decision, Recorded, chain
 from usage.events import Outcome, dollars
 
+CLOCK = timedelta(minutes=1)  # between the time in an id and `started_at`, ordinarily less
+
+
+class Calls(models.Manager["Call"]):
+    def found(self, key: UUID, **lookups: Any) -> "Call | None":
+        """The call of an id, if it matches the lookups.
+
+        A UUIDv7 holds its time: looked for where that lies first, in one or two days of them all.
+        """
+        rows = self.filter(id=key, **lookups)
+        at = datetime.fromtimestamp((key.int >> 80) / 1000, UTC) if key.version == 7 else None
+        near = at and rows.filter(started_at__range=(at - CLOCK, at + CLOCK)).first()
+        return near or rows.first()
+
 
 class Call(models.Model):
-    """One CallEvent as stored. Keys are named by id without foreign keys: history outlives them."""
+    """One CallEvent as stored. Keys are named by id without foreign keys: history outlives them.
+
+    On PostgreSQL the table is partitioned by the day (UTC) of `started_at`, with (id, started_at)
+    for its key: both come from one event, so an id is there once all the same. Migrations that
+    change the table say it in SQL for each engine (0005).
+    """
 
     id = models.UUIDField(primary_key=True)
     started_at = models.DateTimeField()
@@ -42,15 +63,18 @@ class Call(models.Model):
     # JSON: the provider keys tried before this one, and what came of each; empty: none.
     tried = models.TextField(blank=True, default="")
 
+    objects = Calls()
+
     class Meta:
+        # Ascending, so that new calls are appended to them; newest first is read backwards.
         indexes = [
             # the calls page and live tail: newest first, within applications
-            models.Index(fields=["application", "-started_at", "-id"], name="call_newest"),
+            models.Index(fields=["application", "started_at", "id"], name="call_newest"),
             # a key's latest calls
-            models.Index(fields=["app_key", "-started_at", "-id"], name="call_app_key"),
-            models.Index(fields=["provider_key", "-started_at", "-id"], name="call_provider_key"),
-            # newest of all applications; retention
-            models.Index(fields=["-started_at", "-id"], name="call_age"),
+            models.Index(fields=["app_key", "started_at", "id"], name="call_app_key"),
+            models.Index(fields=["provider_key", "started_at", "id"], name="call_provider_key"),
+            # newest of all applications; retention on SQLite
+            models.Index(fields=["started_at", "id"], name="call_age"),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,8 @@ class SpoolWriter(models.Model):
     quarantined = models.BigIntegerField(default=0)  # calls that could not be stored
     broken = models.BigIntegerField(default=0)  # unreadable lines, of calls not known
     lost = models.BigIntegerField(default=0)  # numbers passed over
+    # Counted, but without a row: from before the calls that are kept.
+    late = models.BigIntegerField(default=0, db_default=0)
     closed_at = models.DateTimeField(null=True)  # dead, drained to its end, folder removed
 
     def __str__(self) -> str:

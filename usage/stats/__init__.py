@@ -1,6 +1,6 @@
 """The questions the ledger answers. Pages, REST and commands ask here and nowhere else."""
 
-from usage.rollups import quantile
+from usage.rollups import Unanswerable, quantile
 from usage.stats.accounts import Ledger, Writer, ledger, stored
 from usage.stats.breakdown import Breakdown, breakdown
 from usage.stats.callers import Caller, Cutover, Impact, cutover, impact
@@ -34,6 +34,7 @@ __all__ = [
     "Point",
     "TooFine",
     "Totals",
+    "Unanswerable",
     "Writer",
     "breakdown",
     "call",

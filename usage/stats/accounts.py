@@ -1,7 +1,8 @@
 """The ledger: what every writer accepted, and what became of it.
 
-    accepted = stored + duplicates + quarantined + lost + pending
+    accepted = stored + duplicates + quarantined + lost + late + pending
 
+Late calls were begun before the oldest day whose calls are kept: counted, but without a row.
 Pending calls are begun and not yet stored, those still open included. What is not drained yet
 is read from the spools themselves.
 """
@@ -21,7 +22,7 @@ from usage.spool.reader import Position, read
 from usage.spool.records import END, BrokenLine, Record, decode
 
 RECENT = timedelta(hours=24)  # closed writers are listed that long
-_SUMS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost")
+_SUMS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", "late")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Writer:
     quarantined: int
     broken: int
     lost: int
+    late: int
     pending: int
     lag_seconds: float
 
@@ -51,6 +53,7 @@ class Ledger:
     quarantined: int
     broken: int  # unreadable lines, whose call is told by its other line or lost
     lost: int
+    late: int
     pending: int
     lag_seconds: float  # age of the oldest record that is not drained
     writers: list[Writer]
@@ -114,7 +117,8 @@ def _account(row: SpoolWriter, tail: _Tail | None, now: datetime) -> Writer:
         quarantined=row.quarantined,
         broken=row.broken,
         lost=row.lost,
-        pending=accepted - row.stored - row.duplicates - row.quarantined - row.lost,
+        late=row.late,
+        pending=accepted - row.stored - row.duplicates - row.quarantined - row.lost - row.late,
         lag_seconds=_lag(tail.folder, Position(row.segment, row.offset), now) if tail else 0.0,
     )
 

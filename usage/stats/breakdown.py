@@ -11,7 +11,17 @@ from django.utils import timezone
 
 from usage.events import ERRORS, Outcome
 from usage.periods import Step, widened
-from usage.stats.counts import Adder, Totals, check_kept, latencies, latency_of, parts, sums
+from usage.rollups import family_for
+from usage.stats.counts import (
+    Adder,
+    Totals,
+    check_kept,
+    latencies,
+    latency_of,
+    parts,
+    sums,
+    tells_latency,
+)
 from usage.stats.filters import Filter
 
 
@@ -38,18 +48,20 @@ class Breakdown:
 def breakdown(f: Filter, step: Step | str, now: datetime | None = None) -> Breakdown:
     """The totals of the range and their rows: by `step`, its ragged ends by finer ones.
 
-    Raises TooFine when the counts of that step are not kept that long.
+    Raises TooFine when the counts of that step are not kept that long, ValueError for a filter
+    that no table of counts can tell.
     """
     step, now = Step(step), now or timezone.now()
-    since, until = widened(*f.range(now), now)
-    check_kept(since, step, now)
+    family = family_for(f.names | {"outcome", "status"})
+    since, until = widened(*f.range(now), now, family.finest)
+    check_kept(since, step, now, family)
     adder, buckets = Adder(), Counter[int]()
     counts, histograms = [], []
-    for part, lookups in parts(f, now, step):
-        for row in sums(part, lookups | f.ends, "at", "outcome", "status"):
+    for part, lookups in parts(f, family, now, step):
+        for row in sums(family, part, lookups | f.ends, "at", "outcome", "status"):
             adder.add(row)
             counts.append((row["at"], row["outcome"], row["status"], row["requests"]))
-        for row in [] if f.ends else latencies(part, lookups, "at"):
+        for row in latencies(family, part, lookups, "at") if tells_latency(f, family) else []:
             buckets[row["bucket"]] += row["requests"]
             histograms.append((row["at"], row["bucket"], row["requests"]))
     found = Totals(since=since, until=until, latency_ms=latency_of(buckets), **adder.result())

@@ -10,11 +10,24 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from usage.events import ERRORS, UNCOUNTED, dollars
+from usage.models import KeyMinute
 from usage.periods import Step, ceil, finest, floor, pieces, ticks, widened
-from usage.rollups import COUNTS, LATENCIES, SUMS, quantile
+from usage.rollups import Family, family_for, quantile
 from usage.stats.filters import Filter
 
-BREAKDOWNS = ("outcome", "app_key", "provider_key", "provider", "endpoint", "status", "application")
+BREAKDOWNS = (
+    "outcome",
+    "app_key",
+    "app_key_version",
+    "provider_key",
+    "provider_key_version",
+    "provider",
+    "endpoint",
+    "status",
+    "caller",
+    "application",
+)
+SUMS = KeyMinute.SUMS
 OTHER = "other"
 TOP = 12  # groups of a series that are told apart
 
@@ -38,6 +51,7 @@ class Sums:
     errors: int = 0
     error_rate: float = 0.0  # errors / (requests - denied - aborted)
     by_outcome: dict[str, int] = field(default_factory=dict)
+    latency_us: int = 0  # of all calls together
     bytes_in: int = 0
     bytes_out: int = 0
     tokens_in: int = 0
@@ -105,25 +119,29 @@ class Adder:
 
 
 def totals(f: Filter, now: datetime | None = None) -> Totals:
-    """Sums over the range, exact to the minute where minutes are still kept."""
+    """Sums over the range, exact to the minute where minutes are still kept.
+
+    Raises ValueError for a filter that no table of counts can tell.
+    """
     now = now or timezone.now()
     adder, buckets = Adder(), Counter[int]()
-    for step, lookups in parts(f, now):
-        for row in sums(step, lookups | f.ends, "outcome"):
+    family = family_for(f.names | {"outcome"})
+    for step, lookups in parts(f, family, now):
+        for row in sums(family, step, lookups | f.ends, "outcome"):
             adder.add(row)
-        if not f.ends:
-            for row in latencies(step, lookups):
-                buckets[row["bucket"]] += row["requests"]
-    since, until = widened(*f.range(now), now)
+        for row in latencies(family, step, lookups) if tells_latency(f, family) else []:
+            buckets[row["bucket"]] += row["requests"]
+    since, until = widened(*f.range(now), now, family.finest)
     return Totals(since=since, until=until, latency_ms=latency_of(buckets), **adder.result())
 
 
 def groups(f: Filter, by: str, limit: int = 50, now: datetime | None = None) -> list[Group]:
-    """The values of a dimension with most requests, busiest first."""
+    """The values of a dimension with most requests, busiest first. Raises ValueError."""
     _check(by)
     adders: defaultdict[str, Adder] = defaultdict(Adder)
-    for step, lookups in parts(f, now or timezone.now()):
-        for row in sums(step, lookups | f.ends, "outcome", by):
+    family = family_for(f.names | {"outcome", by})
+    for step, lookups in parts(f, family, now or timezone.now()):
+        for row in sums(family, step, lookups | f.ends, "outcome", by):
             adders[str(row[by])].add(row)
     found = [Group(value=value, **adder.result()) for value, adder in adders.items()]
     return sorted(found, key=lambda group: (-group.requests, group.value))[:limit]
@@ -135,21 +153,24 @@ def series(
     """One point per step, zeros included; the range is widened to whole steps.
 
     Raises TooFine when the counts of that step are not kept that long, ValueError for a step or
-    a breakdown that does not exist.
+    a breakdown that does not exist, or that no table of counts tells together with the filter.
     """
     _check(by)
     step, now = Step(step), now or timezone.now()
+    family = family_for(f.names | {"outcome", by})
     since, until = f.range(now)
     since, until = floor(since, step), ceil(until, step)
-    check_kept(since, step, now)
+    check_kept(since, step, now, family)
     lookups = f.dimensions | {"at__gte": since, "at__lt": until}
     adders: defaultdict[datetime, Adder] = defaultdict(Adder)
     values: defaultdict[datetime, Counter[str]] = defaultdict(Counter)
-    for row in sums(step, lookups | f.ends, "at", "outcome", by):
+    for row in sums(family, step, lookups | f.ends, "at", "outcome", by):
         adders[row["at"]].add(row)
         values[row["at"]][str(row[by])] += row["requests"]
     buckets: defaultdict[datetime, Counter[int]] = defaultdict(Counter)
-    for row in [] if f.ends else latencies(step, lookups, "at"):
+    # The histograms of the fewest rows that know the filter: they need not tell `by` apart.
+    told = family_for(f.names)
+    for row in latencies(told, step, lookups, "at") if tells_latency(f, told) else []:
         buckets[row["at"]][row["bucket"]] = row["requests"]
     shown = _top(values.values())
     return [
@@ -168,30 +189,39 @@ def _check(by: str) -> None:
         raise ValueError(f"by must be one of {', '.join(BREAKDOWNS)}")
 
 
-def check_kept(since: datetime, step: Step, now: datetime) -> None:
+def check_kept(since: datetime, step: Step, now: datetime, family: Family) -> None:
     """Raises TooFine."""
-    kept = finest(since, now)
+    kept = finest(since, now, family.finest)
     if kept.length > step.length:
-        raise TooFine(f"the range reaches back to where only steps of a {kept} are kept")
+        raise TooFine(f"so far back it is kept by the {kept} only")
 
 
-def parts(f: Filter, now: datetime, coarsest: Step = Step.DAY) -> list[tuple[Step, dict[str, Any]]]:
+def parts(
+    f: Filter, family: Family, now: datetime, coarsest: Step = Step.DAY
+) -> list[tuple[Step, dict[str, Any]]]:
     """Which table answers for which part of the range, and the lookups of its rows."""
     return [
         (piece.step, f.dimensions | {"at__gte": piece.since, "at__lt": piece.until})
-        for piece in pieces(*f.range(now), now, coarsest)
+        for piece in pieces(*f.range(now), now, coarsest, family.finest)
     ]
 
 
-def sums(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
-    rows = COUNTS[step]._default_manager.filter(**lookups).order_by()
+def sums(family: Family, step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
+    rows = family.counts[step]._default_manager.filter(**lookups).order_by()
     sums = {name: Sum(name) for name in SUMS}
     found: Iterable[dict[str, Any]] = rows.values(*dict.fromkeys(by)).annotate(**sums)
     return found
 
 
-def latencies(step: Step, lookups: dict[str, Any], *by: str) -> Iterable[dict[str, Any]]:
-    rows = LATENCIES[step]._default_manager.filter(**lookups).order_by()
+def tells_latency(f: Filter, family: Family) -> bool:
+    """Whether the family's histograms know everything that is filtered by."""
+    return f.names.issubset(family.latency_dimensions)
+
+
+def latencies(
+    family: Family, step: Step, lookups: dict[str, Any], *by: str
+) -> Iterable[dict[str, Any]]:
+    rows = family.latencies[step]._default_manager.filter(**lookups).order_by()
     found: Iterable[dict[str, Any]] = rows.values(*by, "bucket").annotate(requests=Sum("requests"))
     return found
 

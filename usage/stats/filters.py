@@ -18,9 +18,12 @@ class Filter:
 
     applications: list[str] | None = None
     app_key: str = ""
+    app_key_version: int | None = None
     provider_key: str = ""
+    provider_key_version: int | None = None
     provider: str = ""
     endpoint: str = ""
+    caller: str = ""
     outcome: str = ""
     status: int | None = None
     since: datetime | None = None
@@ -37,13 +40,21 @@ class Filter:
     @property
     def dimensions(self) -> dict[str, Any]:
         """Lookups that counts, histograms and calls all have."""
-        names = ("app_key", "provider_key", "provider", "endpoint")
+        names = ("app_key", "provider_key", "provider", "endpoint", "caller")
         lookups: dict[str, Any] = {
             name: getattr(self, name) for name in names if getattr(self, name)
         }
+        for name in ("app_key_version", "provider_key_version"):
+            if getattr(self, name) is not None:
+                lookups[name] = getattr(self, name)
         if self.applications is not None:
             lookups["application__in"] = self.applications
         return lookups
+
+    @property
+    def names(self) -> set[str]:
+        """The columns that the lookups are on."""
+        return {name.partition("__")[0] for name in self.dimensions | self.ends}
 
     @property
     def ends(self) -> dict[str, Any]:

@@ -53,10 +53,9 @@ def call(call_id: str | UUID, applications: list[str] | None) -> Call | None:
         key = call_id if isinstance(call_id, UUID) else UUID(call_id)
     except ValueError:
         return None
-    rows = Call.objects.filter(pk=key)
-    if applications is not None:
-        rows = rows.filter(application__in=applications)
-    return rows.first()
+    return Call.objects.found(
+        key, **({} if applications is None else {"application__in": applications})
+    )
 
 
 def latest_codes(f: Filter) -> dict[tuple[str, int], Counter[str]]:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from usage import stats
 
-COLUMNS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", "pending")
+COLUMNS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", "late", "pending")
 
 
 class Command(BaseCommand):
