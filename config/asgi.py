@@ -16,8 +16,9 @@ loaded = get_asgi_application()  # before the imports below: they need the apps 
 
 from config.bodies import bounded  # noqa: E402
 from usage.gateway import app, errors  # noqa: E402
+from usage.streaming import streamed  # noqa: E402
 
-django = bounded(loaded)
+django = bounded(streamed(loaded))
 
 MOUNT = "/gateway/"
 YOUNG = 10_000  # objects made before the young ones are looked through; a call makes a thousand

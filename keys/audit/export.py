@@ -9,12 +9,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from keys.models import AuditEvent
+from keys.spreadsheets import cell
 
 FORMATS = {"jsonl": "application/jsonl", "csv": "text/csv"}
 COLUMNS = (
     "id", "at", "actor", "action", "application", "target", "detail", "address", "digest"
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
 
 
 def export(events: QuerySet[AuditEvent], form: str) -> Iterator[str]:
@@ -50,5 +50,4 @@ def _line(cells: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = json.dumps(value) if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return cell(json.dumps(value) if isinstance(value, dict) else str(value))

@@ -1,14 +1,15 @@
 """REST for recorded calls: newest first, for drill-down."""
 
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router
 from pydantic import Field
 
 from keys.api.auth import READ
+from keys.api.errors import problem
 from keys.api.paging import Paging
 from keys.lifecycle import Invalid
 from keys.models import AppKey, Application, ProviderKey
@@ -17,31 +18,80 @@ from usage.api.filters import Endpoint, UsageQuery, applications_of, filter_of
 from usage.api.schemas import AttemptOut, CallExplained, CallOut, Calls, DecisionOut
 from usage.classify import remedy
 from usage.events import Outcome
+from usage.exports import exported
 from usage.models import Call
+from usage.stats import Wanted
+from usage.streaming import Full
 
 router = Router(tags=["calls"])
 
 
-class CallsQuery(UsageQuery, Paging):
+def _files(*types: str) -> dict[str, Any]:
+    """What the document says of an answer that is no JSON."""
+    content = {name: {"schema": {"type": "string"}} for name in types}
+    return {"responses": {200: {"description": "OK", "content": content}}}
+
+
+EXPORTED = _files("application/jsonl", "text/csv")
+
+
+class CallsFilter(UsageQuery):
+    """`version` is the app key's where one is chosen, else the provider key's."""
+
     outcome: Outcome | None = None
     status: Annotated[int, Field(ge=0, le=999)] | None = None
     endpoint: Endpoint | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    caller: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="a wrapper's label, or an address as it is recorded"
+    )
+    request_id: UUID | None = None
+
+
+class CallsQuery(CallsFilter, Paging):
+    pass
+
+
+class ExportQuery(CallsFilter):
+    format: Literal["csv", "jsonl"] = "jsonl"
 
 
 @router.get("", auth=READ, response=Calls, operation_id="list_calls")
 def list_calls(request: HttpRequest, query: Query[CallsQuery]) -> Calls:
-    chosen = replace(
-        filter_of(request, query),
-        outcome=query.outcome or "",
-        status=query.status,
-        endpoint=query.endpoint or "",
-    )
     try:
-        found = stats.calls(chosen, query.cursor, query.limit)
+        found = stats.calls(_wanted(request, query), query.cursor, query.limit)
     except stats.BadCursor as error:
         raise Invalid("cursor", "Not a cursor of this list.") from error
     slugs = _slugs({row.application for row in found.items})
     return Calls(items=[_out(row, slugs) for row in found.items], next=found.next)
+
+
+@router.get("/export", auth=READ, operation_id="export_calls", openapi_extra=EXPORTED)
+def export_calls(request: HttpRequest, query: Query[ExportQuery]) -> HttpResponse:
+    """All that match, newest first, of any size, as they come.
+
+    An export that could not be finished breaks off without the mark of its end, so that no
+    client takes it for a whole one.
+    """
+    try:
+        return exported(request, request.user.pk or 0, _wanted(request, query), query.format)
+    except Full as error:
+        return problem(429, "too_many_exports", str(error))
+
+
+def _wanted(request: HttpRequest, query: CallsFilter) -> Wanted:
+    common = filter_of(request, query)
+    return Wanted(
+        **{field.name: getattr(common, field.name) for field in fields(common)}
+        | {
+            "outcome": query.outcome or "",
+            "status": query.status,
+            "endpoint": query.endpoint or "",
+            "version": query.version,
+            "caller": query.caller or "",
+            "request_id": query.request_id,
+        }
+    )
 
 
 @router.get("/{uuid:request_id}", auth=READ, response=CallExplained, operation_id="get_call")

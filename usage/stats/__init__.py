@@ -15,11 +15,14 @@ from usage.stats.counts import (
     series,
     totals,
 )
+from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
 from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
+from usage.stats.wanted import Wanted
 
 __all__ = [
     "BREAKDOWNS",
+    "FORMATS",
     "BadCursor",
     "Breakdown",
     "Caller",
@@ -35,11 +38,13 @@ __all__ = [
     "TooFine",
     "Totals",
     "Unanswerable",
+    "Wanted",
     "Writer",
     "breakdown",
     "call",
     "calls",
     "cutover",
+    "export",
     "groups",
     "impact",
     "latest_codes",

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,6 +11,7 @@ from django.db.models import Q
 
 from usage.models import Call
 from usage.stats.filters import Filter
+from usage.stats.wanted import matching
 
 LIMIT = 1000
 LOOKED_AT = 500
@@ -34,17 +36,31 @@ def calls(f: Filter, cursor: str | None = None, limit: int = 50) -> Page:
     Raises BadCursor.
     """
     limit = max(1, min(limit, LIMIT))
-    rows = Call.objects.filter(**f.dimensions, **f.ends).order_by("-started_at", "-id")
+    items = _page(f, _read(cursor) if cursor else None, limit + 1)
+    more = len(items) > limit
+    return Page(items[:limit], _cursor(items[limit - 1]) if more else None)
+
+
+def walk(f: Filter, size: int) -> Iterator[list[Call]]:
+    """All matching calls, newest first, `size` at a time: each page is a short query."""
+    last: tuple[datetime, UUID] | None = None
+    while page := _page(f, last, size):
+        yield page
+        if len(page) < size:
+            return
+        last = page[-1].started_at, page[-1].id
+
+
+def _page(f: Filter, behind: tuple[datetime, UUID] | None, size: int) -> list[Call]:
+    rows = Call.objects.filter(matching(f)).order_by("-started_at", "-id")
     if f.since:
         rows = rows.filter(started_at__gte=f.since)
     if f.until:
         rows = rows.filter(started_at__lt=f.until)
-    if cursor:
-        at, last = _read(cursor)
+    if behind:
+        at, last = behind
         rows = rows.filter(started_at__lte=at).filter(Q(started_at__lt=at) | Q(id__lt=last))
-    items = list(rows[: limit + 1])
-    more = len(items) > limit
-    return Page(items[:limit], _cursor(items[limit - 1]) if more else None)
+    return list(rows[:size])
 
 
 def call(call_id: str | UUID, applications: list[str] | None) -> Call | None:
