@@ -17,6 +17,7 @@ _TOO_LATE = [
     (b"connection", b"close"),
 ]
 CUT = "keydeck.body_cut"  # in the scope of a request whose body was too large
+ENDLESS = "keydeck.endless"  # whether its answer ends only with its reader, or the server
 
 
 def bounded(app: Any) -> Any:

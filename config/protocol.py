@@ -18,6 +18,8 @@ from uuid_utils import uuid7
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from config.bodies import ENDLESS
+
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
 # what is read at a time, 256 KB.
 LIMIT = 64 * 1024
@@ -87,6 +89,15 @@ class BoundedProtocol(HttpToolsProtocol):
             # Uvicorn tells the newest request only, which may be waiting behind this one.
             self._running.disconnected = True
             self._running.message_event.set()
+
+    def shutdown(self) -> None:
+        """A stopping server waits for answers to end, but not for one that never would."""
+        super().shutdown()
+        running = self._running
+        if running is not None and not running.response_complete and running.scope.get(ENDLESS):
+            running.disconnected = True
+            running.message_event.set()
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._around += len(data)

@@ -1,8 +1,8 @@
 """The filters of the calls explorer. All of them live in the URL."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,10 +12,35 @@ from django.urls import reverse
 
 from keys.models import AppKey, Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES, WORDS
-from usage.stats import Filter
+from usage.stats import Filter, Wanted
 
 KEYS_OFFERED = 500
 ANY = [("", "any")]
+RARE = ("since", "until", "version", "caller", "address", "request_id")
+
+
+def iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class InstantField(forms.CharField):
+    """A moment with its zone. static/js/calls.js offers the reader's own clock for it."""
+
+    def __init__(self, *, label: str) -> None:
+        widget = forms.TextInput({"placeholder": "2026-01-31T12:00Z", "data-instant": ""})
+        super().__init__(required=False, max_length=40, label=label, widget=widget)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text.replace(" ", "+"))
+        except ValueError:
+            at = datetime.min
+        if at.tzinfo is None or not 1970 <= at.year <= 9000:
+            raise forms.ValidationError("A time with its zone is needed: 2026-01-31T12:00Z.")
+        return at.astimezone(UTC)
 
 
 class CallsForm(forms.Form):
@@ -38,6 +63,18 @@ class CallsForm(forms.Form):
         required=False,
         choices=[(row.name, f"last {row.words}") for row in RANGES.values()],
     )
+    since = InstantField(label="From")
+    until = InstantField(label="To")
+    version = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        label="Version of the key",
+        widget=forms.NumberInput({"placeholder": "any"}),
+    )
+    caller = forms.CharField(required=False, max_length=100, label="Caller (wrapper)")
+    address = forms.CharField(required=False, max_length=45, label="Caller’s address")
+    request_id = forms.UUIDField(required=False, label="Request id")
     live = forms.BooleanField(
         required=False, widget=forms.CheckboxInput({"class": "form-check-input", "role": "switch"})
     )
@@ -66,30 +103,53 @@ class CallsForm(forms.Form):
             field.choices = [*ANY, *choices]
 
     @property
+    def usual(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in {*RARE, "live"}]
+
+    @property
+    def rare(self) -> list[forms.BoundField]:
+        """Those that most never need: shown when asked for, or when one is chosen."""
+        return [self[name] for name in RARE]
+
+    @property
+    def is_rare(self) -> bool:
+        return any(self.cleaned_data.get(name) or name in self.errors for name in RARE)
+
+    @property
     def is_live(self) -> bool:
         return bool(self.cleaned_data.get("live"))
 
-    def narrow(self, chosen: Filter) -> Filter:
+    def narrow(self, chosen: Filter) -> Wanted:
         """The scope's filter, narrowed by what only the explorer knows."""
-        return replace(
-            chosen,
-            outcome=self.cleaned_data.get("outcome") or "",
-            status=self.cleaned_data.get("status"),
-            endpoint=self.cleaned_data.get("endpoint") or "",
-        )
+        told = self.cleaned_data
+        common = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
+        version = "provider_key_version" if self._is_of_theirs else "app_key_version"
+        own = {name: told.get(name) or "" for name in ("outcome", "endpoint", "caller", "address")}
+        own |= {"status": told.get("status"), version: told.get("version")}
+        wanted = Wanted(**common | own, request_id=told.get("request_id"))
+        # An id is one call's, whenever that was.
+        return replace(wanted, since=None, until=None) if wanted.request_id else wanted
 
-    def since(self, now: datetime) -> datetime:
+    @property
+    def _is_of_theirs(self) -> bool:
+        return bool(self.cleaned_data.get("provider_key") and not self.cleaned_data.get("app_key"))
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """What is looked at: between the two times, where they are given, else the range."""
+        until = self.cleaned_data.get("until") or now
         chosen = RANGES.get(self.cleaned_data.get("range") or "", DEFAULT_RANGE)
-        return now - chosen.length
+        return self.cleaned_data.get("since") or until - chosen.length, until
 
-    def url(self, **more: str) -> str:
-        """The explorer's address with these filters and nothing that isn't chosen."""
+    def url(self, name: str = "calls", *args: str, **more: str) -> str:
+        """The address of the explorer (or of what goes with it) with these filters and nothing
+        that isn't chosen."""
         kept = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        if not kept.get("live"):
-            kept.pop("live", None)
-        else:
+        for name in ("since", "until"):
+            if name in kept:
+                kept[name] = iso(kept[name])
+        if kept.pop("live", False) and name == "calls":
             kept["live"] = "on"
         if kept.get("range") == DEFAULT_RANGE.name:
             del kept["range"]
         query = urlencode(kept | more)
-        return reverse("calls") + (f"?{query}" if query else "")
+        return reverse(name, args=args) + (f"?{query}" if query else "")

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 
+from config.bodies import ENDLESS
+
 logger = logging.getLogger(__name__)
 
 HANDED = "keydeck.stream"  # in the scope of a request that is answered by a stream
@@ -24,7 +26,9 @@ THREADS = 2  # that read pages for all exports of a process: what they hold of t
 
 
 class Body(Protocol):
-    """What a stream sends."""
+    """What a stream sends. One that is endless doesn't keep the server from stopping."""
+
+    endless: bool
 
     def parts(self) -> AsyncIterator[bytes]:
         """Its bytes as they come. A database error breaks the answer off, visibly."""
@@ -41,6 +45,7 @@ class Stream(HttpResponse):
         scope = getattr(request, "scope", {})
         if HANDED in scope:
             scope[HANDED] = body
+            scope[ENDLESS] = body.endless
         else:
             body.close()
         self["X-Accel-Buffering"] = "no"  # a proxy in front passes on what comes as it comes
@@ -138,6 +143,8 @@ class Paged:
     The steps of all such bodies share THREADS threads: an export as long as it likes holds
     neither a thread nor a connection while its reader takes what was read.
     """
+
+    endless = False
 
     def __init__(self, pages: Iterator[bytes], close: Callable[[], None]) -> None:
         self._pages = pages

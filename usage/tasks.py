@@ -1,8 +1,9 @@
 """Periodic work of the ledger. Each run takes what it finds; a lost message costs one tick."""
 
 from celery import shared_task
+from django.utils import timezone
 
-from usage import ingest, retention
+from usage import erasing, ingest, retention
 
 
 @shared_task
@@ -13,3 +14,9 @@ def drain_dead_spools() -> None:
 @shared_task
 def trim_calls() -> None:
     retention.trim()
+
+
+@shared_task
+def erase_applications() -> int:
+    """Goes on erasing what is recorded of applications that were deleted."""
+    return erasing.go_on(timezone.now())

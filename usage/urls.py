@@ -6,6 +6,8 @@ from usage.views import callers, calls, ledger, notices, panels
 
 urlpatterns = [
     path("calls/", calls.calls, name="calls"),
+    path("calls/export/<slug:form>/", calls.calls_export, name="calls_export"),
+    path("calls/tail/", calls.calls_tail, name="calls_tail"),
     path("calls/<uuid:id>/", calls.call, name="call"),
     path("ledger/", ledger.ledger, name="ledger"),
     path("usage/panel/", panels.usage_panel, name="usage_panel"),

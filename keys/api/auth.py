@@ -49,6 +49,16 @@ def require_scope(request: HttpRequest, scope: str) -> None:
         raise ScopeMissing(scope)
 
 
+def still_works(token: ApiToken, request: HttpRequest) -> bool:
+    """Whether a token that was let in still would be. Its user, as they are
+    now, becomes the request’s."""
+    found = ApiToken.working().filter(pk=token.pk).select_related("user").first()
+    if found is None or found.digest != token.digest:
+        return False
+    request.user = found.user
+    return True
+
+
 def _find(text: str) -> ApiToken | None:
     id = parse_api_token(text)
     found = ApiToken.working().filter(pk=id).select_related("user").first() if id else None

@@ -15,6 +15,7 @@ from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth import signals as auth
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -115,6 +116,17 @@ def end_others(request: HttpRequest, user: User) -> int:
     """Sign a person out of every browser but this one."""
     here = row_name(request.session.session_key or "")
     return end(Actor.of(request), user, SignedIn.objects.filter(user=user).exclude(session=here))
+
+
+def is_still_signed_in(request: HttpRequest) -> bool:
+    """Whether the session of a request that was let in would be now; its user becomes who that is.
+
+    For an answer that goes on: the session may have ended meanwhile, or the person's account.
+    """
+    again = HttpRequest()
+    again.session = type(request.session)(request.session.session_key)
+    request.user = get_user(again)
+    return request.user.is_authenticated
 
 
 class SeenMiddleware(MiddlewareMixin):

@@ -120,7 +120,11 @@ def application_delete(request: HttpRequest, slug: str) -> HttpResponse:
 
     def act() -> HttpResponse:
         lifecycle.delete_application(Actor.of(request), found)
-        return done(request, reverse("applications"), f"{found.name} is deleted.")
+        return done(
+            request,
+            reverse("applications"),
+            f"{found.name} is deleted. What is recorded of its calls is being erased.",
+        )
 
     return carry_out(request, form, act, fresh=True) or ask(
         request,

@@ -119,9 +119,4 @@
     panel.querySelectorAll("canvas[data-chart]").forEach(window.kdCharts.forget);
     if (panel.kdData) show(panel, panel.kdData);
   })).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
-
-  // The live tail's clock: it stands still while nobody can see the page.
-  setInterval(() => {
-    if (!document.hidden && window.htmx) window.htmx.trigger(document.body, "kd:tick");
-  }, EVERY);
 })();

@@ -1,6 +1,6 @@
 """REST for recorded calls: newest first, for drill-down."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,11 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router
 from pydantic import Field
 
-from keys.api.auth import READ
+from keys.api.auth import READ, still_works
 from keys.api.errors import problem
+from keys.api.fields import Printable
 from keys.api.paging import Paging
 from keys.lifecycle import Invalid
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import ApiToken, AppKey, Application, ProviderKey
 from usage import stats
 from usage.api.filters import Endpoint, UsageQuery, applications_of, filter_of
 from usage.api.schemas import AttemptOut, CallExplained, CallOut, Calls, DecisionOut
@@ -22,6 +23,7 @@ from usage.exports import exported
 from usage.models import Call
 from usage.stats import Wanted
 from usage.streaming import Full
+from usage.tail import Ended, Place, Told, event, followed
 
 router = Router(tags=["calls"])
 
@@ -33,23 +35,41 @@ def _files(*types: str) -> dict[str, Any]:
 
 
 EXPORTED = _files("application/jsonl", "text/csv")
+# Of a query, what calls alone are filtered by.
+OWN = {
+    "outcome", "status", "endpoint", "app_key_version", "provider_key_version", "caller",
+    "address", "request_id",
+}  # fmt: skip
+
+
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class CallsFilter(UsageQuery):
-    """`version` is the app key's where one is chosen, else the provider key's."""
+    """What calls are listed, exported and followed by."""
 
     outcome: Outcome | None = None
     status: Annotated[int, Field(ge=0, le=999)] | None = None
     endpoint: Endpoint | None = None
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    caller: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="a wrapper's label, or an address as it is recorded"
+    app_key_version: Version | None = None
+    provider_key_version: Version | None = None
+    caller: Annotated[str, Field(max_length=100), Printable] | None = Field(
+        None, description="the wrapper's label"
+    )
+    address: Annotated[str, Field(max_length=45), Printable] | None = Field(
+        None, description="the caller's, as it is recorded"
     )
     request_id: UUID | None = None
 
 
 class CallsQuery(CallsFilter, Paging):
     pass
+
+
+class TailQuery(CallsFilter):
+    after: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="the id of the last event that was read; as the header Last-Event-ID"
+    )
 
 
 class ExportQuery(CallsFilter):
@@ -79,19 +99,48 @@ def export_calls(request: HttpRequest, query: Query[ExportQuery]) -> HttpRespons
         return problem(429, "too_many_exports", str(error))
 
 
-def _wanted(request: HttpRequest, query: CallsFilter) -> Wanted:
-    common = filter_of(request, query)
-    return Wanted(
-        **{field.name: getattr(common, field.name) for field in fields(common)}
-        | {
-            "outcome": query.outcome or "",
-            "status": query.status,
-            "endpoint": query.endpoint or "",
-            "version": query.version,
-            "caller": query.caller or "",
-            "request_id": query.request_id,
-        }
+@router.get(
+    "/tail", auth=READ, operation_id="tail_calls", openapi_extra=_files("text/event-stream")
+)
+def tail_calls(request: HttpRequest, query: Query[TailQuery]) -> HttpResponse:
+    """Server-Sent Events: calls as they are stored, `event: call` with a call as JSON each.
+
+    Every event has an id: given back as `Last-Event-ID` (or `after`), the stream goes on behind
+    it, without a gap or a repeat, if that is not longer ago than ten minutes; else it says so by
+    `event: missed`. `away` and `back` say that the database doesn't answer and does again, `end`
+    that the token or the right to see these calls has ended.
+    """
+    asked = request.headers.get("Last-Event-ID") or query.after
+    try:
+        after = Place.parse(asked) if asked else None
+    except ValueError as error:
+        raise Invalid("after", "Not the id of an event of this stream.") from error
+    wanted = _wanted(request, query)  # says what is wrong before the stream begins
+    token = getattr(request, "auth", None)
+
+    def still() -> Wanted:
+        if not isinstance(token, ApiToken) or not still_works(token, request):
+            raise Ended("The token has ended.")
+        return replace(wanted, applications=_wanted(request, query).applications)
+
+    try:
+        return followed(request, request.user.pk or 0, still, _told, after)
+    except Full as error:
+        return problem(429, "too_many_tails", str(error))
+
+
+def _told(calls: Told) -> bytes:
+    slugs = _slugs({call.application for _, call in calls})
+    return b"".join(
+        event("call", _out(call, slugs).model_dump(mode="json"), place) for place, call in calls
     )
+
+
+def _wanted(request: HttpRequest, query: CallsFilter) -> Wanted:
+    found = filter_of(request, query)
+    common = {field.name: getattr(found, field.name) for field in fields(found)}
+    own = query.model_dump(exclude_none=True, include=OWN)
+    return Wanted(**common | own)
 
 
 @router.get("/{uuid:request_id}", auth=READ, response=CallExplained, operation_id="get_call")

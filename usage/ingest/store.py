@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
 
-from usage import partitions, rollups
+from usage import erasing, partitions, rollups
 from usage.bulk import insert_new
 from usage.events import CallEvent
-from usage.ingest import evidence
+from usage.ingest import arrivals, evidence
 from usage.ingest.endpoints import bounded
 from usage.ingest.rows import COLUMNS, checked, counted, row_of
 from usage.models import Call, Quarantine, SpoolWriter, Trimmed
@@ -128,6 +128,7 @@ def _store_in_days(
 def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime) -> Drained:
     with transaction.atomic():
         row = _claim(batch)
+        ready, gone = _without_erased(ready)
         kept, late = _split(ready)
         new = _insert(kept)
         told = new + [one.event for one in late]
@@ -136,7 +137,7 @@ def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime
         _quarantine(batch.writer, poison)
         calls = sum(item.call for item in poison)
         done = Drained(
-            stored=len(new),
+            stored=len(new) + gone,
             duplicates=len(kept) - len(new),
             quarantined=calls,
             broken=len(poison) - calls,
@@ -144,6 +145,7 @@ def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime
             closed=batch.last,
         )
         _move(row, batch, done, now)
+        arrivals.announce(new, now)  # its lock is the last that is taken
     return done
 
 
@@ -175,6 +177,14 @@ def _split(ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
         return ready, []
     kept = [one for one in ready if one.row[1] >= before]
     return kept, [one for one in ready if one.row[1] < before]
+
+
+def _without_erased(ready: list[Ready]) -> tuple[list[Ready], int]:
+    """The calls to store, and how many there are of applications that were deleted: stored and
+    erased in one."""
+    deleted = erasing.erased(one.event.application for one in ready)
+    kept = [one for one in ready if one.event.application not in deleted] if deleted else ready
+    return kept, len(ready) - len(kept)
 
 
 def _sift(ready: list[Ready]) -> tuple[list[Ready], list[Poison]]:

@@ -1,6 +1,8 @@
 """Rows of the usage app. Written by `usage.ingest` alone, read by `usage.stats`."""
 
+from usage.models.arrivals import Arrival, ArrivalHead
 from usage.models.calls import Call
+from usage.models.erasures import Erasure
 from usage.models.ledger import Quarantine, SpoolWriter, StrangerCount, Trimmed
 from usage.models.rollups import (
     CallerDay,
@@ -20,6 +22,8 @@ from usage.models.rollups import (
 )
 
 __all__ = [
+    "Arrival",
+    "ArrivalHead",
     "Call",
     "CallerDay",
     "CallerHour",
@@ -29,6 +33,7 @@ __all__ = [
     "EndpointHourLatency",
     "EndpointMinute",
     "EndpointMinuteLatency",
+    "Erasure",
     "KeyDay",
     "KeyDayLatency",
     "KeyHour",
