@@ -5,7 +5,7 @@ What holds a secret may also be given as NAME_FILE (a path), as container secret
 
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -84,6 +84,14 @@ def networks(name: str) -> list[str]:
                 f"{name}: expected addresses such as 10.0.0.5 or 172.16.0.0/12, got {text!r}"
             ) from None
     return found
+
+
+def one_of(name: str, choices: Sequence[str]) -> str:
+    """One of these words, the first if none is given; raises ImproperlyConfigured."""
+    text = str(env.str(name, default="")) or choices[0]
+    if text not in choices:
+        raise ImproperlyConfigured(f"{name}: {text!r} is none of {', '.join(choices)}")
+    return text
 
 
 def whole(name: str, default: int) -> int:

@@ -19,8 +19,8 @@ ICONS = (
     "clipboard-check code copy credit-card dots-vertical download edit external-link eye "
     "file-import filter heartbeat history hourglass info-circle key lifebuoy list-details lock "
     "lock-open login logout menu-2 moon player-pause player-play plug plug-connected plus refresh "
-    "rotate search server settings shield-check shield-lock shield-x snowflake sun terminal-2 trash "
-    "user user-plus users vector wallet x"
+    "rotate search server settings shield-check shield-lock shield-x snowflake sun terminal-2 "
+    "trash user user-plus users vector wallet x"
 )
 
 # URL below /static/ -> file below node_modules/

@@ -12,6 +12,7 @@ from config.env import (
     decimal,
     env,
     networks,
+    one_of,
     origins,
     pairs,
     persisted_secret_key,
@@ -259,6 +260,7 @@ GATEWAY_BODY_TIMEOUT = decimal("KEYDECK_BODY_TIMEOUT", default=30.0)  # seconds,
 GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # seconds
 GATEWAY_CORS = origins("KEYDECK_GATEWAY_CORS")  # whose pages may call from a browser
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
+CALLER_ADDRESS = one_of("KEYDECK_CALLER_ADDRESS", ("full", "truncated", "hashed"))
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
 _years = whole("KEYDECK_DAY_RETENTION_DAYS", default=3650)
 COUNTS_KEPT = {  # per step; None: for good

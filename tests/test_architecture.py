@@ -325,7 +325,7 @@ def _read_by(readers: str) -> set[str]:
 
 
 def test_every_setting_is_in_the_example_environment() -> None:
-    readers = r"env\.\w+|\b(?:secret|pairs|whole|decimal|networks|origins|sizes|web_address)"
+    readers = r"env\.\w+|\b(?:secret|pairs|whole|decimal|networks|origins|sizes|one_of|web_address)"
     listed = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(_read_by(readers))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid_utils import uuid7
 
 from usage import spool
+from usage.addresses import recorded
 from usage.events import Attempt, CallEvent, Outcome, Source
 from usage.gateway.core import Judgement, Route
 
@@ -105,7 +106,7 @@ class Recording:
             provider_key=self.provider_key,
             provider_key_version=self.provider_key_version,
             caller=self.caller,
-            address=self.address,
+            address=recorded(self.address),
             user_agent=self.user_agent,
             outcome=found.outcome,
             code=found.code,
