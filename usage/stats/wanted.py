@@ -8,10 +8,8 @@ from django.db.models import Q
 
 from usage.events import Outcome
 from usage.models import Call
+from usage.models.calls import NOT_OK
 from usage.stats.filters import Filter
-
-# Most calls are: the others have small indexes of their own (usage.models.calls).
-NOT_OK = ~Q(outcome=Outcome.OK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
