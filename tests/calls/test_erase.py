@@ -66,7 +66,9 @@ def test_everything_of_it_goes_and_nothing_else(
 ) -> None:
     record(application, application, other)
     before = rows_of(other.pk)
-    assert {"Call", "MinuteRollup", "DayRollup", "HourLatency"} <= rows_of(application.pk).keys()
+    assert {"Call", "KeyMinute", "EndpointDay", "KeyHourLatency", "CallerDay"} <= rows_of(
+        application.pk
+    ).keys()
     gone = application.pk
 
     delete_application(Actor.person(owner), application)

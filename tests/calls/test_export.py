@@ -64,7 +64,7 @@ def test_the_filters_are_those_of_the_list(
     wanted = made(outcome=Outcome.RATE_LIMITED, status=429, app_key_version=2)
     keep([made(), made(outcome=Outcome.RATE_LIMITED, status=429, app_key_version=1), wanted])
 
-    query = f"format={form}&app_key={app_key.id}&outcome=rate_limited&status=429&version=2"
+    query = f"format={form}&app_key={app_key.id}&outcome=rate_limited&status=429&app_key_version=2"
     body = Client(token).get(f"{EXPORT}?{query}").body
 
     assert body.count(b"\n") == (2 if form == "csv" else 1)
@@ -93,7 +93,9 @@ def test_others_calls_are_not_in_it(made: Made, outsider: User, app_key: AppKey)
     assert Client("").get(EXPORT).status == 401
 
 
-@pytest.mark.parametrize("query", ["format=xml", "outcome=sad", "limit=5", "version=0", "wat=1"])
+@pytest.mark.parametrize(
+    "query", ["format=xml", "outcome=sad", "limit=5", "app_key_version=0", "wat=1"]
+)
 def test_bad_input_is_named(token: str, query: str) -> None:
     assert Client(token).get(f"{EXPORT}?{query}").status == 422
 

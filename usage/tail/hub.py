@@ -51,7 +51,7 @@ class Hub:
                 self._task = None
                 self._calls.clear()
                 self._start = self._end = Place(0, 0)
-                _thread.submit(connection.close)
+                _thread.submit(_close)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does it in the thread that all followers share. Raises what it raises."""
@@ -101,6 +101,10 @@ def _once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except Error:
         connection.close()  # the next try begins with a new one
         raise
+
+
+def _close() -> None:
+    connection.close()  # which connection that is, is for the thread to say
 
 
 _hub: Hub | None = None
