@@ -144,9 +144,7 @@ class CallsForm(forms.Form):
         """The address of the explorer (or of what goes with it) with these filters and nothing
         that isn't chosen."""
         kept = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("since", "until"):
-            if name in kept:
-                kept[name] = iso(kept[name])
+        kept |= {edge: iso(kept[edge]) for edge in ("since", "until") if edge in kept}
         if kept.pop("live", False) and name == "calls":
             kept["live"] = "on"
         if kept.get("range") == DEFAULT_RANGE.name:

@@ -76,6 +76,8 @@ class Action(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     DATA_KEY_DESTROYED = "data_key.destroyed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
+    QUARANTINE_RETRIED = "quarantine.retried"
+    QUARANTINE_LET_GO = "quarantine.let_go"
     AUDIT_ARCHIVED = "audit.archived"
     AUDIT_CARRIED = "audit.carried"
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret

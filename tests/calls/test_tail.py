@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client as Browser
+from django.utils import timezone
 
 from keys.models import ApiToken, AppKey, Application, Membership, User
-from tests.calls.conftest import Answer, Client
+from tests.calls.conftest import Answer, Client, keep
 from tests.factories import ApiTokenFactory
 from tests.ledger.conftest import new_spool, spools
 from usage.events import CallEvent, Outcome
@@ -301,9 +302,27 @@ def test_the_page_gets_rows_until_its_session_ends(viewer: User, made: Made, sto
     asyncio.run(scenario())
 
 
-def test_old_arrivals_are_let_go_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.utils import timezone
+def test_what_is_stored_between_two_looks_is_not_passed_over(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, event = reading.newest, made(ago=timedelta())
 
+    def look_then_store() -> reading.Place:
+        found = look()
+        monkeypatch.setattr(reading, "newest", look)
+        keep([event])
+        arrivals.announce([event], timezone.now())
+        return found
+
+    begun = reading.newest()
+    monkeypatch.setattr(reading, "newest", look_then_store)
+    first = reading.read(begun)
+    second = reading.read(first.behind)
+    assert [str(call.id) for _, call in first.calls + second.calls] == [event.id]
+    assert not first.missed and not second.missed
+
+
+def test_old_arrivals_are_let_go_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "EVERY", 3)
     for minutes in (40, 30, 20):
         arrivals.announce([made()], timezone.now() - timedelta(minutes=minutes))

@@ -31,7 +31,10 @@ def test_all_stored_reads_as_one_sentence(client_of: SignIn, admin: User, call: 
 def test_lost_calls_are_not_hidden(client_of: SignIn, admin: User, call: Call) -> None:
     call()
     SpoolWriter.objects.update(accepted=4, lost=3)
-    assert "Of 4 accepted calls 3 got lost" in page(client_of, admin)
+    text = page(client_of, admin)
+    assert "3 calls got lost, of " in text
+    assert "put it back below KEYDECK_SPOOL_DIR" in text.replace("\n", " ")
+    assert "1 of 4 accepted calls are stored, each exactly once; 3 got lost." in text
 
 
 def test_before_the_first_call_it_says_what_to_do(
@@ -52,5 +55,6 @@ def test_its_queries_do_not_grow(
 ) -> None:
     call()
     client = client_of(admin)
-    with django_assert_num_queries(5):  # session, user, totals, writers, the banner
+    # session, user, totals, writers, quarantined lines, erasures, the banner
+    with django_assert_num_queries(7):
         client.get(reverse("ledger"))

@@ -112,6 +112,37 @@ class Calls(ListOut[CallOut]):
     pass
 
 
+class WriterOut(BaseModel):
+    """The account of one process."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    host: str
+    started_at: datetime
+    drained_at: datetime | None
+    closed_at: datetime | None
+    accepted: int
+    stored: int
+    duplicates: int
+    pending: int
+    lost: int
+    late: int
+    quarantined: int
+    broken: int
+    lag_seconds: float
+
+
+class TroubleOut(BaseModel):
+    """Something that is wrong, the worst first, and what to do; `level`: danger, warning, info."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    level: str
+    text: str
+    remedy: str
+
+
 class LedgerOut(BaseModel):
     """accepted = stored + duplicates + quarantined + lost + late + pending."""
 
@@ -126,3 +157,5 @@ class LedgerOut(BaseModel):
     quarantined: int
     broken: int
     lag_seconds: float
+    writers: list[WriterOut]
+    troubles: list[TroubleOut]

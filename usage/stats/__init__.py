@@ -17,7 +17,9 @@ from usage.stats.counts import (
 )
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
+from usage.stats.quarantined import quarantined, quarantined_line
 from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
+from usage.stats.troubles import Trouble, troubles
 from usage.stats.wanted import Wanted
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Point",
     "TooFine",
     "Totals",
+    "Trouble",
     "Unanswerable",
     "Wanted",
     "Writer",
@@ -51,7 +54,10 @@ __all__ = [
     "ledger",
     "passed_on",
     "quantile",
+    "quarantined",
+    "quarantined_line",
     "series",
     "stored",
     "totals",
+    "troubles",
 ]

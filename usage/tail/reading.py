@@ -47,11 +47,13 @@ def newest() -> Place:
 
 def read(place: Place) -> News:
     """What was stored from a place on, at most about CALLS calls."""
+    end = newest()  # first: what is stored between the two looks is news of the next
+    if place.number == end.number:
+        return News([], place)
     rows = list(Arrival.objects.filter(number__gte=place.number).order_by("number")[:ARRIVALS])
-    if not rows:
-        # Nothing new; or a database put back from a backup, or arrivals that were all let go of.
-        end = newest()
-        return News([], max(place, end) if place.number == end.number else end, place > end)
+    if place > end or not rows:
+        # A database put back from a backup, or arrivals that were all let go of.
+        return News([], end, missed=True)
     found: list[tuple[Place, Call]] = []
     behind, missed = place, rows[0].number > place.number
     for row in rows:

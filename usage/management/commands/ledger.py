@@ -1,10 +1,10 @@
-"""manage.py ledger: every accepted call, and what became of it."""
+"""manage.py ledger: every accepted call, what became of it, and what is wrong with that."""
 
 from dataclasses import asdict
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from usage import stats
 
@@ -12,16 +12,25 @@ COLUMNS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", 
 
 
 class Command(BaseCommand):
-    help = "Shows what every process accepted, stored, lost and has still to store."
+    help = "Shows what every process accepted, stored, lost and has still to store. Fails for lost."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         ledger = stats.ledger()
+        found = stats.troubles(ledger)
         if options["json"]:
-            self.stdout.write(orjson.dumps(asdict(ledger), option=orjson.OPT_INDENT_2).decode())
-            return
+            told = asdict(ledger) | {"troubles": [asdict(trouble) for trouble in found]}
+            self.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        else:
+            self._table(ledger, found)
+        if ledger.lost > 0:
+            raise CommandError(f"{ledger.lost} accepted calls got lost")
+
+    def _table(self, ledger: stats.Ledger, found: list[stats.Trouble]) -> None:
+        for trouble in found:
+            self.stdout.write(f"{trouble.text}\n  {trouble.remedy}\n")
         width = max([len("all writers"), *(len(writer.id) for writer in ledger.writers)])
         self.stdout.write(" ".join([f"{'writer':{width}}", *(f"{c:>11}" for c in COLUMNS), "lag"]))
         self._line("all writers", ledger, width)

@@ -1,0 +1,108 @@
+"""What is wrong with the ledger, in words, the worst first; each with what to do."""
+
+from dataclasses import dataclass
+
+from usage.models import Erasure
+from usage.stats.accounts import Ledger, Writer
+from usage.stats.quarantined import waiting
+
+LATE = 30.0  # seconds that a record may wait before that is a trouble
+NAMED = 3  # writers by name
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`level`: danger (calls are gone), warning (somebody must act) or info."""
+
+    level: str
+    text: str
+    remedy: str
+
+
+def troubles(ledger: Ledger) -> list[Trouble]:
+    """Of this very account. Nothing in it: all is well."""
+    found = [
+        _lost(ledger),
+        _waiting(ledger),
+        _quarantined(),
+        _late(ledger),
+        *map(_erasing, Erasure.objects.filter(finished_at=None).order_by("begun_at")),
+    ]
+    return [trouble for trouble in found if trouble]
+
+
+def _lost(ledger: Ledger) -> Trouble | None:
+    if ledger.lost <= 0:
+        return None
+    return Trouble(
+        "danger",
+        f"{_calls(ledger.lost)} got lost{_of([one for one in ledger.writers if one.lost > 0])}: "
+        "recorded in a spool, and gone before the database had them.",
+        "A spool was removed, cut short or damaged on disk. If there is a copy of its folder, put "
+        "it back below KEYDECK_SPOOL_DIR: what is in it is stored, and nothing twice. Look into "
+        "that machine's log for its disk.",
+    )
+
+
+def _waiting(ledger: Ledger) -> Trouble | None:
+    if ledger.lag_seconds < LATE:
+        return None
+    behind = [one for one in ledger.writers if one.lag_seconds >= LATE]
+    return Trouble(
+        "warning",
+        f"{_calls(ledger.pending)} {'waits' if ledger.pending == 1 else 'wait'} to be stored, the "
+        f"oldest for {_for(ledger.lag_seconds)}{_of(behind)}.",
+        "None is lost: they are on disk and follow by themselves once the database takes them. See "
+        "whether it answers and has room (/readyz, the log), and whether a worker runs on that "
+        "machine.",
+    )
+
+
+def _quarantined() -> Trouble | None:
+    count = waiting()
+    if not count:
+        return None
+    return Trouble(
+        "warning",
+        f"{count:,} quarantined line{'s' if count > 1 else ''} could not be stored and "
+        f"{'wait' if count > 1 else 'waits'} for somebody to look at.",
+        "See the reason of each. What a newer version wrote can be tried again after an upgrade; "
+        "what is damaged can only be let go of.",
+    )
+
+
+def _late(ledger: Ledger) -> Trouble | None:
+    if not ledger.late:
+        return None
+    return Trouble(
+        "info",
+        f"{_calls(ledger.late)} came home after the day of their start was let go of.",
+        "Counted in the charts, but not kept one by one: see KEYDECK_CALL_RETENTION_DAYS.",
+    )
+
+
+def _erasing(row: Erasure) -> Trouble:
+    return Trouble(
+        "info",
+        f"What is recorded of {row.name}, which was deleted, is being erased: {row.calls:,} calls "
+        f"and {row.counts:,} counts so far.",
+        "It goes on by itself, and takes at least a minute.",
+    )
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call{'' if count == 1 else 's'}"
+
+
+def _of(writers: list[Writer]) -> str:
+    names = [f"{one.host} ({one.id.rpartition('.')[2][-8:]})" for one in writers[:NAMED]]
+    more = len(writers) - len(names)
+    told = ", ".join(names) + (f" and {more} more" if more else "")
+    return f", of {told}" if told else ""
+
+
+def _for(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} minutes"
