@@ -61,6 +61,9 @@ TABLE: dict[str, dict[str, Who]] = {
     "settings/users/<int:id>/reactivate/": both(ADMIN),
     "settings/users/invite/": both(ADMIN), "settings/users/<int:id>/link/": both(ADMIN),
     "calls/": {"GET": SIGNED_IN}, "calls/<uuid:id>/": {"GET": MEMBERS}, "ledger/": {"GET": ADMIN},
+    "calls/export/<slug:form>/": {"GET": SIGNED_IN}, "calls/tail/": {"GET": SIGNED_IN},
+    "ledger/quarantine/": {"GET": ADMIN},
+    "ledger/quarantine/<int:line>/<slug:act>/": {"GET": ADMIN, "POST": ADMIN},
     "usage/overview/": {"GET": SIGNED_IN}, "usage/limits/": {"GET": SIGNED_IN},
     **{f"usage/{name}/?application=<slug:slug>": {"GET": MEMBERS}
        for name in ("panel", "data", "table")},
@@ -108,6 +111,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "api/v1/providers/<slug:provider>": {"PATCH": ADMIN},
     "api/v1/usage/totals": {"GET": SIGNED_IN}, "api/v1/usage/series": {"GET": SIGNED_IN},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": MEMBERS},
+    "api/v1/calls/export": {"GET": SIGNED_IN}, "api/v1/calls/tail": {"GET": SIGNED_IN},
     "api/v1/ledger": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},
     "api/v1/audit/verify": both(ADMIN), "api/v1/audit/anchor": {"GET": ADMIN}, "api/v1/": {},
 }  # fmt: skip

@@ -114,6 +114,7 @@ class World:
             ("<int:id>", id), ("<int:row_id>", id),
             ("<slug:name>", path.partition("?name=")[2]), ("<email>", fill["email"]),
             ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
+            ("<int:line>", "1"), ("<slug:act>", "let-go"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", fill["batch"]),
             ("<uuid:id>", fill["call"]), ("<uuidstr:request_id>", fill["call"]),
             (RESET, "password/reset/key/1-x/"),

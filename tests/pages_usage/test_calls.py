@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from keys.models import Application, ProviderKey, User
+from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import AppKeyFactory, ProviderKeyFactory
 from tests.pages_usage.conftest import Call
 from usage.events import Outcome
@@ -115,18 +116,58 @@ def test_choosing_a_filter_swaps_the_explorer_and_puts_it_into_the_address(
     assert answer.headers["HX-Push-Url"] == "/calls/?outcome=ok"
 
 
-def test_the_live_tail_answers_only_when_there_is_news(
+def test_live_it_names_the_place_from_which_new_calls_follow(
     client_of: SignIn, viewer: User, call: Call
 ) -> None:
+    old = call()
+    page = client_of(viewer).get(CALLS, {"live": "on", "outcome": "ok"}).text
+    assert shown(page) == [old.id]
+    assert 'data-tail="/calls/tail/?outcome=ok&amp;after=2-0"' in page
+
+
+def test_the_export_keeps_the_filters(client_of: SignIn, viewer: User, call: Call) -> None:
     call()
     client = client_of(viewer)
-    page = client.get(CALLS, {"live": "on"}).text
-    found = re.search(r'hx-get="(/calls/\?live=on&amp;seen=[^"]+)" hx-trigger="kd:tick', page)
-    assert found
-    url = found[1].replace("&amp;", "&")
-    assert client.get(url, headers=HTMX).status_code == 204
-    new = call()
-    assert shown(client.get(url, headers=HTMX).text)[0] == new.id
+    query = {"outcome": "ok", "since": "2026-01-01T00:00Z", "live": "on"}
+    page = client.get(CALLS, query).text
+    kept = "outcome=ok&amp;since=2026-01-01T00%3A00%3A00Z"
+    for form in ("csv", "jsonl"):
+        assert re.search(rf'href="/calls/export/{form}/\?[^"]*{kept}"', page)
+        answer = client.get(f"/calls/export/{form}/", query)
+        assert "keydeck-calls-" in answer.headers["Content-Disposition"]
+    assert client.get("/calls/export/xml/").status_code == 404
+
+
+def test_rare_filters_narrow_too_and_are_open_when_chosen(
+    client_of: SignIn, viewer: User, call: Call, app_key: AppKey
+) -> None:
+    long_ago = call(ago=timedelta(days=9))
+    call()
+    wanted = call(app_key_version=3, caller="nightly", address="203.0.113.9")
+    client = client_of(viewer)
+    for query in (
+        {"app_key": app_key.id, "version": "3"},
+        {"caller": "nightly"},
+        {"address": "203.0.113.9"},
+        {"request_id": wanted.id},
+    ):
+        page = client.get(CALLS, query).text
+        assert shown(page) == [wanted.id], query
+        assert '<details class="kd-filter-more" open>' in page
+    assert shown(client.get(CALLS, {"request_id": long_ago.id}).text) == [long_ago.id]
+    assert '<details class="kd-filter-more">' in client.get(CALLS).text
+
+
+def test_a_span_may_be_given_by_its_ends(client_of: SignIn, viewer: User, call: Call) -> None:
+    call()
+    old = call(ago=timedelta(hours=30))
+    at = timezone.now() - timedelta(hours=30)
+    ends = {"since": at - timedelta(hours=1), "until": at + timedelta(hours=1)}
+    client = client_of(viewer)
+    query = {name: value.isoformat() for name, value in ends.items()}
+    assert shown(client.get(CALLS, query).text) == [old.id]
+    page = client.get(CALLS, {"since": "yesterday"}).text
+    assert "A time with its zone is needed" in page
 
 
 def test_without_a_match_it_says_what_to_do(client_of: SignIn, viewer: User) -> None:

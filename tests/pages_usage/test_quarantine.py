@@ -115,7 +115,7 @@ def test_they_are_paged_without_a_count(
     quarantined: Callable[..., Quarantine],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("usage.stats.quarantined.PAGE", 2)
+    monkeypatch.setattr("usage.stats.quarantine.PAGE", 2)
     rows = [quarantined() for _ in range(3)]
     client = client_of(admin)
     first = client.get(PAGE).text

@@ -17,7 +17,7 @@ from usage.stats.counts import (
 )
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
-from usage.stats.quarantined import quarantined, quarantined_line
+from usage.stats.quarantine import quarantined, quarantined_line
 from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
 from usage.stats.troubles import Trouble, troubles
 from usage.stats.wanted import Wanted

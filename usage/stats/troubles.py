@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from usage.models import Erasure
 from usage.stats.accounts import Ledger, Writer
-from usage.stats.quarantined import waiting
+from usage.stats.quarantine import waiting
 
 LATE = 30.0  # seconds that a record may wait before that is a trouble
 NAMED = 3  # writers by name
