@@ -100,10 +100,8 @@
 
   const begin = (root) => {
     root.querySelectorAll("input[data-instant]").forEach(offer);
-    if (root.matches("#explorer, body") || root === document) {
-      last = "";
-      follow();
-    }
+    last = "";
+    follow();
   };
   document.addEventListener("htmx:load", (event) => {
     const part = event.detail.elt;

@@ -91,6 +91,11 @@ def fits(page: Page) -> bool:
     return not too_wide or pytest.fail("\n".join(text[:200] for text in too_wide))
 
 
+def fits_live(page: Page) -> bool:
+    """The same of a page whose network is never idle."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
 def drawn(page: Page) -> None:
     page.locator("[data-usage-panel][data-drawn]").wait_for()
 
@@ -191,11 +196,56 @@ def test_the_live_tail_shows_a_call_without_a_reload(page: Page, keydeck: Keydec
     page.goto(f"/calls/?application={slug}")
     page.get_by_label("Live").check()
     page.wait_for_url("**live=on**")
-    expect(page.get_by_text("No call matches")).to_be_visible()
+    rows = page.locator("#calls tbody a[id]")
+    expect(page.locator("[data-said]")).to_contain_text("Live: calls show", timeout=SOON * 1000)
+    expect(page.get_by_text("No call yet that matches")).to_be_visible()
     text2img(keydeck, key)
-    expect(page.locator("#calls tbody tr")).to_have_count(1, timeout=SOON * 1000)
-    page.locator("#calls tbody a").click()
+    expect(rows).to_have_count(1, timeout=SOON * 1000)
+    expect(page.locator("[data-none]")).to_have_count(0)
+    assert fits_live(page)
+    # Hidden, it lets its connection go; what came meanwhile is there once it is seen again.
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    text2img(keydeck, key)
+    text2img(keydeck, key)
+    page.evaluate("delete document.hidden")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(rows).to_have_count(3, timeout=SOON * 1000)
+    rows.first.click()
     expect(page.get_by_text("Through these keys")).to_be_visible()
+    assert fits(page)
+
+
+def test_the_live_tail_respects_the_filter(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    page.goto(f"/calls/?application={slug}&outcome=caller_error&live=on")
+    expect(page.locator("[data-said]")).to_contain_text("Live: calls show", timeout=SOON * 1000)
+    text2img(keydeck, key)
+    path = "/gateway/sandbox/api/v6/images/text2img"
+    ask("POST", f"{keydeck.url}{path}", {"key": key})  # without a prompt
+    outcomes = page.locator("#calls tbody .kd-outcome")
+    expect(outcomes).to_have_text(["Caller error"], timeout=SOON * 1000)
+
+
+@on_both
+def test_the_calls_that_match_come_as_a_file(page: Page) -> None:
+    page.goto("/calls/?range=30d&outcome=key_error")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="CSV").click()
+    path = started.value.path()
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("request_id,at,source,application")
+    assert len(lines) > 1
+    assert all(",key_error," in line for line in lines[1:])
+
+
+def test_a_moment_is_chosen_by_the_readers_own_clock(page: Page) -> None:
+    page.goto("/calls/")
+    page.get_by_text("More filters").click()
+    page.get_by_label("From").fill("2026-01-31T12:00")
+    page.get_by_label("From").blur()
+    page.wait_for_url("**since=2026-01-31T06%3A30%3A00Z**")  # Kolkata is 5:30 h ahead
+    expect(page.get_by_label("From")).to_have_value("2026-01-31T12:00")
     assert fits(page)
 
 
