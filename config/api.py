@@ -25,6 +25,7 @@ from keys.api import (
     errors,
     importing,
     leavers,
+    prices,
     provider_keys,
     providers,
 )
@@ -108,6 +109,7 @@ _STATUSES = {
     "get": (403, 404, 422),
     "post": (400, 403, 404, 409, 413, 415, 422, 503),
     "patch": (400, 403, 404, 409, 413, 415, 422),
+    "put": (400, 403, 404, 409, 413, 415, 422),
     "delete": (403, 404, 409),
 }
 
@@ -161,6 +163,7 @@ api.add_router("/applications", leavers.router)
 api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)
 api.add_router("/providers", providers.router)
+api.add_router("/providers", prices.router)
 api.add_router("/usage", totals.router)
 api.add_router("/calls", calls.router)
 api.add_router("/ledger", ledger.router)

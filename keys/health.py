@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from keys import changes, providers, timeline
+from keys import balances, changes, providers, timeline
 from keys.models import ProviderKey, ProviderKeyVersion
 from keys.providers import Kind, UnknownProvider
 from keys.states import CONFIRM_AFTER, KeyState, Stage, Standing, Verdict, judge
@@ -160,6 +160,7 @@ def _weigh(key_id: str, evidence: Evidence) -> Verdict | None:
     moved = after.verdict if after.verdict != before.verdict else None
     _write_standing(key, before, after, evidence)
     timeline.write(key, evidence, moved or "")
+    balances.write(key, evidence)
     return moved
 
 

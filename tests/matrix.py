@@ -52,6 +52,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "applications/new/": both(SIGNED_IN), "checks/": {"GET": SIGNED_IN},
     "providers/": {"GET": SIGNED_IN}, "providers/new/": both(ADMIN),
     "providers/<slug:provider>/url/": both(ADMIN),
+    "providers/<slug:provider>/prices/": {"GET": SIGNED_IN, "POST": ADMIN},
     "audit/": {"GET": SIGNED_IN}, "audit/export.<slug:form>": {"GET": SIGNED_IN},
     "audit/verify/": both(ADMIN), "audit/anchor/": {"GET": ADMIN}, "settings/": {"GET": SIGNED_IN},
     "settings/tokens/new/": both(SIGNED_IN), "settings/tokens/<str:id>/revoke/": both(SIGNED_IN),
@@ -109,6 +110,7 @@ TABLE: dict[str, dict[str, Who]] = {
     **{f"{RA}/{RAK}/{act}": {"POST": DEVELOPERS if "rotation" in act else OWNERS} for act in ACTS},
     "api/v1/providers": {"GET": SIGNED_IN, "POST": ADMIN},
     "api/v1/providers/<slug:provider>": {"PATCH": ADMIN},
+    "api/v1/providers/<slug:provider>/prices": {"GET": SIGNED_IN, "PUT": ADMIN},
     "api/v1/usage/totals": {"GET": SIGNED_IN}, "api/v1/usage/series": {"GET": SIGNED_IN},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": MEMBERS},
     "api/v1/calls/export": {"GET": SIGNED_IN}, "api/v1/calls/tail": {"GET": SIGNED_IN},
@@ -142,6 +144,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{RA}/app-keys": {"name": "New"},
     "api/v1/audit/verify": {"events": 0, "digest": "", "at": "", "seal": ""},
     "api/v1/providers/<slug:provider>": {"base_url": "https://api.example.com"},
+    "api/v1/providers/<slug:provider>/prices": {"prices": []},
     "api/v1/providers": {
         "slug": "new", "name": "New", "base_url": "https://api.example.com",
         "credential": {"in": "bearer"},

@@ -34,6 +34,7 @@ class Action(StrEnum):
     MEMBER_REMOVED = "member.removed"
     PROVIDER_CREATED = "provider.created"
     BASE_URL_CHANGED = "provider.base_url_changed"
+    PRICES_CHANGED = "provider.prices_changed"
     PROVIDER_KEY_ADDED = "provider_key.added"
     PROVIDER_KEY_REVEALED = "provider_key.revealed"
     PROVIDER_KEY_CHECKED = "provider_key.checked"

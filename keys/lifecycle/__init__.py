@@ -53,6 +53,7 @@ from keys.lifecycle.errors import Conflict, Invalid, LifecycleError, unopened
 from keys.lifecycle.importing import Imported, ImportRefused, import_keys
 from keys.lifecycle.members import add_member, change_role, dismiss_rotation, remove_member
 from keys.lifecycle.people import deactivate, reactivate
+from keys.lifecycle.prices import MOST_PRICES, PriceGiven, prices_of, set_prices
 from keys.lifecycle.provider_keys import (
     add_provider_key,
     check_provider_key,
@@ -76,12 +77,14 @@ __all__ = [
     "DEFAULT_OVERLAP",
     "KEY_ACTS",
     "MOST_KEYS",
+    "MOST_PRICES",
     "Conflict",
     "ImportRefused",
     "Imported",
     "Invalid",
     "KeyAct",
     "LifecycleError",
+    "PriceGiven",
     "VaultError",
     "add_master_key",
     "add_member",
@@ -113,6 +116,7 @@ __all__ = [
     "left_to_reseal",
     "open_data_key_rotations",
     "out_elsewhere",
+    "prices_of",
     "reactivate",
     "remove_member",
     "report_compromised",
@@ -133,6 +137,7 @@ __all__ = [
     "same_versions",
     "set_limits",
     "set_policy",
+    "set_prices",
     "set_share",
     "start_batch",
     "start_data_key_rotation",

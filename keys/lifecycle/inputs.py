@@ -167,15 +167,19 @@ def clean_endpoints(globs: Sequence[str] | None, field: str = "endpoints") -> li
     if globs is None:
         return None
     cleaned = _listed([glob.strip() for glob in globs], field)
-    for glob in cleaned:
-        if not glob.startswith(("/", "*")) or len(glob) > 200:
-            raise Invalid(field, f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
-        if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
-            raise Invalid(field, f"{glob[:60]!r} has a character that no path has.")
-        segments = glob.split("/")
-        if "" in segments[1:-1] or not {".", ".."}.isdisjoint(segments):
-            raise Invalid(field, f"{glob[:60]!r} matches no call: such paths are refused.")
-    return cleaned
+    return [clean_endpoint(glob, field) for glob in cleaned]
+
+
+def clean_endpoint(glob: str, field: str) -> str:
+    """One glob over the upstream path."""
+    if not glob.startswith(("/", "*")) or len(glob) > 200:
+        raise Invalid(field, f"{glob[:60]!r} is not a path such as /api/v6/images/*.")
+    if not glob.isprintable() or any(mark in glob for mark in " ?#\\"):
+        raise Invalid(field, f"{glob[:60]!r} has a character that no path has.")
+    segments = glob.split("/")
+    if "" in segments[1:-1] or not {".", ".."}.isdisjoint(segments):
+        raise Invalid(field, f"{glob[:60]!r} matches no call: such paths are refused.")
+    return glob
 
 
 def clean_methods(methods: Sequence[str] | None) -> list[str] | None:

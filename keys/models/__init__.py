@@ -4,12 +4,14 @@ from keys.models.accounts import ApiToken, SignedIn, User
 from keys.models.app_keys import LIMITS, METHODS, AppKey, AppKeyVersion
 from keys.models.applications import Application, Membership
 from keys.models.audit import AuditEvent, AuditHead
+from keys.models.balances import Balance
 from keys.models.batches import Batch, BatchItem
 from keys.models.cache import CacheEntry
 from keys.models.changes import ChangeCounter
 from keys.models.checks import Check
 from keys.models.got_out import GotOut
 from keys.models.leavers import ToRotate
+from keys.models.prices import NANOS, Price, PriceList
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
 from keys.models.providers import Provider
 from keys.models.sealed import DataKey, SystemSecret, VaultExamination
@@ -24,12 +26,14 @@ __all__ = [
     "KEYS",
     "LIMITS",
     "METHODS",
+    "NANOS",
     "ApiToken",
     "AppKey",
     "AppKeyVersion",
     "Application",
     "AuditEvent",
     "AuditHead",
+    "Balance",
     "Batch",
     "BatchItem",
     "CacheEntry",
@@ -40,6 +44,8 @@ __all__ = [
     "Key",
     "KeyVersion",
     "Membership",
+    "Price",
+    "PriceList",
     "Provider",
     "ProviderKey",
     "ProviderKeyVersion",

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,12 @@ def two_keys() -> str:
 def masked(last4: str) -> str:
     """The end of a secret, as lists show it."""
     return f"••••{last4}"
+
+
+@register.filter
+def dollars(amount: Decimal) -> str:
+    """A price to its last digit: $0.0047; a dash for nothing."""
+    return f"${amount.normalize():f}" if amount else "–"
 
 
 @register.filter

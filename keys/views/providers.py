@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from keys import lifecycle, permissions
 from keys.audit import Actor
 from keys.forms.team import BaseUrlForm, ProviderForm
-from keys.models import Provider, ProviderKey
+from keys.models import PriceList, Provider, ProviderKey
 from keys.providers import ProviderSpec, all_specs
 from keys.states import KeyState
 from keys.views.acting import ask, carry_out, done, person, posted, step_up
@@ -33,12 +33,14 @@ def providers(request: HttpRequest) -> HttpResponse:
         .annotate(Count("pk"))
     )
     custom = set(Provider.objects.values_list("slug", flat=True))
+    prices = {found.provider: len(found.rows) for found in PriceList.objects.all()}
     rows = [
         {
             "spec": spec,
             "place": _place(spec),
             "custom": spec.slug in custom,
             "keys": counts.get(spec.slug, 0),
+            "prices": prices.get(spec.slug, 0),
         }
         for spec in all_specs()
     ]
