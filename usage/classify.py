@@ -4,6 +4,8 @@
 kind, so that health and the pages can tell an invalid key from an exhausted or limited one.
 """
 
+from collections.abc import Mapping
+
 from usage.events import Outcome
 
 _OUTCOMES = {
@@ -26,6 +28,15 @@ _WHOSE = {
     Outcome.UPSTREAM_ERROR: "provider",
     Outcome.NETWORK_ERROR: "network",
     Outcome.ABORTED: "",
+}
+
+# Whose an error is, in the order in which they are told. Denied and aborted calls are no errors.
+FAULTS = {
+    Outcome.CALLER_ERROR: "caller",
+    Outcome.KEY_ERROR: "key",
+    Outcome.RATE_LIMITED: "key",
+    Outcome.UPSTREAM_ERROR: "provider",
+    Outcome.NETWORK_ERROR: "between",
 }
 
 _REMEDIES = {
@@ -115,6 +126,14 @@ def kind_of(outcome: Outcome, code: str) -> str:
 def whose(outcome: Outcome) -> str:
     """Whose the fault is, in a word; empty where there is none."""
     return _WHOSE[outcome]
+
+
+def faults(by_outcome: Mapping[str, int]) -> dict[str, int]:
+    """Errors by whose they are; all four are named."""
+    found = dict.fromkeys(FAULTS.values(), 0)
+    for outcome, whose_it_is in FAULTS.items():
+        found[whose_it_is] += by_outcome.get(outcome, 0)
+    return found
 
 
 def remedy(outcome: Outcome, code: str = "") -> str:

@@ -2,19 +2,9 @@
 
 from usage.rollups import Unanswerable, quantile
 from usage.stats.accounts import Ledger, Writer, ledger, stored
+from usage.stats.balance import Reconciliation, Told, reconcile
 from usage.stats.breakdown import Breakdown, breakdown
 from usage.stats.callers import Caller, Cutover, Impact, cutover, impact
-from usage.stats.counts import (
-    BREAKDOWNS,
-    Group,
-    Latency,
-    Point,
-    TooFine,
-    Totals,
-    groups,
-    series,
-    totals,
-)
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
 from usage.stats.quarantine import quarantined, quarantined_line
@@ -25,6 +15,13 @@ from usage.stats.wanted import Wanted
 __all__ = [
     "BREAKDOWNS",
     "FORMATS",
+from usage.stats.counts import Group, Latency, Totals, groups, previous, totals
+from usage.stats.quiet import Use, quiet, uses
+from usage.stats.ranking import ORDERS, top
+from usage.stats.reading import BREAKDOWNS, TooFine, column
+from usage.stats.series import Point, series
+from usage.stats.spend import Spend, spend, spend_by
+    "ORDERS",
     "BadCursor",
     "Breakdown",
     "Caller",
@@ -37,15 +34,20 @@ __all__ = [
     "Page",
     "PassedOn",
     "Point",
+    "Reconciliation",
+    "Spend",
+    "Told",
     "TooFine",
     "Totals",
     "Trouble",
     "Unanswerable",
     "Wanted",
+    "Use",
     "Writer",
     "breakdown",
     "call",
     "calls",
+    "column",
     "cutover",
     "export",
     "groups",
@@ -53,11 +55,18 @@ __all__ = [
     "latest_codes",
     "ledger",
     "passed_on",
+    "previous",
     "quantile",
     "quarantined",
     "quarantined_line",
+    "quiet",
+    "reconcile",
     "series",
+    "spend",
+    "spend_by",
     "stored",
+    "top",
     "totals",
     "troubles",
+    "uses",
 ]

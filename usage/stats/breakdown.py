@@ -1,6 +1,7 @@
 """A range's totals together with the rows they are added up from: all that a panel shows.
 
-Its tiles, its charts and its causes can't disagree, and its totals are those of `totals`.
+Its tiles, its charts and its causes can't disagree, and its totals are those of `totals`. Beside
+them are the totals of the time before, as long.
 """
 
 from collections import Counter
@@ -12,26 +13,21 @@ from django.utils import timezone
 from usage.events import ERRORS, Outcome
 from usage.periods import Step, widened
 from usage.rollups import family_for
-from usage.stats.counts import (
-    Adder,
-    Totals,
-    check_kept,
-    latencies,
-    latency_of,
-    parts,
-    sums,
-    tells_latency,
-)
+from usage.stats.counts import Adder, Totals, latency_of, passed
 from usage.stats.filters import Filter
+from usage.stats.reading import Period, check_kept, parts, tells_latency
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Totals, requests by (time, outcome, status), and latency histograms by time."""
+    """Totals, requests by (time, outcome, status), latency histograms by time, and the time of
+    calls (microseconds) by when they began."""
 
     totals: Totals
+    previous: Totals
     counts: list[tuple[datetime, str, int, int]]
     latencies: list[tuple[datetime, int, int]]
+    busy: list[tuple[datetime, int]]
 
     def failures(self) -> list[tuple[Outcome, int, int]]:
         """(outcome, HTTP status, requests) of errors and denials, most frequent first."""
@@ -45,24 +41,46 @@ class Breakdown:
         ]
 
 
+class _Sum:
+    """One of the two times, while it is added up."""
+
+    def __init__(self, since: datetime, until: datetime) -> None:
+        self.since, self.until = since, until
+        self.adder, self.buckets = Adder(), Counter[int]()
+
+    def totals(self, now: datetime) -> Totals:
+        return Totals(
+            since=self.since,
+            until=self.until,
+            seconds=passed(self.since, self.until, now),
+            latency_ms=latency_of(self.buckets),
+            **self.adder.result(),
+        )
+
+
 def breakdown(f: Filter, step: Step | str, now: datetime | None = None) -> Breakdown:
     """The totals of the range and their rows: by `step`, its ragged ends by finer ones.
 
-    Raises TooFine when the counts of that step are not kept that long, ValueError for a filter
-    that no table of counts can tell.
+    Two queries. Raises TooFine when the counts of that step are not kept that long, Unanswerable
+    for a filter that no table of counts can tell.
     """
     step, now = Step(step), now or timezone.now()
     family = family_for(f.names | {"outcome", "status"})
     since, until = widened(*f.range(now), now, family.finest)
     check_kept(since, step, now, family)
-    adder, buckets = Adder(), Counter[int]()
-    counts, histograms = [], []
-    for part, lookups in parts(f, family, now, step):
-        for row in sums(family, part, lookups | f.ends, "at", "outcome", "status"):
-            adder.add(row)
-            counts.append((row["at"], row["outcome"], row["status"], row["requests"]))
-        for row in latencies(family, part, lookups, "at") if tells_latency(f, family) else []:
-            buckets[row["bucket"]] += row["requests"]
-            histograms.append((row["at"], row["bucket"], row["requests"]))
-    found = Totals(since=since, until=until, latency_ms=latency_of(buckets), **adder.result())
-    return Breakdown(found, counts, histograms)
+    before = f.between(since - (until - since), since)
+    range_, then = _Sum(since, until), _Sum(*widened(*before.range(now), now, family.finest))
+    period = Period(family, parts(f, family, now, step), parts(before, family, now), then.since)
+    counts, histograms, busy = [], [], []
+    for row in period.sums(f.ends, "outcome", "status"):
+        at = row["moment"]
+        (range_ if at >= since else then).adder.add(row)
+        if at >= since:
+            counts.append((at, row["outcome"], row["status"], row["requests"]))
+            busy.append((at, row["latency_us"]))
+    for row in period.latencies() if tells_latency(f.names, family) else []:
+        at = row["moment"]
+        (range_ if at >= since else then).buckets[row["bucket"]] += row["requests"]
+        if at >= since:
+            histograms.append((at, row["bucket"], row["requests"]))
+    return Breakdown(range_.totals(now), then.totals(now), counts, histograms, busy)

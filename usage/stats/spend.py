@@ -1,0 +1,103 @@
+"""What calls cost: as providers reported it, and as the prices set here make it."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from usage.events import Outcome, dollars
+from usage.rollups import family_for
+from usage.stats.filters import Filter
+from usage.stats.prices import Tariff, charge, nanos
+from usage.stats.reading import parts, sums
+
+PRICED = {"provider", "endpoint", "outcome"}  # what a price depends on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """Billionths of a US dollar.
+
+    `likely` takes what was reported where it was, and the estimate elsewhere. `unpriced` are calls
+    that ended ok at an endpoint without a price, and whose provider reported nothing.
+    """
+
+    reported: int = 0
+    estimate: int | None = None  # None where no price holds
+    likely: int = 0
+    unpriced: int = 0
+
+    @property
+    def reported_usd(self) -> float | None:
+        return dollars(self.reported)
+
+    @property
+    def estimate_usd(self) -> float | None:
+        return None if self.estimate is None else self.estimate / 10**9
+
+    @property
+    def likely_usd(self) -> float:
+        return self.likely / 10**9
+
+
+class Bill:
+    """Adds rows of counts up: by endpoint and outcome, or finer."""
+
+    def __init__(self, tariff: Tariff) -> None:
+        self._tariff = tariff
+        self._reported = self._estimate = self._likely = self._unpriced = 0
+        self._priced = False
+
+    def add(self, row: dict[str, Any]) -> None:
+        reported = row["cost_nanos"]
+        price = self._tariff.price(row["provider"], row["endpoint"])
+        charged = 0
+        if price is not None:
+            self._priced = True
+            told = row["requests"], row["tokens_in"], row["tokens_out"]
+            charged = charge(price, row["outcome"], *told)
+        elif not reported and row["outcome"] == Outcome.OK:
+            self._unpriced += row["requests"]
+        self._reported += reported
+        self._estimate += charged
+        self._likely += reported * 1000 or charged
+
+    def result(self) -> Spend:
+        return Spend(
+            reported=self._reported,
+            estimate=nanos(self._estimate) if self._priced else None,
+            likely=nanos(self._likely),
+            unpriced=self._unpriced,
+        )
+
+
+def spend(f: Filter, now: datetime | None = None, *, priced_only: bool = False) -> Spend:
+    """Of the range. Two queries, or one where `priced_only` and there are no prices at all.
+
+    Raises Unanswerable for versions and callers, which are not counted by endpoint.
+    """
+    family = family_for(f.names | PRICED)
+    tariff = Tariff([f.provider] if f.provider else None)
+    if priced_only and not tariff.providers:
+        return Spend()
+    bill = Bill(tariff)
+    for row in sums(family, parts(f, family, now or timezone.now()), f.ends, *sorted(PRICED)):
+        bill.add(row)
+    return bill.result()
+
+
+def spend_by(
+    f: Filter, by: str, values: Collection[str] | None = None, now: datetime | None = None
+) -> dict[str, Spend]:
+    """The same for each value of a dimension, or for those named. Raises Unanswerable."""
+    tariff = Tariff()
+    bills: defaultdict[str, Bill] = defaultdict(lambda: Bill(tariff))
+    family = family_for(f.names | PRICED | {by})
+    more = {} if values is None else {f"{by}__in": list(values)}
+    told = parts(f, family, now or timezone.now())
+    for row in sums(family, told, f.ends | more, *sorted(PRICED | {by})):
+        bills[str(row[by])].add(row)
+    return {value: bill.result() for value, bill in bills.items()}
