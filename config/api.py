@@ -31,7 +31,7 @@ from keys.api import (
 )
 from keys.api.errors import ErrorOut
 from keys.lifecycle import Invalid
-from usage.api import calls, ledger, totals
+from usage.api import balance, calls, ledger, ranking, totals
 
 VERSION = "1.0"
 _FOR = {"HEAD": "GET"}  # the server leaves the body out
@@ -164,7 +164,9 @@ api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)
 api.add_router("/providers", providers.router)
 api.add_router("/providers", prices.router)
+api.add_router("/applications", balance.router)
 api.add_router("/usage", totals.router)
+api.add_router("/usage", ranking.router)
 api.add_router("/calls", calls.router)
 api.add_router("/ledger", ledger.router)
 api.add_router("/audit", audit.router)

@@ -11,6 +11,7 @@ from usage.periods import Step, floor
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,26 @@ def gather(
         if index is not None:
             merged[index][bucket] = merged[index].get(bucket, 0) + requests
     return merged
+
+
+def busy(
+    starts: Sequence[datetime],
+    ends: Sequence[datetime],
+    times: Iterable[tuple[datetime, int]],
+    since: datetime,
+) -> list[float]:
+    """Calls under way at once, on average, per bar: of (start, microseconds) of calls. The range
+    begins at `since`, within the first bar."""
+    sums = [0] * len(starts)
+    for at, microseconds in times:
+        index = _bar_of(starts, at)
+        if index is not None:
+            sums[index] += microseconds
+    lengths = [(end - max(start, since)) / _SECOND for start, end in zip(starts, ends, strict=True)]
+    return [
+        round(total / 1e6 / length, 4) if length > 0 else 0.0
+        for total, length in zip(sums, lengths, strict=True)
+    ]
 
 
 def _bar_of(starts: Sequence[datetime], at: datetime) -> int | None:

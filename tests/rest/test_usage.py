@@ -1,57 +1,14 @@
 """Usage, calls and the ledger over REST: the right numbers, of what one may see alone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import uuid_utils
 
 from tests.factories import AppKeyFactory, ApplicationFactory, ProviderKeyFactory
-from usage import spool
-from usage.events import CallEvent, Outcome, Source
-from usage.ingest import drain
-from usage.spool import Spool
+from tests.rest.conftest import NOW
+from usage.events import Outcome
 
 pytestmark = pytest.mark.django_db
-NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def record(tmp_path, settings, application, app_key, provider_key):
-    """Stores calls as gateway and wrapper do; the last is the newest."""
-    settings.SPOOL_DIR = tmp_path / "spool"
-    mine = Spool(settings.SPOOL_DIR / spool.new_writer_id())
-
-    def keep(*calls, **fields):
-        made = []
-        for number, call in enumerate(calls or ({},)):
-            event = CallEvent(
-                **{
-                    "id": str(uuid_utils.uuid7()),
-                    "source": Source.GATEWAY,
-                    "application": application.id,
-                    "app_key": app_key.id,
-                    "provider": "modelslab",
-                    "provider_key": provider_key.id,
-                    "method": "POST",
-                    "endpoint": "/api/v6/images/text2img",
-                    "started_at": int((NOW - timedelta(minutes=30)).timestamp() * 1000) + number,
-                    "outcome": Outcome.OK,
-                    "status": 200,
-                    "latency_ms": 20.0,
-                    "bytes_in": 10,
-                    "bytes_out": 20,
-                    "attempts": 1,
-                    **fields,
-                    **call,
-                }
-            )
-            mine.end(mine.begin(event), event)
-            made.append(event)
-        drain(mine.directory)
-        return made
-
-    yield keep
-    mine.close()
 
 
 def test_totals_of_the_last_24_hours(rest, viewer, record):
@@ -121,7 +78,10 @@ def test_a_series_has_a_point_per_step(rest, viewer, record, app_key):
     assert busy["at"].endswith(":00:00Z")
 
 
-@pytest.mark.parametrize("by", ["outcome", "app_key", "provider_key", "provider", "endpoint"])
+@pytest.mark.parametrize(
+    "by",
+    ["outcome", "app_key", "provider_key", "provider", "endpoint", "application", "caller"],
+)
 def test_a_series_splits_by_any_dimension(rest, viewer, record, by):
     record({}, {})
     points = rest(viewer).get("/usage/series", step="day", by=by).json["points"]

@@ -1,30 +1,32 @@
 """The filters that usage and calls share, narrowed to what the caller may see."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest
 from django.utils import timezone
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic import StringConstraints as Chars
 
 from keys import permissions
 from keys.api.fields import Input, Instant, Printable, Slug
-from keys.models import AppKey, ProviderKey
-from usage.stats import Filter
+from keys.lifecycle import Invalid
+from keys.models import AppKey, Application, ProviderKey
+from usage.events import Outcome
+from usage.stats import Filter, Unanswerable
 
 DEFAULT_RANGE = timedelta(hours=24)
 Id = Annotated[str, Chars(pattern=r"^[0-9A-Za-z]{1,12}$")]
 Endpoint = Annotated[str, Chars(max_length=200), Printable]
 
 
-class UsageQuery(Input):
-    """Which calls. Everything is optional; the range defaults to the last 24 hours."""
+class Range(Input):
+    """It defaults to the last 24 hours."""
 
-    application: Slug | None = Field(None, description="an application's slug")
-    app_key: Id | None = None
-    provider_key: Id | None = None
-    provider: Slug | None = None
     since: Instant | None = Field(None, description="ISO 8601 with zone, included")
     until: Instant | None = Field(None, description="ISO 8601 with zone, excluded")
 
@@ -40,6 +42,73 @@ class UsageQuery(Input):
         now = timezone.now()
         until = self.until or max(now, self.since or now)
         return self.since or until - DEFAULT_RANGE, until
+
+
+class UsageQuery(Range):
+    """Which calls. Everything is optional; the range defaults to the last 24 hours."""
+
+    application: Slug | None = Field(None, description="an application's slug")
+    app_key: Id | None = None
+    provider_key: Id | None = None
+    provider: Slug | None = None
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # unknown, malformed, a folder of zones
+        raise ValueError("is not a time zone, such as Europe/Berlin") from error
+    return name
+
+
+Zone = Annotated[str, Chars(max_length=60), AfterValidator(_zone)]
+
+
+class CountsQuery(UsageQuery):
+    """Which counted calls. Versions are not counted by endpoint, callers by neither, nor by
+    provider or status: what is not counted together is answered with 422."""
+
+    endpoint: Endpoint | None = Field(None, description="as counted: without query, ids as {id}")
+    outcome: Outcome | None = None
+    status: Annotated[int, Field(ge=0, le=999)] | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None, description="of the app key, or else of the provider key, that is chosen"
+    )
+    caller: Annotated[str, Chars(max_length=100), Printable] | None = Field(
+        None, description="the label that a wrapper's caller gave itself"
+    )
+
+    @model_validator(mode="after")
+    def _of_a_key(self) -> Self:
+        if self.version is not None and not (self.app_key or self.provider_key):
+            raise ValueError("version: of which key? Name app_key or provider_key.")
+        return self
+
+
+def counts_filter_of(request: HttpRequest, query: CountsQuery) -> Filter:
+    return replace(
+        filter_of(request, query),
+        endpoint=query.endpoint or "",
+        outcome=query.outcome or "",
+        status=query.status,
+        caller=query.caller or "",
+        app_key_version=query.version if query.app_key else None,
+        provider_key_version=None if query.app_key else query.version,
+    )
+
+
+@contextmanager
+def answerable() -> Iterator[None]:
+    """Says with 422 what is not counted together."""
+    try:
+        yield
+    except Unanswerable as error:
+        raise Invalid("by", f"Not counted together: {error}.") from error
+
+
+def slugs_of(ids: Iterable[str]) -> dict[str, str]:
+    """How REST names applications, by their ids; those that are gone have none."""
+    return dict(Application.objects.filter(pk__in=list(ids)).values_list("pk", "slug"))
 
 
 def applications_of(request: HttpRequest, slug: str | None) -> list[str] | None:

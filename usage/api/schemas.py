@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from keys.api.schemas import ListOut
 
@@ -16,9 +16,9 @@ class LatencyOut(BaseModel):
 
 
 class SumsOut(BaseModel):
-    """error_rate = errors / (requests - denied - aborted); latencies are None where unknown.
+    """error_rate = errors / (requests - denied - aborted); latencies are null where unknown.
 
-    `cost_usd` is what providers themselves reported, None where none reported any.
+    `cost_usd` is what providers themselves reported, null where none reported any.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -27,6 +27,9 @@ class SumsOut(BaseModel):
     errors: int
     error_rate: float
     by_outcome: dict[str, int]
+    by_fault: dict[str, int] = Field(
+        description="errors by whose they are: caller, key, provider, between"
+    )
     latency_ms: LatencyOut
     bytes_in: int
     bytes_out: int
@@ -40,13 +43,29 @@ class TotalsOut(SumsOut):
 
     since: datetime
     until: datetime
+    concurrency: float = Field(description="calls under way at once, on average")
+    cost_estimate_usd: float | None = Field(
+        None, description="by the prices set here, as they are now; null where none holds"
+    )
+    requests_without_price: int = Field(
+        0, description="that ended ok, and whose provider reported no cost"
+    )
+    previous: "TotalsOut | None" = Field(None, description="with compare=previous")
 
 
 class PointOut(SumsOut):
     """One step. `by`: requests per value of the dimension asked for."""
 
     at: datetime
+    concurrency: float = Field(description="calls under way at once, on average")
     by: dict[str, int]
+
+
+class GroupOut(SumsOut):
+    """All calls of one value of what is ranked. An application is told by its slug."""
+
+    value: str
+    cost_estimate_usd: float | None = None
 
 
 class SeriesOut(BaseModel):

@@ -1,0 +1,69 @@
+"""REST for rankings: who leads in something, and what it costs."""
+
+from typing import Annotated, Literal
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from pydantic import BaseModel, Field
+
+from keys.api.auth import READ
+from usage import stats
+from usage.api.filters import CountsQuery, answerable, counts_filter_of, slugs_of
+from usage.api.schemas import GroupOut
+from usage.api.totals import By
+
+router = Router(tags=["usage"])
+
+
+class TopQuery(CountsQuery):
+    by: By = "app_key"
+    order: Literal["requests", "errors", "error_rate", "latency", "cost", "bytes", "tokens"] = (
+        "requests"
+    )
+    direction: Literal["top", "bottom"] = "top"
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    at_least: Annotated[int, Field(ge=1, le=10**9)] = Field(
+        1, description="requests; a rate of few calls says little"
+    )
+
+
+class TopOut(BaseModel):
+    items: list[GroupOut]
+
+
+@router.get("/top", auth=READ, response=TopOut, operation_id="usage_top")
+def usage_top(request: HttpRequest, query: Query[TopQuery]) -> TopOut:
+    """The values that lead, or that come last, of those that had calls in the range.
+
+    `latency` is the 95th percentile, `cost` what providers reported or else the estimate. Calls
+    without a key or a caller's label are nobody's and are left out where those are ranked.
+    """
+    chosen = counts_filter_of(request, query)
+    with answerable():
+        found = stats.top(
+            chosen,
+            query.by,
+            query.order,
+            limit=query.limit,
+            bottom=query.direction == "bottom",
+            at_least=query.at_least,
+        )
+    items = [GroupOut.model_validate(group) for group in found]
+    if query.by == "application":
+        slugs = slugs_of(item.value for item in items)
+        for item in items:
+            item.value = slugs.get(item.value, item.value)
+    _add_estimates(chosen, stats.column(chosen, query.by), found, items)
+    return TopOut(items=items)
+
+
+def _add_estimates(
+    chosen: stats.Filter, by: str, found: list[stats.Group], items: list[GroupOut]
+) -> None:
+    try:
+        spends = stats.spend_by(chosen, by, [group.value for group in found])
+    except stats.Unanswerable:
+        return
+    for group, item in zip(found, items, strict=True):
+        if group.value in spends:
+            item.cost_estimate_usd = spends[group.value].estimate_usd
