@@ -66,10 +66,12 @@ TABLE: dict[str, dict[str, Who]] = {
     "ledger/quarantine/": {"GET": ADMIN},
     "ledger/quarantine/<int:line>/<slug:act>/": {"GET": ADMIN, "POST": ADMIN},
     "usage/overview/": {"GET": SIGNED_IN}, "usage/limits/": {"GET": SIGNED_IN},
+    "rankings/": {"GET": SIGNED_IN},
     **{f"usage/{name}/?application=<slug:slug>": {"GET": MEMBERS}
        for name in ("panel", "data", "table")},
     **{f"usage/{name}/?application=<slug:slug>&app_key=<str:id>": {"GET": MEMBERS}
        for name in ("cutover", "impact")},
+    "usage/balance/?application=<slug:slug>&provider_key=<str:id>": {"GET": MEMBERS},
     f"{A}/": {"GET": MEMBERS}, f"{A}/people/": {"GET": MEMBERS}, f"{A}/people/add/": both(OWNERS),
     f"{A}/people/<int:id>/role/": both(OWNERS), f"{A}/people/<int:id>/remove/": both(OWNERS),
     f"{A}/to-rotate/<int:id>/dismiss/": both(OWNERS),
@@ -112,6 +114,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "api/v1/providers/<slug:provider>": {"PATCH": ADMIN},
     "api/v1/providers/<slug:provider>/prices": {"GET": SIGNED_IN, "PUT": ADMIN},
     "api/v1/usage/totals": {"GET": SIGNED_IN}, "api/v1/usage/series": {"GET": SIGNED_IN},
+    "api/v1/usage/top": {"GET": SIGNED_IN}, f"{RA}/{RPK}/balance": {"GET": MEMBERS},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": MEMBERS},
     "api/v1/calls/export": {"GET": SIGNED_IN}, "api/v1/calls/tail": {"GET": SIGNED_IN},
     "api/v1/ledger": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage.views import callers, calls, ledger, notices, panels
+from usage.views import balances, callers, calls, ledger, notices, panels, ranking
 
 urlpatterns = [
     path("calls/", calls.calls, name="calls"),
@@ -18,5 +18,7 @@ urlpatterns = [
     path("usage/cutover/", callers.usage_cutover, name="usage_cutover"),
     path("usage/impact/", callers.usage_impact, name="usage_impact"),
     path("usage/limits/", notices.limits_notice, name="limits_notice"),
+    path("usage/balance/", balances.balance_panel, name="balance_panel"),
+    path("rankings/", ranking.rankings, name="rankings"),
     path("usage/overview/", panels.traffic_overview, name="traffic_overview"),
 ]

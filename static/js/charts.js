@@ -4,7 +4,12 @@ window.kdCharts = (() => {
   const whole = new Intl.NumberFormat();
   const shade = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
   const ms = (value) => (value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Number(value.toPrecision(3))} ms`);
-  const QUANTILES = { p50: "--kd-p50", p95: "--kd-p95", p99: "--kd-p99" };
+  // What a chart is of: how it is drawn, and how its numbers are told.
+  const KINDS = {
+    requests: { bars: true, tell: whole.format, least: 4 },
+    latency: { names: ["p50", "p95", "p99"], tell: ms, least: 10 },
+    busy: { names: ["busy"], tell: (value) => String(Number(value.toPrecision(3))), least: 1, label: "calls under way" },
+  };
 
   const span = (data, index) => {
     const { DateTime } = window.luxon;
@@ -15,35 +20,35 @@ window.kdCharts = (() => {
     return `${from.toLocaleString(DateTime.DATETIME_MED)} – ${end}`;
   };
 
-  const look = (canvas, data, options) => ({
+  const look = (canvas, data, kind) => ({
     responsive: true,
     maintainAspectRatio: false,
     animation: false,
     normalized: true,
-    layout: { padding: { right: options.bars ? 0 : 8 } },
+    layout: { padding: { right: kind.bars ? 0 : 8 } },
     interaction: { mode: "index", intersect: false },
     scales: {
       x: {
         type: "time",
-        offset: options.bars,
-        stacked: options.bars,
+        offset: kind.bars,
+        stacked: kind.bars,
         time: { minUnit: data.bar_ms >= 86400000 ? "day" : data.bar_ms >= 3600000 ? "hour" : "minute" },
         grid: { display: false },
         border: { color: shade(canvas, "--kd-grid") },
         ticks: { color: shade(canvas, "--kd-ink"), maxRotation: 0, autoSkipPadding: 18, font: { size: 11 } },
       },
       y: {
-        stacked: options.bars,
+        stacked: kind.bars,
         beginAtZero: true,
-        suggestedMax: options.bars ? 4 : 10,
+        suggestedMax: kind.least,
         border: { display: false },
         grid: { color: shade(canvas, "--kd-grid") },
         ticks: {
           color: shade(canvas, "--kd-ink"),
-          precision: options.bars ? 0 : undefined,
+          precision: kind.bars ? 0 : undefined,
           maxTicksLimit: 6,
           font: { size: 11 },
-          callback: (value) => (options.bars || !value ? whole.format(value) : ms(value)),
+          callback: (value) => (!value ? "0" : kind.tell(value)),
         },
       },
     },
@@ -58,9 +63,9 @@ window.kdCharts = (() => {
         padding: 10,
         callbacks: {
           title: (items) => (items.length ? span(canvas.kdData, items[0].dataIndex) : ""),
-          label: (item) => ` ${item.dataset.label}: ${options.bars ? whole.format(item.raw) : ms(item.raw)}`,
+          label: (item) => ` ${item.dataset.label}: ${kind.tell(item.raw)}`,
           footer: (items) => {
-            if (!options.bars || items.length < 2) return "";
+            if (!kind.bars || items.length < 2) return "";
             return `${whole.format(items.reduce((sum, item) => sum + item.raw, 0))} requests`;
           },
         },
@@ -80,20 +85,21 @@ window.kdCharts = (() => {
     borderRadius: 2,
     borderSkipped: false,
   }));
-  const lines = (canvas, data) => Object.entries(QUANTILES).map(([name, color]) => ({
-    label: name,
-    name,
-    data: data.latency[name],
-    borderColor: shade(canvas, color),
-    backgroundColor: shade(canvas, color),
-    borderWidth: 2,
-    pointRadius: data.latency[name].map((value, i, all) =>
-      (value !== null && all[i - 1] == null && all[i + 1] == null ? 2.5 : 0)),
-    pointHoverRadius: 4,
-    cubicInterpolationMode: "monotone",
-    clip: 6,
-    spanGaps: false,
-  }));
+  const lines = (canvas, data, kind) => kind.names.map((name) => {
+    const values = kind.label ? data[name] : data.latency[name];
+    return {
+      label: kind.label || name,
+      name,
+      data: values,
+      borderColor: shade(canvas, `--kd-${name}`),
+      backgroundColor: shade(canvas, `--kd-${name}`),
+      borderWidth: 2,
+      pointRadius: values.map((value, i) => (value !== null && values[i - 1] == null && values[i + 1] == null ? 2.5 : 0)),
+      pointHoverRadius: 4,
+      cubicInterpolationMode: "monotone",
+      clip: 6,
+    };
+  });
 
   // A legend of buttons: reachable by keyboard, and each one hides or shows its part.
   const legend = (chart, place) => {
@@ -116,25 +122,23 @@ window.kdCharts = (() => {
   };
 
   const draw = (canvas, place, data) => {
-    const bars = canvas.dataset.chart === "requests";
-    const rows = bars ? stacks(canvas, data) : lines(canvas, data);
+    const kind = KINDS[canvas.dataset.chart];
+    const rows = kind.bars ? stacks(canvas, data) : lines(canvas, data, kind);
     canvas.kdData = data;
     if (!canvas.kdChart) {
       canvas.kdChart = new window.Chart(canvas, {
-        type: bars ? "bar" : "line",
+        type: kind.bars ? "bar" : "line",
         data: { labels: data.at, datasets: rows },
-        options: look(canvas, data, { bars }),
+        options: look(canvas, data, kind),
       });
-      legend(canvas.kdChart, place);
+      if (place) legend(canvas.kdChart, place);
       return;
     }
     const chart = canvas.kdChart;
     chart.data.labels = data.at;
     rows.forEach((row, index) => Object.assign(chart.data.datasets[index], row));
     chart.update("none");
-    [...place.children].forEach((button, index) => {
-      button.hidden = !rows[index].data.some((value) => value);
-    });
+    if (place) [...place.children].forEach((button, index) => { button.hidden = !rows[index].data.some((value) => value); });
   };
 
   const forget = (canvas) => {

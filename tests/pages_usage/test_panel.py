@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from keys.models import AppKey, Application, ProviderKey, User
+from keys.models import AppKey, Application, PriceList, ProviderKey, User
 from tests.factories import AppKeyFactory
 from tests.pages_usage.conftest import Call
 from usage.events import Attempt, Outcome
@@ -184,9 +184,14 @@ def test_a_panel_costs_the_same_queries_whatever_the_traffic(
     for outcome in Outcome:
         call(outcome=outcome, status=0 if outcome is Outcome.ABORTED else 500)
     client = client_of(viewer)
-    # session, user, application, role; counts, histograms, latest calls, codes; three of names
-    with django_assert_num_queries(11):
-        client.get(f"{PANEL}&range=1h", headers=HTMX)
+    # session, user, application, role; counts and histograms of the range and the time before,
+    # prices, latest calls, codes; three of names
+    for length in ("1h", "24h", "7d", "30d"):
+        with django_assert_num_queries(12):
+            client.get(f"{PANEL}&range={length}", headers=HTMX)
+    PriceList.objects.create(provider="modelslab", rows=[["*", 1, 0, 0]])
+    with django_assert_num_queries(13):
+        client.get(f"{PANEL}&range=7d", headers=HTMX)
 
 
 def test_several_causes_behind_one_status_have_a_remedy_each(

@@ -47,6 +47,43 @@ def money(dollars: float) -> str:
     return f"${dollars:.{max(places, 2)}f}"
 
 
+@register.simple_tag
+def change(now: float, before: float | None, meaning: str = "", points: bool = False) -> SafeString:
+    """How a figure moved since the time before: an arrow and by how much, in per cent, or in points
+    for what is a share itself. `meaning` is bad where more of it is bad, empty where it is neither.
+    """
+    if before is None or (not before and not points):
+        return SafeString("")
+    moved = (now - before) * 100 if points else (now - before) / before * 100
+    size = f"{abs(moved):.0f}" if abs(moved) >= 10 else f"{abs(moved):.1f}"
+    if float(size) == 0:
+        return format_html('<span class="kd-change">{}</span>', "as before")
+    up = moved > 0
+    tone = meaning and (" kd-change-bad" if up else " kd-change-good")
+    told = f"{size} points" if points else f"{size} %"
+    return format_html(
+        '<span class="kd-change{}">{} {}<span class="visually-hidden"> {}</span></span>',
+        tone,
+        "▲" if up else "▼",
+        told,
+        "more than before" if up else "less than before",
+    )
+
+
+@register.filter
+def amount(nanos: int, currency: str) -> str:
+    """A balance or what it moved by, in its own currency."""
+    told = money(abs(nanos) / 10**9)
+    told = told if currency == "USD" else f"{told[1:]} {currency}".rstrip()
+    return f"−{told}" if nanos < 0 else told
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A share as the number that an SVG of 100 units takes."""
+    return f"{part * 100:.1f}"
+
+
 @register.filter
 def share(part: float) -> str:
     """0.0312 as 3.1 %. A share that is not nothing never reads as nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from keys.models import Application
 from usage import stats
-from usage.charts import epoch_ms, gather, stack, summary
+from usage.charts import busy, epoch_ms, gather, stack, summary
 from usage.classify import remedy
 from usage.events import Outcome
 from usage.stats import Breakdown, Filter
@@ -36,6 +36,25 @@ class Cause:
     remedies: list[tuple[str, str]]
 
 
+FAULT_WORDS = {
+    "caller": "Caller",
+    "key": "Key",
+    "provider": "Provider",
+    "between": "In between",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Whose so many errors are, and their part of a bar that is 1 long."""
+
+    name: str
+    words: str
+    errors: int
+    start: float
+    share: float
+
+
 @dataclass(frozen=True, slots=True)
 class Busy:
     """An application and its sums."""
@@ -53,11 +72,16 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
     ever = scope.filter(_EARLIEST, now)
     latest = stats.calls(ever, limit=LATEST).items
     totals = found.totals
+    rates = scope.url("rankings", by="endpoint", order="errors")
     used = [at for at in (scope.last_used, latest[0].started_at if latest else None) if at]
     last_used = max(used, default=None)
     return {
         "scope": scope,
         "totals": totals,
+        "previous": found.previous if found.previous.requests else None,
+        "spend": _spend(scope, now),
+        "faults": _faults(totals),
+        "rankings_url": rates,
         "denied": totals.by_outcome.get(Outcome.DENIED, 0),
         "aborted": totals.by_outcome.get(Outcome.ABORTED, 0),
         "quantiles": totals.latency_ms,
@@ -68,6 +92,25 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
         "passed_on": _passed_on(scope),
         "summary": summary(scope.range.words, totals.by_outcome),
     }
+
+
+def _spend(scope: Scope, now: datetime) -> stats.Spend | None:
+    """By the prices set here; None where there are none, or the filter can't tell."""
+    try:
+        return stats.spend(scope.window(now), now, priced_only=True)
+    except stats.Unanswerable:
+        return None
+
+
+def _faults(totals: stats.Totals) -> list[Fault]:
+    """Whose the errors are, side by side."""
+    found, start = [], 0.0
+    for name, errors in totals.by_fault.items():
+        if errors:
+            share = errors / totals.errors
+            found.append(Fault(name, FAULT_WORDS[name], errors, start, share))
+            start += share
+    return found
 
 
 def _causes(scope: Scope, chosen: Filter, found: Breakdown) -> list[Cause]:
@@ -101,6 +144,8 @@ def busiest(scope: Scope, now: datetime) -> list[Busy]:
 def chart_data(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, Any]:
     """What static/js/charts.js draws."""
     histograms = gather(starts, found.latencies)
+    since = found.totals.since
+    ends = [*starts[1:], since + timedelta(seconds=found.totals.seconds)]
     return {
         "at": [epoch_ms(start) for start in starts],
         "bar_ms": int(scope.range.bar / timedelta(milliseconds=1)),
@@ -109,6 +154,7 @@ def chart_data(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[s
             name: [round(stats.quantile(row, q), 3) if row else None for row in histograms]
             for name, q in QUANTILES.items()
         },
+        "busy": busy(starts, ends, found.busy, since),
     }
 
 
@@ -121,6 +167,7 @@ def table(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, A
             "at": start,
             "counts": [row["data"][index] for row in columns],
             "latency": [data["latency"][name][index] for name in QUANTILES],
+            "busy": data["busy"][index],
         }
         for index, start in enumerate(starts)
         if any(row["data"][index] for row in columns)

@@ -19,6 +19,7 @@ from usage.views.figures import busiest, chart_data, figures, read_breakdown, ta
 from usage.views.scope import Scope, htmx, read_scope, read_zone
 
 # The parts of a panel that usage_data renders anew.
+NARROWING = ("endpoint", "caller", "outcome", "status", "version")
 REGIONS = {name: f"usage/_{name}.html" for name in ("tiles", "latest", "aside")}
 
 
@@ -39,13 +40,18 @@ def traffic_overview(request: HttpRequest) -> HttpResponse:
 def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
-    context = _context(scope, now, read_breakdown(scope, now))
+    try:
+        found = read_breakdown(scope, now)
+    except stats.Unanswerable as error:
+        return _untold(request, scope, name, error)
+    context = _context(scope, now, found)
     context |= {
         "title": title,
         "ranges": [
             {"name": other.name, "words": other.words, "url": scope.url(name, range=other.name)}
             for other in RANGES.values()
         ],
+        "chips": _chips(scope, name),
         "self_url": scope.url(name, range=""),  # the page around it says the range
         "data_url": scope.url("usage_data"),
         "table_url": scope.url("usage_table"),
@@ -57,6 +63,31 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
     if page and "range" in request.GET:
         return replace_url(response, _with_range(page, scope))
     return response
+
+
+def _untold(
+    request: HttpRequest, scope: Scope, name: str, error: stats.Unanswerable
+) -> HttpResponse:
+    """Filters that are not counted together: what to do instead."""
+    context = {
+        "scope": scope,
+        "untold": str(error),
+        "calls_url": scope.url("calls"),
+        "wider_url": scope.url(name, **dict.fromkeys(NARROWING, "")),
+    }
+    template = "usage/_untold.html" if htmx(request) else "usage/untold.html"
+    return render(request, template, context)
+
+
+def _chips(scope: Scope, name: str) -> list[tuple[str, str, str]]:
+    """(what is filtered by that no page around the panel says, its value, the URL without it)."""
+    chosen = {
+        word: value for word in NARROWING if (value := getattr(scope, word)) not in ("", None)
+    }
+    return [
+        (word, str(value), scope.url(name, range="", **{word: ""}))
+        for word, value in chosen.items()
+    ]
 
 
 def _context(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
@@ -83,7 +114,10 @@ def usage_data(request: HttpRequest) -> HttpResponse:
     version = f"{stats.stored()}.{int(now.timestamp()) // 60}"  # the range moves on by the minute
     if request.GET.get("seen") == version:
         return HttpResponse(status=204)
-    found = read_breakdown(scope, now)
+    try:
+        found = read_breakdown(scope, now)
+    except stats.Unanswerable as error:
+        return JsonResponse({"error": str(error)}, status=422)
     context = _context(scope, now, found)
     html: dict[str, Any] = {
         region: render_to_string(template, context, request) for region, template in REGIONS.items()
@@ -100,5 +134,8 @@ def usage_table(request: HttpRequest) -> HttpResponse:
     scope = read_scope(request)
     now = timezone.now()
     starts = scope.bars(now, read_zone(request))
-    found = read_breakdown(scope, now)
+    try:
+        found = read_breakdown(scope, now)
+    except stats.Unanswerable as error:
+        return _untold(request, scope, "usage_table", error)
     return render(request, "usage/_figures.html", table(scope, found, starts))

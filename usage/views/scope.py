@@ -13,6 +13,7 @@ from django_htmx.middleware import HtmxDetails
 from keys import permissions
 from keys.models import AppKey, Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES, Range, bars
+from usage.events import Outcome
 from usage.stats import Filter
 
 K = TypeVar("K", AppKey, ProviderKey)
@@ -28,6 +29,11 @@ class Scope:
     app_key: AppKey | None = None
     provider_key: ProviderKey | None = None
     provider: str = ""
+    endpoint: str = ""
+    caller: str = ""
+    outcome: str = ""
+    status: int | None = None
+    version: int | None = None  # of the app key, or else of the provider key
 
     @property
     def words(self) -> str:
@@ -59,22 +65,38 @@ class Scope:
         return Filter(
             applications=self.ids,
             app_key=self.app_key.id if self.app_key else "",
+            app_key_version=self.version if self.app_key else None,
             provider_key=self.provider_key.id if self.provider_key else "",
+            provider_key_version=None if self.app_key else self.version,
             provider=self.provider,
+            endpoint=self.endpoint,
+            caller=self.caller,
+            outcome=self.outcome,
+            status=self.status,
             since=since,
             until=until,
         )
 
-    def url(self, name: str, **more: object) -> str:
-        """A URL with the same scope and range."""
+    @property
+    def query(self) -> dict[str, object]:
+        """What the address says of it, without what is not chosen."""
         query: dict[str, object] = {
             "application": self.application.slug if self.application else "",
             "app_key": self.app_key.id if self.app_key else "",
             "provider_key": self.provider_key.id if self.provider_key else "",
             "provider": self.provider,
+            "endpoint": self.endpoint,
+            "caller": self.caller,
+            "outcome": self.outcome,
+            "status": self.status,
+            "version": self.version,
             "range": self.range.name,
         }
-        kept = {key: value for key, value in (query | more).items() if value}
+        return {name: value for name, value in query.items() if value not in ("", None)}
+
+    def url(self, name: str, **more: object) -> str:
+        """A URL with the same scope and range; an empty text takes a filter away."""
+        kept = {key: value for key, value in (self.query | more).items() if value not in ("", None)}
         return f"{reverse(name)}?{urlencode(kept)}"
 
 
@@ -83,14 +105,27 @@ def read_scope(request: HttpRequest) -> Scope:
     slug = request.GET.get("application", "")
     application = permissions.get_application(request.user, slug) if slug else None
     ids = [application.id] if application else visible_ids(request)
+    app_key = _key(AppKey, request.GET.get("app_key", ""), ids)
+    provider_key = _key(ProviderKey, request.GET.get("provider_key", ""), ids)
+    outcome = request.GET.get("outcome", "")
     return Scope(
         range=_range(request),
         ids=ids,
         application=application,
-        app_key=_key(AppKey, request.GET.get("app_key", ""), ids),
-        provider_key=_key(ProviderKey, request.GET.get("provider_key", ""), ids),
+        app_key=app_key,
+        provider_key=provider_key,
         provider=request.GET.get("provider", "")[:50],
+        endpoint=request.GET.get("endpoint", "")[:200],
+        caller=request.GET.get("caller", "")[:100],
+        outcome=outcome if outcome in set(Outcome) else "",
+        status=_number(request, "status"),
+        version=_number(request, "version") if app_key or provider_key else None,
     )
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if len(text) <= 6 and text.isascii() and text.isdigit() else None
 
 
 def visible_ids(request: HttpRequest) -> list[str] | None:
