@@ -16,6 +16,7 @@ AMOUNTS = {
     "per_1k_tokens_in": "Per 1,000 tokens in",
     "per_1k_tokens_out": "Per 1,000 tokens out",
 }
+SHORT = {"per_call": "a call", "per_1k_tokens_in": "1k in", "per_1k_tokens_out": "1k out"}
 COLUMNS = {PATTERN: "Endpoint"} | AMOUNTS
 Line = dict[str, str]
 
@@ -87,5 +88,6 @@ def _field(name: str, label: str) -> forms.Field:
     if name == PATTERN:
         shape = {"placeholder": "/v1/images/*", "aria-label": label, "spellcheck": "false"}
         return forms.CharField(required=False, label=label, widget=forms.TextInput(shape))
-    widget = forms.TextInput({"inputmode": "decimal", "placeholder": "0", "aria-label": label})
+    shape = {"inputmode": "decimal", "placeholder": SHORT[name], "aria-label": label}
+    widget = forms.TextInput(shape)
     return forms.DecimalField(min_value=0, required=False, label=label, widget=widget)

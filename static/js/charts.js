@@ -8,7 +8,7 @@ window.kdCharts = (() => {
   const KINDS = {
     requests: { bars: true, tell: whole.format, least: 4 },
     latency: { names: ["p50", "p95", "p99"], tell: ms, least: 10 },
-    busy: { names: ["busy"], tell: (value) => String(Number(value.toPrecision(3))), least: 1, label: "calls under way" },
+    busy: { names: ["busy"], tell: (value) => String(Number(value.toPrecision(3))), label: "calls under way" },
   };
 
   const span = (data, index) => {

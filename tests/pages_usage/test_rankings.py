@@ -52,7 +52,7 @@ def test_everything_on_offer_can_be_asked(
     client_of: SignIn, viewer: User, call: Call, app_key: AppKey, by: str, order: str
 ) -> None:
     call(app_key_version=1, caller="nightly", tokens_in=5, outcome=Outcome.KEY_ERROR, status=401)
-    query = {"by": by, "order": order, "app_key": app_key.pk, "at_least": "1"}
+    query = {"by": by, "order": order, "app_key": app_key.pk}
     answer = client_of(viewer).get(URL, query)
     assert answer.status_code == 200
     assert ("not counted together" in answer.text) == ((by, order) in UNTELLABLE)
@@ -176,10 +176,10 @@ def test_the_page_costs_the_same_whatever_the_traffic(
     call()
     client.get(URL)
     for _ in range(2):
-        # session, user, applications (visible ids, choices), providers; bounds, exact, sums,
+        # session, user, applications (visible ids, choices), providers; bounds, sums,
         # histograms; keys, first and last use; prices, spend; endpoints: histograms, requests;
         # quiet keys of both kinds; the vault's state
-        with django_assert_num_queries(18):
+        with django_assert_num_queries(17):
             client.get(URL)
         for name in ("A", "B", "C"):
             call(app_key=AppKeyFactory(application=application, name=name).pk)

@@ -77,15 +77,16 @@ def top(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}")
     question = _Question(f, column(f, by), order, now or timezone.now())
     if order in _SUMMED and not bottom and at_least <= 1:
-        return _chosen(question, _leading(question, limit))
+        return _leading(question, limit)
     scores = _SCORES.get(order, _added)(question)
     if at_least > 1:
         asked = _added(_Question(f, question.by, "requests", question.now))
         scores = {value: n for value, n in scores.items() if asked.get(value, 0) >= at_least}
-    return _chosen(question, _first(scores, limit, bottom))
+    values = _first(scores, limit, bottom)
+    return _told(question, values, _details(question, values))
 
 
-def _leading(question: _Question, limit: int) -> list[Any]:
+def _leading(question: _Question, limit: int) -> list[Group]:
     """The values with the greatest sums, by the threshold algorithm."""
     since, until = question.f.range(question.now)
     lookups = question.f.dimensions | {
@@ -93,18 +94,25 @@ def _leading(question: _Question, limit: int) -> list[Any]:
         "at__lt": ceil(until, Step.DAY),
     }
     bounds = _summed(question, Step.DAY, lookups).order_by("-score", question.by)
-    scores: Scores = {}
+    details: dict[Any, Adder] = {}
     taken, size = 0, 2 * limit
     while True:
         chunk = list(bounds[taken : taken + size + 1])
-        candidates = [row[question.by] for row in chunk[:size]]
-        scores |= _added(question, candidates) if candidates else {}
-        best = _first(scores, limit, bottom=False)
-        if len(chunk) <= size:
-            return best
-        if len(best) == limit and scores[best[-1]] >= chunk[size]["score"]:
-            return best
+        details |= _details(question, [row[question.by] for row in chunk[:size]])
+        scores = {value: _score(question.order, adder) for value, adder in details.items()}
+        best = _first({value: n for value, n in scores.items() if n}, limit, bottom=False)
+        done = len(best) == limit and scores[best[-1]] >= chunk[-1]["score"]
+        if done or len(chunk) <= size:
+            return _told(question, best, details)
         taken, size = taken + size, 2 * size
+
+
+def _score(order: str, adder: Adder) -> int:
+    """The exact sum that is ranked by, of what was read in detail."""
+    found = adder.result()
+    if order in ("requests", "errors"):
+        return int(found[order])
+    return int(found[f"{order}_in"] + found[f"{order}_out"])
 
 
 def _summed(question: _Question, step: Step, lookups: dict[str, Any]) -> QuerySet[Any, Any]:
@@ -115,12 +123,11 @@ def _summed(question: _Question, step: Step, lookups: dict[str, Any]) -> QuerySe
     return scored
 
 
-def _added(question: _Question, candidates: Collection[Any] | None = None) -> Scores:
-    """The exact sums of all values, or of those named; without those that are nothing."""
-    among = {} if candidates is None else {f"{question.by}__in": candidates}
+def _added(question: _Question) -> Scores:
+    """The exact sums of all values; without those that are nothing."""
     told = parts(question.f, question.family, question.now)
     scores = Counter[Any]()
-    for row in together([_summed(question, step, lookups | among) for step, lookups in told]):
+    for row in together([_summed(question, step, lookups) for step, lookups in told]):
         scores[row[question.by]] += row["score"]
     return dict(scores)
 
@@ -177,15 +184,22 @@ def _first(scores: Scores, limit: int, bottom: bool) -> list[Any]:
     return sorted(scores, key=lambda value: (sign * scores[value], str(value)))[:limit]
 
 
-def _chosen(question: _Question, values: list[Any]) -> list[Group]:
-    """All that is told of these values, in their order."""
+def _details(question: _Question, values: Collection[Any]) -> dict[Any, Adder]:
+    """All sums of these values."""
     if not values:
-        return []
+        return {}
     among = {f"{question.by}__in": values}
     adders: defaultdict[Any, Adder] = defaultdict(Adder)
     told = parts(question.f, question.family, question.now)
     for row in sums(question.family, told, question.f.ends | among, "outcome", question.by):
         adders[row[question.by]].add(row)
+    return adders
+
+
+def _told(question: _Question, values: list[Any], details: dict[Any, Adder]) -> list[Group]:
+    """These values with their sums and latencies, in this order."""
+    if not values:
+        return []
     try:
         histograms = _histograms(question, values)
     except Unanswerable:
@@ -194,7 +208,7 @@ def _chosen(question: _Question, values: list[Any]) -> list[Group]:
         Group(
             value=str(value),
             latency_ms=latency_of(histograms.get(value, {})),
-            **adders[value].result(),
+            **details[value].result(),
         )
         for value in values
     ]

@@ -29,7 +29,7 @@ ORDERS = {
     "tokens": "tokens",
     "bytes": "bytes",
 }
-LEAST = (1, 10, 100, 1000)
+LEAST = (10, 100, 1000)
 # A rate of few calls says little; a sum of few says what it says.
 FEW = {"error_rate": 10, "latency": 10}
 SILENCE = {"7": "7 days", "30": "30 days", "90": "90 days"}
@@ -61,8 +61,8 @@ class RankingForm(forms.Form):
     )
     at_least = forms.ChoiceField(
         required=False,
-        choices=[("", "enough to tell"), *((str(n), str(n)) for n in LEAST)],
-        label="Requests, at least",
+        choices=[("", "as it fits"), *((str(n), f"{n:,} calls") for n in LEAST)],
+        label="Of at least",
     )
     application = forms.ChoiceField(required=False)
     provider = forms.ChoiceField(required=False)
