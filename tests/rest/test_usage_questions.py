@@ -8,7 +8,7 @@ import pytest
 from keys import lifecycle
 from keys.audit import Actor
 from keys.lifecycle import PriceGiven
-from keys.models import Balance
+from keys.models import AppKey, Balance
 from tests.factories import AppKeyFactory, ProviderKeyFactory
 from tests.rest.conftest import NOW
 from usage.events import Outcome
@@ -138,6 +138,25 @@ def test_nobody_ranks_what_they_may_not_see(rest, outsider, record, app_key):
     assert client.get("/usage/top").json["items"] == []
     assert client.get("/usage/top", app_key=app_key.id).status == 404
     assert client.get("/usage/top", application="shop").status == 404
+
+
+def test_a_key_that_leads_tells_its_first_and_last_day(rest, viewer, record):
+    record({}, {"started_at": ms(days=3)})
+    (item,) = rest(viewer).get("/usage/top").json["items"]
+    assert item["first_day"] == f"{NOW - timedelta(days=3):%Y-%m-%d}T00:00:00Z"
+    assert item["last_day"] == f"{NOW - timedelta(minutes=30):%Y-%m-%d}T00:00:00Z"
+
+
+def test_quiet_keys_are_listed(rest, viewer, outsider, app_key, provider_key):
+    client = rest(viewer)
+    assert client.get("/usage/quiet").json["items"] == []
+    AppKey.objects.update(created_at=NOW - timedelta(days=9))
+    (item,) = client.get("/usage/quiet", days=7).json["items"]
+    assert (item["id"], item["application"], item["last_used_at"]) == (app_key.id, "shop", None)
+    assert client.get("/usage/quiet", days=7, kind="provider_key").json["items"] == []
+    assert rest(outsider).get("/usage/quiet", days=7).json["items"] == []
+    assert rest(outsider).get("/usage/quiet", application="shop").status == 404
+    assert client.get("/usage/quiet", days=0).status == 422
 
 
 def test_a_balance_is_told_beside_our_count(rest, viewer, record, provider_key):

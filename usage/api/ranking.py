@@ -1,5 +1,6 @@
 """REST for rankings: who leads in something, and what it costs."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from django.http import HttpRequest
@@ -7,8 +8,15 @@ from ninja import Query, Router
 from pydantic import BaseModel, Field
 
 from keys.api.auth import READ
+from keys.api.fields import Input, Slug
 from usage import stats
-from usage.api.filters import CountsQuery, answerable, counts_filter_of, slugs_of
+from usage.api.filters import (
+    CountsQuery,
+    answerable,
+    applications_of,
+    counts_filter_of,
+    slugs_of,
+)
 from usage.api.schemas import GroupOut
 from usage.api.totals import By
 
@@ -29,6 +37,25 @@ class TopQuery(CountsQuery):
 
 class TopOut(BaseModel):
     items: list[GroupOut]
+
+
+class QuietQuery(Input):
+    kind: Literal["app_key", "provider_key"] = "app_key"
+    application: Slug | None = Field(None, description="an application's slug")
+    days: Annotated[int, Field(ge=1, le=3650)] = 30
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class QuietKey(BaseModel):
+    id: str
+    name: str
+    application: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class QuietOut(BaseModel):
+    items: list[QuietKey]
 
 
 @router.get("/top", auth=READ, response=TopOut, operation_id="usage_top")
@@ -54,7 +81,31 @@ def usage_top(request: HttpRequest, query: Query[TopQuery]) -> TopOut:
         for item in items:
             item.value = slugs.get(item.value, item.value)
     _add_estimates(chosen, stats.column(chosen, query.by), found, items)
+    if query.by in ("app_key", "provider_key"):
+        uses = stats.uses(query.by, [item.value for item in items])
+        for item in items:
+            if use := uses.get(item.value):
+                item.first_day, item.last_day = use
     return TopOut(items=items)
+
+
+@router.get("/quiet", auth=READ, response=QuietOut, operation_id="usage_quiet")
+def usage_quiet(request: HttpRequest, query: Query[QuietQuery]) -> QuietOut:
+    """Active keys without a call for so many days, nor made since: those never used first."""
+    applications = applications_of(request, query.application)
+    found = stats.quiet(query.kind, applications, timedelta(days=query.days), query.limit)
+    return QuietOut(
+        items=[
+            QuietKey(
+                id=key.pk,
+                name=key.name,
+                application=key.application.slug,
+                created_at=key.created_at,
+                last_used_at=key.last_used_at,
+            )
+            for key in found
+        ]
+    )
 
 
 def _add_estimates(

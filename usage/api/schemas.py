@@ -66,6 +66,8 @@ class GroupOut(SumsOut):
 
     value: str
     cost_estimate_usd: float | None = None
+    first_day: datetime | None = Field(None, description="of a key: the first UTC day with a call")
+    last_day: datetime | None = Field(None, description="of a key: the last UTC day with a call")
 
 
 class SeriesOut(BaseModel):

@@ -94,6 +94,7 @@ def _context(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
     context = figures(scope, now, found)
     if not scope.is_narrow:
         context["busiest"] = busiest(scope, now)
+        context["busiest_url"] = scope.url("rankings", by="application")
     return context
 
 
