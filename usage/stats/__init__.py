@@ -5,22 +5,22 @@ from usage.stats.accounts import Ledger, Writer, ledger, stored
 from usage.stats.balance import Reconciliation, Told, reconcile
 from usage.stats.breakdown import Breakdown, breakdown
 from usage.stats.callers import Caller, Cutover, Impact, cutover, impact
+from usage.stats.counts import Group, Latency, Totals, groups, previous, totals
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
 from usage.stats.quarantine import quarantined, quarantined_line
+from usage.stats.quiet import Use, quiet, uses
+from usage.stats.ranking import ORDERS, top
 from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
+from usage.stats.reading import BREAKDOWNS, TooFine, column
+from usage.stats.series import Point, series
+from usage.stats.spend import Spend, spend, spend_by
 from usage.stats.troubles import Trouble, troubles
 from usage.stats.wanted import Wanted
 
 __all__ = [
     "BREAKDOWNS",
     "FORMATS",
-from usage.stats.counts import Group, Latency, Totals, groups, previous, totals
-from usage.stats.quiet import Use, quiet, uses
-from usage.stats.ranking import ORDERS, top
-from usage.stats.reading import BREAKDOWNS, TooFine, column
-from usage.stats.series import Point, series
-from usage.stats.spend import Spend, spend, spend_by
     "ORDERS",
     "BadCursor",
     "Breakdown",
@@ -41,8 +41,8 @@ from usage.stats.spend import Spend, spend, spend_by
     "Totals",
     "Trouble",
     "Unanswerable",
-    "Wanted",
     "Use",
+    "Wanted",
     "Writer",
     "breakdown",
     "call",
