@@ -18,7 +18,7 @@ WORKERS ?= 4
 LIFECYCLE := any_history applications at_the_same_time batches compromised data_keys deleting_at_the_same_time end_overlaps \
   import_keys prove rotate_provider_key transitions
 ENGINE_TESTS := $(LIFECYCLE:%=tests/keys/lifecycle/test_%.py) tests/keys/test_audit_archive.py tests/keys/test_audit_carried.py \
-  tests/health/test_check_due.py tests/health/test_watch.py tests/ledger tests/calls tests/stats tests/ops/test_settings_postgres.py tests/rest/test_audit_refused.py
+  tests/health/test_check_due.py tests/health/test_incident.py tests/health/test_sweep.py tests/health/test_watch.py tests/ledger tests/calls tests/stats tests/ops/test_settings_postgres.py tests/rest/test_audit_refused.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up venv packages dev test lint lock bench prove

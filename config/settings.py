@@ -240,6 +240,7 @@ OUTBOUND_PROXY = secret("KEYDECK_OUTBOUND_PROXY")
 OUTBOUND_CA = env.str("KEYDECK_OUTBOUND_CA", default="")
 TRUSTED_PROXIES = networks("KEYDECK_TRUSTED_PROXIES")
 CHECK_INTERVAL = decimal("KEYDECK_CHECK_INTERVAL", default=300.0)  # seconds
+PROBES_AT_ONCE = max(1, whole("KEYDECK_PROBES_AT_ONCE", default=8))  # of one provider's keys
 
 # Demo and the sandbox provider that make up starts.
 DEMO = env.bool("KEYDECK_DEMO", default=True)
@@ -284,7 +285,7 @@ if not REDIS_URL:
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "keydeck"
 # No time limit per task: it has no effect on threads. The work bounds itself: probes have
-# time-outs (keys.validation), statements too (above), and what is left is due again.
+# time-outs (keys.probing), statements too (above), and what is left is due again.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # What is due lives in rows, not in beat's own memory file.

@@ -1,18 +1,15 @@
 """The balances that probes told of a key, kept as a series. Written by `keys.health` alone."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from keys.evidence import Evidence
 from keys.models import NANOS, Balance, ProviderKey
-
-if TYPE_CHECKING:
-    from keys.health import Evidence
 
 EVERY = timedelta(minutes=30)  # an unmoved balance is noted that often
 KEPT = timedelta(days=90)  # as long as the counts by hour that it is compared with
 
 
-def write(key: ProviderKey, evidence: "Evidence") -> None:
+def write(key: ProviderKey, evidence: Evidence) -> None:
     """One point, unless nothing was told or the last point says it; now and then old ones go."""
     if evidence.balance is None or evidence.via != "probe":
         return

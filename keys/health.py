@@ -1,82 +1,30 @@
 """Evidence about provider keys becomes their verdict. The only writer of a key's health.
 
-Evidence comes from probes (`record`) and from stored calls (`traffic`); `keys.states.judge`
-decides, and when to look again is decided here with it (DESIGN section 7).
+Evidence comes from probes (`record`, `record_many`) and from stored calls (`traffic`);
+`keys.states.judge` decides, `keys.pacing` says when to look again, and `keys.incidents` whether
+the provider is in trouble, so that nothing it says against a key is believed.
 """
 
-import random
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models.functions import Collate
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from keys import balances, changes, providers, timeline
-from keys.models import ProviderKey, ProviderKeyVersion
-from keys.providers import Kind, UnknownProvider
-from keys.states import CONFIRM_AFTER, KeyState, Stage, Standing, Verdict, judge
+from keys import balances, changes, incidents, pacing, timeline
+from keys.evidence import MEANINGS, UNDETERMINED, Evidence
+from keys.models import Check, Incident, ProviderKey, ProviderKeyVersion
+from keys.pacing import checkable
+from keys.states import KeyState, Stage, Standing, Verdict, judge
 
-MESSAGE_LIMIT = 200  # characters
-CODE_LIMIT = 60
-DEAD_EVERY = timedelta(seconds=55)  # a dead key, in its first hour
-DEAD_FIRST = timedelta(hours=1)
-DEAD_BACK_OFF = 4  # after that: a quarter of the time it has been dead
-DEAD_MOST = timedelta(days=1)
 # Traffic may clear `limited` only so long after it was seen: a key whose plan lacks one feature
 # would flip with every call otherwise.
 LIMITED_HOLDS = timedelta(seconds=60)
 _REFRESH_PART = 10  # of the interval: how often successes of a live key are written down
-
-MEANINGS: dict[str, Verdict] = {
-    Kind.OK: Verdict.LIVE,
-    Kind.KEY_INVALID: Verdict.DEAD,
-    Kind.KEY_EXHAUSTED: Verdict.EXHAUSTED,
-    Kind.KEY_LIMITED: Verdict.LIMITED,
-}
 _MONEY = ("balance", "currency", "balance_at")
-_UNDETERMINED = (Verdict.UNKNOWN, Verdict.UNCHECKED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What one answer (or its absence) says of one version of a key; redacted already.
-
-    Code and message are clipped here, and freed of what a database refuses.
-    """
-
-    meaning: Verdict
-    at: datetime
-    status: int = 0  # HTTP; 0: no answer
-    code: str = ""
-    message: str = ""
-    latency_ms: float = 0.0
-    via: str = "probe"  # or traffic
-    version: int = 0
-    balance: float | None = None  # what is left to spend, where a probe's answer tells it
-    currency: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "code", self.code.replace("\0", "")[:CODE_LIMIT])
-        object.__setattr__(self, "message", self.message.replace("\0", "")[:MESSAGE_LIMIT])
-
-    def as_json(self) -> dict[str, Any]:
-        """What the key's row keeps of it."""
-        return {
-            "meaning": str(self.meaning),
-            "status": self.status,
-            "code": self.code,
-            "message": self.message,
-            "latency_ms": round(self.latency_ms, 1),
-            "at": self.at.isoformat(),
-            "via": self.via,
-            "version": self.version,
-            "balance": self.balance,
-            "currency": self.currency,
-            "balance_at": None if self.balance is None else self.at.isoformat(),
-        }
 
 
 def record(key_id: str, evidence: Evidence) -> str | None:
@@ -85,8 +33,18 @@ def record(key_id: str, evidence: Evidence) -> str | None:
     Evidence of a version that is not current, or older than what the verdict rests on, is
     written to the timeline and changes nothing. A key that is gone is no error.
     """
+    return record_many([(key_id, evidence)]).get(key_id)
+
+
+def record_many(
+    told: Sequence[tuple[str, Evidence]], *, reviewed: bool = True
+) -> dict[str, Verdict]:
+    """Weighs evidence about many keys in one transaction; returns the verdicts that moved.
+
+    Each key at most once. Unless `reviewed`, the caller has to ask `incidents.review` itself.
+    """
     with transaction.atomic():
-        moved = _weigh(key_id, evidence)
+        moved = _weigh(told, reviewed=reviewed)
         if moved:
             changes.bump()
     return moved
@@ -110,7 +68,7 @@ def traffic(
     told of every key: the counter is locked last.
     """
     meaning = MEANINGS.get(kind, Verdict.UNKNOWN)
-    if meaning in _UNDETERMINED:
+    if meaning in UNDETERMINED:
         return False
     key = ProviderKey.objects.filter(pk=key_id, state=KeyState.ACTIVE).first()
     if key is None:
@@ -129,63 +87,83 @@ def traffic(
     elif meaning == key.verdict and not key.suspect:
         _refresh(key, evidence)
     elif _may_move(key, evidence):
-        return _weigh(key_id, evidence) is not None
+        return bool(_weigh([(key_id, evidence)]))
     return False
 
 
-def next_check(standing: Standing, at: datetime, dead_since: datetime | None) -> datetime:
-    """When a key of that standing, looked at just now, is looked at again: never later."""
-    interval = timedelta(seconds=settings.CHECK_INTERVAL)
-    if standing.verdict is Verdict.DEAD:
-        age = at - (dead_since or at)
-        young = age < DEAD_FIRST
-        return at + _jittered(
-            min(interval, DEAD_EVERY) if young else min(age / DEAD_BACK_OFF, DEAD_MOST)
-        )
-    if standing.refused_at is None:
-        return at + _jittered(interval)
-    confirming = standing.refused_at + CONFIRM_AFTER
-    return min(confirming, at + interval) if confirming > at else at + min(interval, DEAD_EVERY)
+def _weigh(told: Sequence[tuple[str, Evidence]], *, reviewed: bool = True) -> dict[str, Verdict]:
+    """`record_many` in the caller's transaction, which has to bump the counter if one moved."""
+    keys = locked(key_id for key_id, _ in told)
+    rows = ProviderKeyVersion.objects.filter(key__in=keys, stage=Stage.CURRENT)
+    current = dict(rows.values_list("key_id", "number"))
+    by_provider: dict[str, list[Evidence]] = {}
+    for key_id, evidence in told:
+        if key_id in keys:
+            by_provider.setdefault(keys[key_id].provider, []).append(evidence)
+    frozen = incidents.freezing(by_provider)
+    known = {slug: _Provider(checkable(slug), frozen.get(slug)) for slug in by_provider}
+    lines: list[Check] = []
+    for key_id, evidence in told:
+        if (key := keys.get(key_id)) is not None:
+            lines.append(_judged(key, evidence, current.get(key_id), known[key.provider]))
+    timeline.write(lines)
+    for slug, heard in by_provider.items() if reviewed else ():
+        unclear = incidents.last_unclear(heard)
+        if unclear or known[slug].incident:
+            incidents.review(slug, unclear, max(evidence.at for evidence in heard))
+    return {line.key_id: Verdict(line.moved_to) for line in lines if line.moved_to}
 
 
-def _weigh(key_id: str, evidence: Evidence) -> Verdict | None:
-    """`record` in the caller's transaction, which has to bump the counter if a verdict moved."""
-    key = ProviderKey.objects.select_for_update().filter(pk=key_id).first()
-    if key is None:
-        return None
-    if not _concerns(key, evidence):
-        _set_aside(key, evidence)
-        return None
-    before, after = key.standing, judge(key.standing, evidence.meaning, evidence.at)
-    moved = after.verdict if after.verdict != before.verdict else None
-    _write_standing(key, before, after, evidence)
-    timeline.write(key, evidence, moved or "")
+class _Provider(NamedTuple):
+    """What is known of a provider while evidence about its keys is judged."""
+
+    checkable: bool
+    incident: Incident | None
+
+
+def locked(ids: Iterable[str]) -> dict[str, ProviderKey]:
+    """The keys, locked in the order in which ingest locks them: by code points."""
+    plain = Collate("id", "C" if connection.vendor == "postgresql" else "BINARY")
+    rows = ProviderKey.objects.select_for_update().filter(pk__in=set(ids)).order_by(plain)
+    return {key.pk: key for key in rows}
+
+
+def _judged(
+    key: ProviderKey, evidence: Evidence, current: int | None, provider: _Provider
+) -> Check:
+    """Writes what the evidence does to the key; returns its line of the timeline."""
+    if not _concerns(key, evidence, current):
+        return _set_aside(key, evidence, current, provider)
+    frozen = provider.incident is not None
+    before = key.standing
+    after = judge(before, evidence.meaning, evidence.at, frozen=frozen)
+    why = timeline.reason(before, after, evidence, frozen=frozen)
+    _write_standing(key, before, after, evidence, provider)
     balances.write(key, evidence)
-    return moved
+    moved = "" if after.verdict is before.verdict else after.verdict
+    return timeline.line(key, evidence, moved, why)
 
 
-def _jittered(pause: timedelta) -> timedelta:
-    return pause * (1 - random.random() / 10)  # noqa: S311 - spreads load, hides nothing
-
-
-def _concerns(key: ProviderKey, evidence: Evidence) -> bool:
+def _concerns(key: ProviderKey, evidence: Evidence, current: int | None) -> bool:
     """Whether the evidence speaks of the current secret, and of a time not yet judged."""
-    current = ProviderKeyVersion.objects.filter(key=key, stage=Stage.CURRENT)
-    number = current.values_list("number", flat=True).first()
-    if evidence.version and number is not None and evidence.version != number:
+    if evidence.version and current is not None and evidence.version != current:
         return False
-    if key.verdict in _UNDETERMINED:
+    if key.verdict in UNDETERMINED:
         return True
     return evidence.at >= (_evidence_at(key) or evidence.at)
 
 
-def _set_aside(key: ProviderKey, evidence: Evidence) -> None:
+def _set_aside(
+    key: ProviderKey, evidence: Evidence, current: int | None, provider: _Provider
+) -> Check:
     """Evidence that comes too late still ends the lease; a new secret stays due at once."""
     fields: dict[str, Any] = {"lease_until": None}
-    if _current(key, evidence.version):
-        fields["next_check_at"] = _due(key, key.standing, evidence.at)
+    mine = evidence.version == current
+    if mine:
+        fields["next_check_at"] = _due(key, key.standing, evidence.at, provider)
     ProviderKey.objects.filter(pk=key.pk).update(**fields)
-    timeline.write(key, evidence, "")
+    why = "older than what the verdict rests on" if mine else "of another secret: not counted"
+    return timeline.line(key, evidence, why=why)
 
 
 def forget(key: ProviderKey, now: datetime) -> None:
@@ -198,6 +176,7 @@ def forget(key: ProviderKey, now: datetime) -> None:
         verdict_at=now,
         refused_at=None,
         evidence={},
+        unclear_since=None,
         next_check_at=now,
     )
     changes.bump()
@@ -209,29 +188,41 @@ def _evidence_at(key: ProviderKey) -> datetime | None:
 
 
 def _write_standing(
-    key: ProviderKey, before: Standing, after: Standing, evidence: Evidence
+    key: ProviderKey,
+    before: Standing,
+    after: Standing,
+    evidence: Evidence,
+    provider: _Provider,
 ) -> None:
     key.verdict = after.verdict
     key.refused_at = after.refused_at
     if after.verdict != before.verdict or key.verdict_at is None:
         key.verdict_at = evidence.at
+    against = evidence.meaning not in (Verdict.LIVE, Verdict.UNDECRYPTABLE, after.verdict)
+    doubted = evidence.unclear or (provider.incident is not None and against)
+    if evidence.meaning is not Verdict.UNDECRYPTABLE:  # for that nobody was asked
+        key.looked_at = evidence.at
+        key.unclear_since = (key.unclear_since or evidence.at) if doubted else None
     # An outage must not hide what the verdict rests on: undetermined evidence only ages it.
-    if evidence.meaning not in _UNDETERMINED or key.verdict in _UNDETERMINED:
+    if not doubted or evidence.meaning is Verdict.DEAD or key.verdict in UNDETERMINED:
         key.evidence = _kept(key, evidence)
         key.checked_at = evidence.at
-    key.next_check_at = _due(key, after, evidence.at)
+    key.next_check_at = _due(key, after, evidence.at, provider)
     key.lease_until = None
-    key.save(
-        update_fields=[
-            "verdict",
-            "verdict_at",
-            "refused_at",
-            "evidence",
-            "checked_at",
-            "next_check_at",
-            "lease_until",
-        ]
-    )
+    key.save(update_fields=_HEALTH)
+
+
+_HEALTH = [
+    "verdict",
+    "verdict_at",
+    "refused_at",
+    "evidence",
+    "checked_at",
+    "looked_at",
+    "unclear_since",
+    "next_check_at",
+    "lease_until",
+]
 
 
 def _kept(key: ProviderKey, evidence: Evidence) -> dict[str, Any]:
@@ -243,18 +234,18 @@ def _kept(key: ProviderKey, evidence: Evidence) -> dict[str, Any]:
     return evidence.as_json() | last
 
 
-def _due(key: ProviderKey, standing: Standing, at: datetime) -> datetime | None:
-    if key.state == KeyState.REVOKED or not checkable(key.provider):
+def _due(
+    key: ProviderKey, standing: Standing, at: datetime, provider: _Provider
+) -> datetime | None:
+    if key.state == KeyState.REVOKED or not provider.checkable:
         return None
-    return next_check(standing, at, key.verdict_at)
-
-
-def checkable(slug: str) -> bool:
-    """Whether the provider has a free request to check a key with."""
-    try:
-        return providers.get(slug).probe is not None
-    except UnknownProvider:
-        return False
+    return pacing.next_check(
+        standing,
+        at,
+        dead_since=key.verdict_at,
+        unclear_since=key.unclear_since,
+        together=provider.incident.keys_affected if provider.incident else 0,
+    )
 
 
 def _current(key: ProviderKey, version: int) -> bool:
@@ -266,30 +257,36 @@ def _suspect(key: ProviderKey, evidence: Evidence) -> None:
     if key.verdict == Verdict.DEAD or key.refused_at or not _current(key, evidence.version):
         return
     seen = _evidence_at(key)
-    if seen and evidence.at < seen and key.verdict not in _UNDETERMINED:
+    if seen and evidence.at < seen and key.verdict not in UNDETERMINED:
         return
-    fields: dict[str, Any] = {"refused_at": evidence.at}
+    fields: dict[str, Any] = {"refused_at": evidence.at, "looked_at": evidence.at}
     if checkable(key.provider):
         fields["next_check_at"] = timezone.now()
     same = ProviderKey.objects.filter(pk=key.pk, refused_at=None, checked_at=key.checked_at)
     if same.update(**fields):
-        timeline.write(key, evidence, "")
+        why = "a call was refused: a probe follows at once"
+        timeline.write([timeline.line(key, evidence, why=why)])
 
 
 def _refresh(key: ProviderKey, evidence: Evidence) -> None:
     """The verdict stands, on newer evidence: the probe can wait."""
-    interval = timedelta(seconds=settings.CHECK_INTERVAL)
-    if key.checked_at and evidence.at - key.checked_at < interval / _REFRESH_PART:
+    interval, unclear = pacing.interval(), key.unclear_since
+    fresh = key.checked_at and evidence.at - key.checked_at < interval / _REFRESH_PART
+    if (fresh and not unclear) or not _current(key, evidence.version):
         return
-    if not _current(key, evidence.version):
-        return
-    fields: dict[str, Any] = {"checked_at": evidence.at, "evidence": _kept(key, evidence)}
+    fields: dict[str, Any] = {
+        "checked_at": evidence.at,
+        "looked_at": evidence.at,
+        "unclear_since": None,
+        "evidence": _kept(key, evidence),
+    }
     if evidence.meaning is Verdict.LIVE and key.next_check_at:
-        fields["next_check_at"] = max(key.next_check_at, evidence.at + _jittered(interval))
+        fields["next_check_at"] = max(key.next_check_at, evidence.at + pacing.jittered(interval))
     same = ProviderKey.objects.filter(
         pk=key.pk, verdict=key.verdict, refused_at=None, checked_at=key.checked_at
     )
-    same.update(**fields)
+    if same.update(**fields) and unclear:
+        incidents.review(key.provider, None, evidence.at)
 
 
 def _may_move(key: ProviderKey, evidence: Evidence) -> bool:

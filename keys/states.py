@@ -93,13 +93,24 @@ class Standing:
         return self.refused_at is not None and self.verdict is not Verdict.DEAD
 
 
-def judge(standing: Standing, meaning: Verdict, at: datetime) -> Standing:
+def judge(standing: Standing, meaning: Verdict, at: datetime, *, frozen: bool = False) -> Standing:
     """The standing after evidence that means `meaning`, seen at `at` (DESIGN section 7).
 
     Unknown never replaces a verdict. A key not yet judged takes its first answer at once.
     A refusal of a key judged before makes it suspect, a second one CONFIRM_AFTER later dead.
     Any determinate success takes the suspicion away, unless it was seen before the refusal.
+
+    `frozen`: the provider is in trouble, so that what it says against a key is not believed. A
+    refusal makes suspect, and nothing but a success moves a verdict.
     """
+    after = _believed(standing, meaning, at)
+    stays = after.verdict in (standing.verdict, Verdict.LIVE, Verdict.UNDECRYPTABLE)
+    if not frozen or stays or standing.verdict in (Verdict.UNCHECKED, Verdict.UNKNOWN):
+        return after
+    return Standing(standing.verdict, after.refused_at or standing.refused_at)
+
+
+def _believed(standing: Standing, meaning: Verdict, at: datetime) -> Standing:
     if meaning in (Verdict.UNKNOWN, Verdict.UNCHECKED):
         first = standing.verdict is Verdict.UNCHECKED and meaning is Verdict.UNKNOWN
         return Standing(Verdict.UNKNOWN, standing.refused_at) if first else standing

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from keys import doctor, lifecycle, validation, watching
+from keys import doctor, lifecycle, sweeping, watching
 from keys.audit import Actor
 from keys.sign_in import sessions
 
@@ -11,7 +11,7 @@ from keys.sign_in import sessions
 @shared_task
 def check_due() -> int:
     """Checks the provider keys that are due."""
-    return validation.check_due()
+    return sweeping.check_due()
 
 
 @shared_task

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import timeline, validation, vault
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.models import ProviderKey, ProviderKeyVersion
 from keys.states import CONFIRM_AFTER, Verdict
 
@@ -63,7 +63,7 @@ def _settle(row: ProviderKeyVersion, evidence: Evidence | None) -> None:
         if evidence is None:
             version.watch_at = None
         else:
-            timeline.write(key, evidence, "")
+            timeline.write([timeline.line(key, evidence, why="a secret that was ended here")])
             version.watch_at = _next(version, evidence)
             if evidence.meaning in _DETERMINED:
                 version.live_at_provider = evidence.meaning is not Verdict.DEAD

@@ -52,7 +52,7 @@ OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/lifecycle/importing.py": "the .env file handed back",
     "keys/lifecycle/inputs.py": "what was pasted, before it is sealed",
     "keys/providers/injection.py": "inject",
-    "keys/validation.py": "probe: the provider's words without it",
+    "keys/probing.py": "probe: the provider's words without it",
     "usage/gateway/exchange.py": "the record's words and the answer without it",
     "usage/client/calling.py": "the record's words and the response without it",
 }

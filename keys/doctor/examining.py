@@ -16,7 +16,7 @@ from django.utils import timezone
 from keys import health, vault
 from keys.audit import Actor, verify
 from keys.doctor.trail import Told, Trail, read_trail
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.lifecycle.errors import Conflict
 from keys.lifecycle.locks import hold_key
 from keys.lifecycle.versions import digest_of, slot_of

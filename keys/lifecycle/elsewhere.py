@@ -5,7 +5,7 @@ from functools import partial
 
 from keys import vault
 from keys.audit import Actor
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.lifecycle import versions
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
 from keys.lifecycle.compromise import OUT, report_compromised, report_secrets

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys import audit, health, providers, validation, vault, watching
 from keys.audit import Action, Actor
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.errors import Conflict, Invalid
 from keys.lifecycle.journal import note_key

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from keys import health, validation
 from keys.audit import Action, Actor
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.lifecycle import inputs, versions
 from keys.lifecycle.app_keys import DEFAULT_OVERLAP
 from keys.lifecycle.errors import Conflict, Invalid

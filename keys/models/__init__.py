@@ -8,8 +8,9 @@ from keys.models.balances import Balance
 from keys.models.batches import Batch, BatchItem
 from keys.models.cache import CacheEntry
 from keys.models.changes import ChangeCounter
-from keys.models.checks import Check
+from keys.models.checks import Check, CheckRun, CheckRunKey
 from keys.models.got_out import GotOut
+from keys.models.incidents import Incident, Lane, ProbeCount
 from keys.models.leavers import ToRotate
 from keys.models.prices import NANOS, Price, PriceList
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
@@ -39,13 +40,18 @@ __all__ = [
     "CacheEntry",
     "ChangeCounter",
     "Check",
+    "CheckRun",
+    "CheckRunKey",
     "DataKey",
     "GotOut",
+    "Incident",
     "Key",
     "KeyVersion",
+    "Lane",
     "Membership",
     "Price",
     "PriceList",
+    "ProbeCount",
     "Provider",
     "ProviderKey",
     "ProviderKeyVersion",

@@ -1,7 +1,9 @@
-"""The timeline of evidence about provider keys."""
+"""The timeline of evidence about provider keys, and the checks that people ask for."""
 
+from django.conf import settings
 from django.db import models
 
+from keys.models.ids import new_id
 from keys.models.provider_keys import ProviderKey
 
 
@@ -18,6 +20,7 @@ class Check(models.Model):
     message = models.CharField(max_length=200, blank=True)
     latency_ms = models.FloatField(default=0)
     moved_to = models.CharField(max_length=14, blank=True)
+    why = models.CharField(max_length=100, blank=True)  # what it did to the verdict, or why not
 
     class Meta:
         indexes = [
@@ -29,3 +32,38 @@ class Check(models.Model):
 
     def __str__(self) -> str:
         return f"{self.meaning} via {self.via} at {self.at:%H:%M:%S}"
+
+
+class CheckRun(models.Model):
+    """Somebody's wish that many keys be checked now. It makes them due; the sweep does the work,
+    and how far it is stands in the keys, so nothing is lost with a worker."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    scope = models.CharField(max_length=200)  # in words
+    total = models.PositiveIntegerField()
+    left_out = models.PositiveIntegerField(default=0)  # keys that cannot be checked for free
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="check_run_age")]
+
+    def __str__(self) -> str:
+        return f"{self.total} keys ({self.id})"
+
+
+class CheckRunKey(models.Model):
+    """One key that a run is about."""
+
+    run = models.ForeignKey(CheckRun, models.CASCADE, related_name="keys")
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "key"], name="a_key_once_in_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} of {self.run_id}"

@@ -17,7 +17,7 @@ class ProviderKey(Described):
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     application = models.ForeignKey(Application, models.CASCADE, related_name="provider_keys")
     name = models.CharField(max_length=100)
-    provider = models.SlugField(max_length=50)
+    provider = models.SlugField(max_length=50, db_index=False)  # the indexes below begin with it
     state = models.CharField(max_length=10, default=KeyState.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
@@ -37,6 +37,10 @@ class ProviderKey(Described):
     refused_at = models.DateTimeField(null=True)
     evidence = models.JSONField(default=dict)  # keys.health.Evidence.as_json
     checked_at = models.DateTimeField(null=True)
+    # When the provider was last heard of this key, with a clear answer or without one; and since
+    # when its answers have been unclear (None: the last one was clear).
+    looked_at = models.DateTimeField(null=True)
+    unclear_since = models.DateTimeField(null=True)
     # Does the provider still take any of its versions that were ended here and are watched?
     # None until looked.
     live_at_provider = models.BooleanField(null=True)
@@ -52,8 +56,10 @@ class ProviderKey(Described):
             ),
         ]
         indexes = [
-            # keys.validation: what is due
-            models.Index(fields=["next_check_at"], name="provider_key_due"),
+            # keys.sweeping: what is due in one provider's lane, and how long it has been
+            models.Index(fields=["provider", "next_check_at"], name="provider_key_due"),
+            # keys.incidents: how the latest looks at one provider ended
+            models.Index(fields=["provider", "looked_at"], name="provider_key_looks"),
             # the pool of one application for one provider
             models.Index(fields=["application", "provider", "state"], name="provider_key_pool"),
         ]

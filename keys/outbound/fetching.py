@@ -19,7 +19,7 @@ from keys.outbound.errors import OutboundError, Reason
 from keys.outbound.pinned import PinnedAdapter
 
 _CHUNK = 16 * 1024
-_HEADERS = {"User-Agent": "Keydeck", "Accept": "*/*", "Accept-Encoding": "identity"}
+HEADERS = {"User-Agent": "Keydeck", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _prepared(
     method: str, url: str, headers: Mapping[str, str], body: bytes | None
 ) -> requests.PreparedRequest:
     # http.client takes text as latin-1 only.
-    encoded = {name: value.encode() for name, value in {**_HEADERS, **headers}.items()}
+    encoded = {name: value.encode() for name, value in {**HEADERS, **headers}.items()}
     return requests.Request(method, url, headers=encoded, data=body).prepare()
 
 

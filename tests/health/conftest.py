@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from keys import health
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.models import Application, Check, ProviderKey
 from keys.states import Verdict
 from tests.factories import ProviderKeyFactory
@@ -18,9 +19,32 @@ SECRET = "ml-secret-of-the-provider-key"
 LIVE = {"status": "success", "data": {"balance": 43.6, "currency": "USD"}}
 REFUSED = {"status": "error", "message": "Invalid API key"}
 
+LEASES = (0.5, 1.0)  # seconds of a lane's and of a key's, for workers that are killed often
+
 
 def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
+
+
+class Clock:
+    """The time that everything here is told; it goes on as the machine's does, and jumps."""
+
+    def __init__(self) -> None:
+        self._real = timezone.now
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return self._real() + self.ahead
+
+    def jump(self, **delta: float) -> None:
+        self.ahead += timedelta(**delta)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(timezone, "now", made.now)
+    return made
 
 
 @pytest.fixture(autouse=True)

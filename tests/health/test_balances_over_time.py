@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from keys import balances, health
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.models import Balance, ProviderKey
 from keys.states import Verdict
 from tests.health.conftest import after

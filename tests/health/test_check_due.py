@@ -8,12 +8,12 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from keys import health, tasks, validation, vault
-from keys.health import Evidence
+from keys import health, sweeping, tasks, validation, vault
+from keys.evidence import Evidence
 from keys.models import Application, Check, Provider, ProviderKey
 from keys.states import KeyState, Verdict
 from tests.factories import ProviderKeyFactory
-from tests.health.conftest import LIVE, REFUSED
+from tests.health.conftest import LIVE, REFUSED, Clock
 from tests.keys.threads import in_threads
 from tests.upstream import Answer, Received, Upstream
 
@@ -42,7 +42,7 @@ def test_what_is_due_is_checked_and_nothing_else(
     due = [make(), make(state=KeyState.DISABLED)]
     later = make(next_check_at=timezone.now() + timedelta(seconds=60))
     never = make(next_check_at=None)
-    assert validation.check_due() == 2
+    assert sweeping.check_due() == 2
     for key in due:
         key.refresh_from_db()
         assert (key.verdict, key.lease_until) == ("live", None)
@@ -50,7 +50,7 @@ def test_what_is_due_is_checked_and_nothing_else(
     for key in (later, never):
         key.refresh_from_db()
         assert key.verdict == "unchecked"
-    assert validation.check_due() == 0
+    assert sweeping.check_due() == 0
 
 
 def test_each_key_is_asked_about_with_its_own_secret(
@@ -64,7 +64,7 @@ def test_each_key_is_asked_about_with_its_own_secret(
 
     allow_upstream.handler = answer
     live, dead = make("the live one"), make("the dead one")
-    assert validation.check_due() == 2
+    assert sweeping.check_due() == 2
     live.refresh_from_db()
     dead.refresh_from_db()
     assert (live.verdict, dead.verdict) == ("live", "dead")
@@ -72,15 +72,17 @@ def test_each_key_is_asked_about_with_its_own_secret(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_check_the_same_key(
-    make: Callable[..., ProviderKey], allow_upstream: Upstream
+    make: Callable[..., ProviderKey], allow_upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Two processes, that is: in one of them only one sweep claims.
+    monkeypatch.setattr(sweeping, "_claiming", threading.Semaphore(2))
     allow_upstream.answer(200, LIVE)
-    keys = [make() for _ in range(12)]
+    keys = [make() for _ in range(30)]
     together = threading.Barrier(2)
 
     def work() -> int:
         together.wait(10)
-        return sum(validation.check_due(limit=3) for _ in range(6))
+        return sweeping.check_due()
 
     assert sum(in_threads([work, work])) == len(keys)
     asked = [received.json()["key"] for received in allow_upstream.requests]
@@ -88,24 +90,30 @@ def test_two_workers_never_check_the_same_key(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_key_under_a_lease_is_left_alone_until_the_lease_ends(
-    make: Callable[..., ProviderKey], allow_upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+def test_what_a_dead_worker_was_at_is_checked_once_its_leases_end(
+    make: Callable[..., ProviderKey],
+    allow_upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
 ) -> None:
     allow_upstream.answer(200, LIVE)
     key = make()
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise SystemExit("killed in the middle of the check")
 
     with monkeypatch.context() as patch:
-        patch.setattr(health, "record", die)
+        patch.setattr(health, "record_many", die)
+        patch.setattr(sweeping._Sweep, "leave", lambda sweep: None)
         with pytest.raises(SystemExit):
-            validation.check_due()
+            sweeping.check_due()
     key.refresh_from_db()
     assert key.verdict == "unchecked"
-    now = timezone.now()
-    assert validation.check_due(now + timedelta(seconds=50)) == 0
-    assert validation.check_due(now + timedelta(seconds=61)) == 1
+    assert sweeping.check_due() == 0
+    clock.jump(seconds=25)
+    assert sweeping.check_due() == 0  # the lane is free, the key is not
+    clock.jump(seconds=6)
+    assert sweeping.check_due() == 1
     key.refresh_from_db()
     assert key.verdict == "live"
 
@@ -128,9 +136,40 @@ def test_a_slow_provider_does_not_keep_the_others_waiting(
     make("slow")
     for _ in range(4):
         make()
-    assert validation.check_due() == 5
+    assert sweeping.check_due() == 5
     for _ in range(4):
         assert quick.acquire(timeout=1)
+
+
+def test_a_slow_provider_holds_up_no_other(
+    make: Callable[..., ProviderKey],
+    allow_upstream: Upstream,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More of its keys are due, and for longer, than may be asked about at once."""
+    settings.PROBES_AT_ONCE = 2
+    settings.PROVIDER_URLS["openai"] = allow_upstream.url
+    monkeypatch.setattr(sweeping, "TIMEOUT", 60.0)
+    release = threading.Event()
+    quick = 0
+
+    def answer(received: Received) -> Answer:
+        nonlocal quick
+        if received.path == "/v1/models":
+            return Answer(200, b'{"data": []}', wait_for=release)
+        quick += 1
+        if quick == 12:
+            release.set()
+        return Answer(200, b'{"status": "success"}')
+
+    allow_upstream.handler = answer
+    for _ in range(12):
+        make(provider="openai", next_check_at=timezone.now() - timedelta(hours=1))
+    for _ in range(12):
+        make()
+    assert sweeping.check_due() == 24
+    assert set(ProviderKey.objects.values_list("verdict", flat=True)) == {"live"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +189,7 @@ def test_an_outage_of_the_provider_flips_no_key(
     allow_upstream.answer(**outage)  # type: ignore[arg-type]
     before = timezone.now() - timedelta(hours=1)
     keys = [make(verdict=verdict, verdict_at=before) for verdict in ("live", "exhausted", "dead")]
-    assert validation.check_due() == 3
+    assert sweeping.check_due() == 3
     for key in keys:
         verdict = key.verdict
         key.refresh_from_db()
@@ -167,7 +206,7 @@ def test_a_broken_key_is_suspect_then_dead_then_live_once_mended(
     def look(status: int, body: object) -> tuple[str, bool]:
         allow_upstream.answer(status, body)
         ProviderKey.objects.filter(pk=key.pk).update(next_check_at=timezone.now() - PAST)
-        assert validation.check_due() == 1
+        assert sweeping.check_due() == 1
         key.refresh_from_db()
         return key.verdict, key.suspect
 
@@ -188,7 +227,7 @@ def test_a_sealed_vault_asks_nothing_and_changes_nothing(
     settings.MASTER_KEYS = ""
     vault.forget()
     assert vault.is_sealed()
-    assert validation.check_due() == 0
+    assert sweeping.check_due() == 0
     assert ProviderKey.objects.filter(pk=key.pk).values().get() == row
     assert allow_upstream.requests == []
 
@@ -200,7 +239,7 @@ def test_a_secret_that_does_not_open_is_its_own_verdict(
     stolen = other.versions.get()
     key.versions.update(sealed=stolen.sealed)
     allow_upstream.answer(200, LIVE)
-    assert validation.check_due() == 2
+    assert sweeping.check_due() == 2
     key.refresh_from_db()
     other.refresh_from_db()
     assert (key.verdict, other.verdict) == ("undecryptable", "live")
@@ -214,7 +253,7 @@ def test_a_custom_provider_without_a_probe_leaves_the_queue(
         slug="unprobed", name="Unprobed", base_url=allow_upstream.url, credential_in="bearer"
     )
     key = make(provider="unprobed")
-    assert validation.check_due() == 0
+    assert sweeping.check_due() == 0
     key.refresh_from_db()
     assert (key.verdict, key.next_check_at, key.lease_until) == ("unchecked", None, None)
     assert validation.check_now(key).meaning is Verdict.UNKNOWN
@@ -234,7 +273,7 @@ def test_a_custom_provider_is_probed_as_its_row_says(
     )
     allow_upstream.answer(200, {"id": 1})
     key = make("acme secret", provider="acme")
-    assert validation.check_due() == 1
+    assert sweeping.check_due() == 1
     (sent,) = allow_upstream.requests
     assert (sent.target, sent.header("X-Acme-Key")) == ("/base/me?fields=id", "acme secret")
     key.refresh_from_db()
@@ -242,12 +281,17 @@ def test_a_custom_provider_is_probed_as_its_row_says(
 
 
 def test_a_shorter_interval_holds_for_rows_made_under_a_longer_one(
-    make: Callable[..., ProviderKey], allow_upstream: Upstream, settings: Settings
+    make: Callable[..., ProviderKey], settings: Settings
 ) -> None:
-    allow_upstream.answer(200, LIVE)
-    make(verdict="live", next_check_at=timezone.now() + timedelta(hours=1))
-    make(verdict="dead", next_check_at=timezone.now() + timedelta(hours=1))
-    assert validation.check_due() == 1
+    later = timezone.now() + timedelta(hours=1)
+    live = make(verdict="live", next_check_at=later)
+    dead = make(verdict="dead", next_check_at=later)
+    settings.CHECK_INTERVAL = 120.0
+    sweeping.check_due()
+    live.refresh_from_db()
+    dead.refresh_from_db()
+    assert live.next_check_at < timezone.now() + timedelta(seconds=120)
+    assert dead.next_check_at == later
 
 
 def test_checking_on_demand_records_what_it_saw(

@@ -86,3 +86,19 @@ def test_no_outage_however_long_moves_a_verdict(history: list[tuple[Verdict, int
         at += timedelta(seconds=pause)
         standing = judge(standing, Verdict.UNKNOWN, at)
     assert standing == Standing(Verdict.LIVE)
+
+
+@given(histories, st.sampled_from([*ANSWERS, Verdict.DEAD]))
+def test_while_the_provider_is_in_trouble_only_a_success_moves_a_verdict(
+    history: list[tuple[Verdict, int]], before: Verdict
+) -> None:
+    standing, at = Standing(before), START
+    for meaning, pause in history:
+        at += timedelta(seconds=pause)
+        was, standing = standing, judge(standing, meaning, at, frozen=True)
+        allowed = {was.verdict, Verdict.LIVE, Verdict.UNDECRYPTABLE}
+        assert standing.verdict in allowed
+        if standing.verdict is Verdict.LIVE and was.verdict is not Verdict.LIVE:
+            assert meaning is Verdict.LIVE
+        if meaning is Verdict.DEAD:
+            assert standing.refused_at is not None or standing.verdict is Verdict.DEAD

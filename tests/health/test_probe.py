@@ -12,6 +12,7 @@ from keys.vault import Secret
 from tests.health.conftest import LIVE, REFUSED
 from tests.upstream import Upstream
 
+pytestmark = pytest.mark.django_db
 SECRET = Secret('ml-"secret/+é with everything')
 
 

@@ -7,8 +7,8 @@ import pytest
 from pytest_django import Settings
 
 from keys import changes, health
-from keys.health import Evidence
-from keys.models import Check, ProviderKey
+from keys.evidence import Evidence
+from keys.models import Check, Incident, ProviderKey
 from keys.states import KeyState, Stage, Verdict
 from keys.timeline import LIMIT
 from tests.factories import add_version
@@ -53,7 +53,21 @@ def test_an_outage_changes_no_verdict_and_keeps_the_evidence(key: ProviderKey, s
         assert see(Verdict.UNKNOWN, number * 300, code="timeout") is None
     assert (key.verdict, key.suspect, key.evidence["status"]) == ("live", False, 200)
     assert key.checked_at == START  # only its age grows
-    assert 270 <= pause(key, after(19 * 300)) <= 300
+    assert 54 <= pause(key, after(19 * 300)) <= 60  # its one key asks every minute: an incident
+
+
+def test_a_key_without_a_clear_answer_is_asked_about_soon_then_less(
+    key: ProviderKey, see: See
+) -> None:
+    see(Verdict.LIVE, 0)
+    pauses = []
+    for seconds in (300, 330, 360, 420, 540, 780, 2000):
+        see(Verdict.UNKNOWN, seconds, status=404)
+        key.refresh_from_db()
+        pauses.append(pause(key, after(seconds)))
+        Incident.objects.all().delete()
+    wanted = (30, 30, 60, 120, 240, 300, 300)
+    assert all(0.89 * most <= told <= most for told, most in zip(pauses, wanted, strict=True))
 
 
 def test_an_outage_during_suspicion_is_followed_by_a_quick_look(key: ProviderKey, see: See) -> None:

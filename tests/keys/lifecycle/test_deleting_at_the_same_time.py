@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from keys import audit, health, lifecycle
 from keys.audit import Actor
-from keys.health import Evidence
+from keys.evidence import Evidence
 from keys.lifecycle import Conflict
 from keys.models import AppKey, Application, AuditEvent, Check, DataKey, Provider, ProviderKey
 from keys.states import Verdict
