@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from keys.providers import answers
-from keys.providers.base import BEARER, X_API_KEY, Example, Kind, Placement, Probe, ProviderSpec
+from keys.providers.base import (
+    BEARER,
+    X_API_KEY,
+    Example,
+    Kind,
+    Placement,
+    Probe,
+    ProviderSpec,
+    Reading,
+)
 
 _VERSION = ("anthropic-version", "2023-06-01")
 # From its beginning: other messages quote the request.
@@ -20,6 +29,13 @@ class Anthropic(ProviderSpec):
         if status == 400 and answers.message(answer.data).lower().startswith(_SPENT):
             return Kind.KEY_EXHAUSTED
         return kind
+
+    def read_probe(self, status: int, content_type: str, body: bytes) -> Reading:
+        reading = ProviderSpec.read_probe(self, status, content_type, body)
+        if status == 404 and reading.code == "not_found_error":
+            # The list of models is always there: it says so of keys whose organisation is gone.
+            return reading._replace(kind=Kind.KEY_INVALID)
+        return reading
 
     def proves_live(self, content_type: str, body: bytes) -> bool:
         data = answers.parse(content_type, body).data

@@ -6,18 +6,28 @@ from django.conf import settings
 
 from keys.models import Provider
 from keys.providers.anthropic import ANTHROPIC
+from keys.providers.assemblyai import ASSEMBLYAI
 from keys.providers.base import ProviderSpec
+from keys.providers.cohere import COHERE
 from keys.providers.custom import spec_of
+from keys.providers.deepgram import DEEPGRAM
+from keys.providers.deepseek import DEEPSEEK
 from keys.providers.elevenlabs import ELEVENLABS
 from keys.providers.gemini import GEMINI
 from keys.providers.github import GITHUB
 from keys.providers.groq import GROQ
+from keys.providers.huggingface import HUGGINGFACE
 from keys.providers.mistral import MISTRAL
 from keys.providers.modelslab import MODELSLAB
+from keys.providers.notion import NOTION
 from keys.providers.openai import OPENAI
 from keys.providers.openrouter import OPENROUTER
+from keys.providers.replicate import REPLICATE
 from keys.providers.sandbox import sandbox
+from keys.providers.sendgrid import SENDGRID
+from keys.providers.slack import SLACK
 from keys.providers.stripe import STRIPE
+from keys.providers.xai import XAI
 
 BUILT_IN: tuple[ProviderSpec, ...] = (
     MODELSLAB,
@@ -28,8 +38,18 @@ BUILT_IN: tuple[ProviderSpec, ...] = (
     GROQ,
     MISTRAL,
     ELEVENLABS,
+    DEEPSEEK,
+    XAI,
+    COHERE,
+    HUGGINGFACE,
+    REPLICATE,
+    DEEPGRAM,
+    ASSEMBLYAI,
     STRIPE,
     GITHUB,
+    SLACK,
+    SENDGRID,
+    NOTION,
 )
 
 
