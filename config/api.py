@@ -22,6 +22,7 @@ from keys.api import (
     applications,
     audit,
     batches,
+    checks,
     errors,
     importing,
     leavers,
@@ -162,6 +163,7 @@ api.add_router("/applications", importing.router)
 api.add_router("/applications", leavers.router)
 api.add_router("/applications", provider_keys.router)
 api.add_router("/applications", app_keys.router)
+api.add_router("/checks", checks.router)
 api.add_router("/providers", providers.router)
 api.add_router("/providers", prices.router)
 api.add_router("/applications", balance.router)

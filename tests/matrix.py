@@ -50,6 +50,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "healthz": {"GET": PUBLIC}, "readyz": {"GET": PUBLIC}, "metrics": {"GET": PUBLIC},
     "": {"GET": SIGNED_IN}, "connect/": both(SIGNED_IN), "applications/": {"GET": SIGNED_IN},
     "applications/new/": both(SIGNED_IN), "checks/": {"GET": SIGNED_IN},
+    "checks/start/": {"POST": SIGNED_IN}, "checks/runs/<str:id>/": {"GET": SIGNED_IN},
     "providers/": {"GET": SIGNED_IN}, "providers/new/": both(ADMIN),
     "providers/<slug:provider>/url/": both(ADMIN),
     "providers/<slug:provider>/prices/": {"GET": SIGNED_IN, "POST": ADMIN},
@@ -110,6 +111,7 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{RA}/{RAK}": {"GET": MEMBERS, "PATCH": OWNERS}, f"{RA}/{RAK}/rotate": {"POST": DEVELOPERS},
     f"{RA}/{RAK}/reveal": {"POST": DEVELOPERS},
     **{f"{RA}/{RAK}/{act}": {"POST": DEVELOPERS if "rotation" in act else OWNERS} for act in ACTS},
+    "api/v1/checks": {"POST": SIGNED_IN}, "api/v1/checks/<slug:run_id>": {"GET": SIGNED_IN},
     "api/v1/providers": {"GET": SIGNED_IN, "POST": ADMIN},
     "api/v1/providers/<slug:provider>": {"PATCH": ADMIN},
     "api/v1/providers/<slug:provider>/prices": {"GET": SIGNED_IN, "PUT": ADMIN},
@@ -122,7 +124,10 @@ TABLE: dict[str, dict[str, Who]] = {
     "api/v1/audit/verify": both(ADMIN), "api/v1/audit/anchor": {"GET": ADMIN}, "api/v1/": {},
 }  # fmt: skip
 # A person's own: of somebody else's they, and the admin too, are told that it isn't there.
-PERSONAL = ("settings/tokens/<str:id>/revoke/", "settings/sessions/<int:id>/end/")
+PERSONAL = (
+    "settings/tokens/<str:id>/revoke/", "settings/sessions/<int:id>/end/",
+    "checks/runs/<str:id>/", "api/v1/checks/<slug:run_id>",
+)  # fmt: skip
 # Of an application that the address doesn't name.
 OF_CALLS = ("calls/<uuid:id>/", "api/v1/calls/<uuidstr:request_id>")
 # No crash, here without a broker, a worker and a sign-in server; anything else from 500 on is one.
@@ -146,6 +151,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{RA}/{RPK}/rotation/extend": {"overlap_seconds": 60},
     f"{RA}/{RAK}/rotation/extend": {"overlap_seconds": 60},
     f"{RA}/app-keys": {"name": "New"},
+    "api/v1/checks": {"provider": "modelslab"},
     "api/v1/audit/verify": {"events": 0, "digest": "", "at": "", "seal": ""},
     "api/v1/providers/<slug:provider>": {"base_url": "https://api.example.com"},
     "api/v1/providers/<slug:provider>/prices": {"prices": []},

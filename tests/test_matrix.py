@@ -23,6 +23,7 @@ from keys.models import (
     AppKey,
     Application,
     Batch,
+    CheckRun,
     Provider,
     ProviderKey,
     SignedIn,
@@ -73,7 +74,8 @@ def test_every_route_is_in_the_table() -> None:
 
 IDS = {  # a part of an address, and whose id stands in it; the first that fits
     "people/": "membership", "to-rotate/": "to_rotate", "batches/": "batch",
-    "tokens/": "token", "sessions/": "session", "reactivate/": "inactive", "users/": "user",
+    "checks/": "check_run", "tokens/": "token", "sessions/": "session",
+    "reactivate/": "inactive", "users/": "user",
 }  # fmt: skip
 
 
@@ -116,6 +118,7 @@ class World:
             ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
             ("<int:line>", "1"), ("<slug:act>", "let-go"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", fill["batch"]),
+            ("<slug:run_id>", fill["check_run"]),
             ("<uuid:id>", fill["call"]), ("<uuidstr:request_id>", fill["call"]),
             (RESET, "password/reset/key/1-x/"),
         ):  # fmt: skip
@@ -197,7 +200,9 @@ def _filled(application: Application, member: User) -> dict[str, str]:
 
 def _personal(user: User) -> dict[str, str]:
     session = SignedIn.objects.create(user=user, session=uuid.uuid4().hex)
-    return {"token": ApiTokenFactory(user=user).pk, "session": str(session.pk)}
+    run = CheckRun.objects.create(created_by=user, created_at=timezone.now(), total=0)
+    token = ApiTokenFactory(user=user).pk
+    return {"token": token, "session": str(session.pk), "check_run": run.pk}
 
 
 PARTS = 3  # of the table, for as many processes

@@ -11,7 +11,7 @@ from keys import doctor
 from keys.attention.alert import MOST, Alert
 from keys.attention.rotations import left_behind, put_off, waiting_rotations
 from keys.attention.steps import Step, steps
-from keys.attention.verdicts import explain, key_alerts, remedy
+from keys.attention.verdicts import explain, incident_alerts, key_alerts, remedy
 from keys.models import AppKey, Application, GotOut, ProviderKeyVersion
 from keys.providers import all_specs
 from keys.states import WORKING, KeyState
@@ -31,6 +31,7 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
     """What needs a look in these applications, the worst first; of each kind at most MOST."""
     specs = {spec.slug: spec for spec in all_specs()}
     found = [
+        *incident_alerts(applications, specs),
         *key_alerts(applications, specs),
         *_findings(applications),
         *_got_out(applications),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Q
 from django.urls import reverse
 
+from keys import incidents
 from keys.attention.alert import MOST, Alert
 from keys.models import Application, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
@@ -51,6 +52,31 @@ def key_alerts(
             yield _waiting_alert(key, provider)
         elif key.state == KeyState.ACTIVE and (key.verdict in bad or key.suspect):
             yield _key_alert(key, provider)
+
+
+def incident_alerts(
+    applications: Sequence[Application], specs: dict[str, ProviderSpec]
+) -> Iterable[Alert]:
+    """The open incidents of providers that these applications have keys of."""
+    open_ones = incidents.open_incidents()
+    mine = ProviderKey.objects.filter(application__in=applications) if open_ones else None
+    for one in open_ones:
+        keys = incidents.keys_of(one)
+        if mine is None or not mine.filter(pk__in=keys).exists():
+            continue
+        provider = specs[one.provider].name if one.provider in specs else one.provider
+        yield Alert(
+            "warning",
+            "alert-triangle",
+            "No provider answers: Keydeck’s own network seems to be away"
+            if one.is_network
+            else f"{provider} gives no clear answers",
+            explain(one.evidence),
+            "Nothing to do for the keys: their verdicts stay as they were until answers are back.",
+            reverse("checks"),
+            "",
+            one.opened_at,
+        )
 
 
 def _waiting(applications: Sequence[Application], specs: dict[str, ProviderSpec]) -> set[str]:

@@ -38,6 +38,7 @@ class Action(StrEnum):
     PROVIDER_KEY_ADDED = "provider_key.added"
     PROVIDER_KEY_REVEALED = "provider_key.revealed"
     PROVIDER_KEY_CHECKED = "provider_key.checked"
+    CHECKS_STARTED = "provider_key.checks_started"
     APP_KEY_CREATED = "app_key.created"
     APP_KEY_COPIED = "app_key.copied"
     SHARE_CHANGED = "provider_key.share_changed"

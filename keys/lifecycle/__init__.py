@@ -26,6 +26,7 @@ from keys.lifecycle.batches import (
     start_batch,
     stop_batch,
 )
+from keys.lifecycle.check_runs import MOST_CHECKED, RunProgress, run_progress, start_checks
 from keys.lifecycle.compromise import report_compromised
 from keys.lifecycle.connect import connect
 from keys.lifecycle.data_keys import (
@@ -76,6 +77,7 @@ __all__ = [
     "BATCH_ACTS",
     "DEFAULT_OVERLAP",
     "KEY_ACTS",
+    "MOST_CHECKED",
     "MOST_KEYS",
     "MOST_PRICES",
     "Conflict",
@@ -85,6 +87,7 @@ __all__ = [
     "KeyAct",
     "LifecycleError",
     "PriceGiven",
+    "RunProgress",
     "VaultError",
     "add_master_key",
     "add_member",
@@ -132,6 +135,7 @@ __all__ = [
     "rotate_everywhere",
     "rotate_provider_key",
     "run_batches",
+    "run_progress",
     "same_current",
     "same_secret",
     "same_versions",
@@ -140,6 +144,7 @@ __all__ = [
     "set_prices",
     "set_share",
     "start_batch",
+    "start_checks",
     "start_data_key_rotation",
     "stop_batch",
     "unopened",

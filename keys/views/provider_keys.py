@@ -18,6 +18,7 @@ from keys.states import CHANGEABLE, WORKING, Stage, Verdict
 from keys.views.acting import ask, carry_out, done, person, posted, refused, step_up
 from keys.views.acts import manageable, moved, provider_of, rotation_urls, tell_refused
 from keys.views.details import details_url
+from keys.views.incidents import incident_of
 from keys.views.rows import lost, provider_key_rows, reportable, rights, waiting_app_key
 
 CHECKS_SHOWN = 25
@@ -70,6 +71,7 @@ def provider_key(request: HttpRequest, slug: str, id: str) -> HttpResponse:
         "out_elsewhere": lifecycle.out_elsewhere(key),
         "waiting": open_stages.get(Stage.PENDING) or open_stages.get(Stage.TESTED),
         "previous": open_stages.get(Stage.PREVIOUS),
+        "incident": incident_of(key.provider, specs),
         "checks": key.checks.order_by("-at")[:CHECKS_SHOWN],
         "events": events_of(request, key.application, key.target),
         "seen_by": exposure.seen_by(key) if can["see_audit"] else [],
@@ -185,7 +187,7 @@ def tell_verdict(request: HttpRequest, key: ProviderKey, *, on_its_page: bool = 
     elif key.verdict in (Verdict.EXHAUSTED, Verdict.LIMITED):
         messages.warning(request, f"{name} knows the {this}, but it is {key.verdict}.")
     elif spec is not None and spec.probe is None:
-        messages.info(request, f"{name} can’t be checked for free: the first call will tell.")
+        messages.info(request, f"{name} cannot be checked for free: the first call will tell.")
     else:
         text = f"{name} gave no clear answer about the {this} yet. Keydeck goes on looking."
         messages.warning(request, text)

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from keys import lifecycle, permissions
+from keys import lifecycle, permissions, probe_counts
 from keys.audit import Actor
 from keys.forms.team import BaseUrlForm, ProviderForm
 from keys.models import PriceList, Provider, ProviderKey
@@ -32,6 +32,7 @@ def providers(request: HttpRequest) -> HttpResponse:
         .values_list("provider")
         .annotate(Count("pk"))
     )
+    probes = probe_counts.sent()
     custom = set(Provider.objects.values_list("slug", flat=True))
     prices = {found.provider: len(found.rows) for found in PriceList.objects.all()}
     rows = [
@@ -41,6 +42,7 @@ def providers(request: HttpRequest) -> HttpResponse:
             "custom": spec.slug in custom,
             "keys": counts.get(spec.slug, 0),
             "prices": prices.get(spec.slug, 0),
+            "probes": probes.get(spec.slug, 0),
         }
         for spec in all_specs()
     ]
