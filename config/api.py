@@ -25,6 +25,7 @@ from keys.api import (
     checks,
     errors,
     importing,
+    jobs,
     leavers,
     prices,
     provider_keys,
@@ -167,6 +168,7 @@ api.add_router("/checks", checks.router)
 api.add_router("/providers", providers.router)
 api.add_router("/providers", prices.router)
 api.add_router("/applications", balance.router)
+api.add_router("/jobs", jobs.router)
 api.add_router("/usage", totals.router)
 api.add_router("/usage", ranking.router)
 api.add_router("/calls", calls.router)

@@ -1,7 +1,8 @@
 """The Celery app, its broker and the beat schedule: one table.
 
 Tasks only wake work; what is due lives in rows with leases (DESIGN decision 14), so a message
-that a broker loses costs one tick. Arguments are ids, never a secret (decision 10).
+that a broker loses costs one tick. What stands in BEAT is itself such a row: `keys.jobs`.
+Arguments are ids, never a secret (decision 10).
 """
 
 import os
@@ -34,7 +35,7 @@ BEAT: dict[str, float] = {
 }
 
 
-app = Celery("keydeck")
+app = Celery("keydeck", task_cls="keys.jobs.task:JobTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     beat_schedule={

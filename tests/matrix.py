@@ -56,6 +56,7 @@ TABLE: dict[str, dict[str, Who]] = {
     "providers/<slug:provider>/prices/": {"GET": SIGNED_IN, "POST": ADMIN},
     "audit/": {"GET": SIGNED_IN}, "audit/export.<slug:form>": {"GET": SIGNED_IN},
     "audit/verify/": both(ADMIN), "audit/anchor/": {"GET": ADMIN}, "settings/": {"GET": SIGNED_IN},
+    "settings/jobs/": {"GET": ADMIN},
     "settings/tokens/new/": both(SIGNED_IN), "settings/tokens/<str:id>/revoke/": both(SIGNED_IN),
     "settings/sessions/end/": {"POST": SIGNED_IN},
     "settings/sessions/<int:id>/end/": {"POST": SIGNED_IN},
@@ -120,7 +121,7 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{RA}/{RPK}/balance": {"GET": MEMBERS},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": MEMBERS},
     "api/v1/calls/export": {"GET": SIGNED_IN}, "api/v1/calls/tail": {"GET": SIGNED_IN},
-    "api/v1/ledger": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},
+    "api/v1/ledger": {"GET": ADMIN}, "api/v1/jobs": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},
     "api/v1/audit/verify": both(ADMIN), "api/v1/audit/anchor": {"GET": ADMIN}, "api/v1/": {},
 }  # fmt: skip
 # A person's own: of somebody else's they, and the admin too, are told that it isn't there.

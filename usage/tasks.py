@@ -8,11 +8,13 @@ from usage import erasing, ingest, retention
 
 @shared_task
 def drain_dead_spools() -> None:
+    """Stores the calls that dead processes left in their spools."""
     ingest.drain_dead()
 
 
 @shared_task
 def trim_calls() -> None:
+    """Lets go of calls and fine counts past their time."""
     retention.trim()
 
 

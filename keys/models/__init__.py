@@ -11,6 +11,7 @@ from keys.models.changes import ChangeCounter
 from keys.models.checks import Check, CheckRun, CheckRunKey
 from keys.models.got_out import GotOut
 from keys.models.incidents import Incident, Lane, ProbeCount
+from keys.models.jobs import Job
 from keys.models.leavers import ToRotate
 from keys.models.prices import NANOS, Price, PriceList
 from keys.models.provider_keys import ProviderKey, ProviderKeyVersion
@@ -45,6 +46,7 @@ __all__ = [
     "DataKey",
     "GotOut",
     "Incident",
+    "Job",
     "Key",
     "KeyVersion",
     "Lane",
