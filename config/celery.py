@@ -32,6 +32,10 @@ BEAT: dict[str, float] = {
     "usage.tasks.erase_applications": 10.0,
     # Beat starts each wait anew: a longer one would never end where people start it each day.
     "usage.tasks.trim_calls": 300.0,
+    "usage.tasks.evaluate_alerts": 5.0,
+    "usage.tasks.deliver_alerts": 2.0,
+    "usage.tasks.sweep_hygiene": 120.0,
+    "usage.tasks.forget_alerts": 300.0,
 }
 
 

@@ -262,6 +262,7 @@ GATEWAY_CONNECT_TIMEOUT = decimal("KEYDECK_CONNECT_TIMEOUT", default=10.0)  # se
 GATEWAY_CORS = origins("KEYDECK_GATEWAY_CORS")  # whose pages may call from a browser
 GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN decision 11
 CALLER_ADDRESS = one_of("KEYDECK_CALLER_ADDRESS", ("full", "truncated", "hashed"))
+SECRET_MAX_AGE_DAYS = whole("KEYDECK_SECRET_MAX_AGE_DAYS", default=180)  # 0: any age
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
 _years = whole("KEYDECK_DAY_RETENTION_DAYS", default=3650)
 COUNTS_KEPT = {  # per step; None: for good

@@ -31,6 +31,7 @@ class Act(StrEnum):
     REVEAL_PROVIDER_KEY = "reveal_provider_key"
     MANAGE_PROVIDER_KEYS = "manage_provider_keys"  # add, rotate, disable, revoke
     MANAGE_POLICY = "manage_policy"  # limits too
+    MANAGE_ALERTS = "manage_alerts"  # rules and channels
     MANAGE_MEMBERS = "manage_members"
     DELETE_APPLICATION = "delete_application"
     SEE_AUDIT = "see_audit"

@@ -1,6 +1,7 @@
-"""The app that owns calls: gateway, wrapper, spool, ledger, rollups, charts."""
+"""The app that owns calls: gateway, wrapper, spool, ledger, rollups, charts, alerts."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_migrate
 from django.utils import timezone
 
 
@@ -8,10 +9,11 @@ class UsageConfig(AppConfig):
     name = "usage"
 
     def ready(self) -> None:
-        from django.db.models.signals import post_delete
-
+        # Their models can't be imported earlier.
+        from keys import attention
         from keys.models import Application
         from usage import erasing
+        from usage.alerts import defaults, overview
 
         def deleted(instance: Application, **_: object) -> None:
             erasing.begin(instance.pk, instance.name, timezone.now())
@@ -19,3 +21,5 @@ class UsageConfig(AppConfig):
         post_delete.connect(
             deleted, Application, weak=False, dispatch_uid="usage.erasing of a deleted application"
         )
+        post_migrate.connect(defaults.ensure, sender=self)
+        attention.add_source(overview.firing)

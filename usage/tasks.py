@@ -1,9 +1,13 @@
-"""Periodic work of the ledger. Each run takes what it finds; a lost message costs one tick."""
+"""Periodic work of the ledger, of alerts and of hygiene.
+
+Each run takes what it finds; a lost message costs one tick.
+"""
 
 from celery import shared_task
 from django.utils import timezone
 
-from usage import erasing, ingest, retention
+from usage import erasing, hygiene, ingest, retention
+from usage.alerts import delivering, evaluating, forgetting
 
 
 @shared_task
@@ -22,3 +26,27 @@ def trim_calls() -> None:
 def erase_applications() -> int:
     """Goes on erasing what is recorded of applications that were deleted."""
     return erasing.go_on(timezone.now())
+
+
+@shared_task
+def evaluate_alerts() -> None:
+    """Looks whether alert rules hold."""
+    evaluating.evaluate_due()
+
+
+@shared_task
+def deliver_alerts() -> None:
+    """Carries alerts to their channels."""
+    delivering.deliver_due()
+
+
+@shared_task
+def sweep_hygiene() -> None:
+    """Looks for what ought to be tidied up about keys."""
+    hygiene.sweep()
+
+
+@shared_task
+def forget_alerts() -> None:
+    """Lets go of alerts that are long over."""
+    forgetting.forget(timezone.now())

@@ -1,7 +1,7 @@
 """What needs a person: the alerts of the overview, the sealed vault of every page's banner,
 and the steps of a new installation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from django.urls import reverse
@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from keys import doctor
 from keys.attention.alert import MOST, Alert
+from keys.attention.late import late_jobs
 from keys.attention.rotations import left_behind, put_off, waiting_rotations
 from keys.attention.steps import Step, steps
 from keys.attention.verdicts import explain, incident_alerts, key_alerts, remedy
@@ -17,9 +18,19 @@ from keys.providers import all_specs
 from keys.states import WORKING, KeyState
 from keys.vault import is_sealed
 
-__all__ = ["MOST", "Alert", "Step", "alerts", "explain", "remedy", "sealed", "steps"]
+__all__ = ["MOST", "Alert", "Step", "add_source", "alerts", "explain", "remedy", "sealed", "steps"]
 
 EXPIRES_SOON = timedelta(days=7)
+
+# Of the applications, and whether the reader sees all there is.
+Source = Callable[[Sequence[Application], bool], Iterable[Alert]]
+_sources: list[Source] = []
+
+
+def add_source(source: Source) -> None:
+    """Lets another app add its lines to the overview's list."""
+    if source not in _sources:
+        _sources.append(source)
 
 
 def sealed() -> bool:
@@ -27,8 +38,11 @@ def sealed() -> bool:
     return is_sealed()
 
 
-def alerts(applications: Sequence[Application]) -> list[Alert]:
-    """What needs a look in these applications, the worst first; of each kind at most MOST."""
+def alerts(applications: Sequence[Application], *, everything: bool = False) -> list[Alert]:
+    """What needs a look in these applications, the worst first; of each kind at most MOST.
+
+    `everything`: in the installation too, for site admins.
+    """
     specs = {spec.slug: spec for spec in all_specs()}
     found = [
         *incident_alerts(applications, specs),
@@ -39,6 +53,8 @@ def alerts(applications: Sequence[Application]) -> list[Alert]:
         *put_off(applications),
         *left_behind(applications),
         *_expiring(applications),
+        *(late_jobs() if everything else ()),
+        *(one for source in _sources for one in source(applications, everything)),
     ]
     return sorted(found, key=lambda alert: ("danger", "warning", "info").index(alert.level))
 

@@ -80,6 +80,14 @@ class Action(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
     QUARANTINE_RETRIED = "quarantine.retried"
     QUARANTINE_LET_GO = "quarantine.let_go"
+    ALERT_RULE_CREATED = "alert_rule.created"
+    ALERT_RULE_CHANGED = "alert_rule.changed"
+    ALERT_RULE_DELETED = "alert_rule.deleted"
+    ALERT_CHANNEL_CREATED = "alert_channel.created"
+    ALERT_CHANNEL_CHANGED = "alert_channel.changed"
+    ALERT_CHANNEL_DELETED = "alert_channel.deleted"
+    ALERT_CHANNEL_TESTED = "alert_channel.tested"
+    HYGIENE_SNOOZED = "hygiene.snoozed"
     AUDIT_ARCHIVED = "audit.archived"
     AUDIT_CARRIED = "audit.carried"
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, not a secret

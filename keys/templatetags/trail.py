@@ -22,6 +22,8 @@ KINDS = {
     "provider": "Provider",
     "master_key": "Master key",
     "vault": "Vault",
+    "alert_rule": "Alert rule",
+    "alert_channel": "Alert channel",
 }
 # Members of the detail that read better in other words.
 WORDS = {"last4": "ends in", "overlap_seconds": "seconds of overlap"}
@@ -45,6 +47,7 @@ GROUPS = {
     "REST tokens": ("token",),
     "Providers": ("provider",),
     "Vault": ("vault", "data_key"),
+    "Alerts and hygiene": ("alert_rule", "alert_channel", "hygiene"),
     "Audit": ("audit",),
 }
 _CHUNK = re.compile(r"[^@]*@?")

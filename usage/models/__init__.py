@@ -1,5 +1,14 @@
-"""Rows of the usage app. Written by `usage.ingest` alone, read by `usage.stats`."""
+"""Rows of the usage app. Those of the ledger are written by `usage.ingest` alone, read by
+`usage.stats`; alerts and hygiene are of `usage.alerts` and `usage.hygiene`."""
 
+from usage.models.alerts import (
+    AlertChannel,
+    AlertDelivery,
+    AlertNotice,
+    AlertRule,
+    AlertState,
+    HygieneFinding,
+)
 from usage.models.arrivals import Arrival, ArrivalHead
 from usage.models.calls import Call
 from usage.models.erasures import Erasure
@@ -22,6 +31,11 @@ from usage.models.rollups import (
 )
 
 __all__ = [
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertNotice",
+    "AlertRule",
+    "AlertState",
     "Arrival",
     "ArrivalHead",
     "Call",
@@ -34,6 +48,7 @@ __all__ = [
     "EndpointMinute",
     "EndpointMinuteLatency",
     "Erasure",
+    "HygieneFinding",
     "KeyDay",
     "KeyDayLatency",
     "KeyHour",

@@ -1,0 +1,57 @@
+"""The rules that are there from the first start, told by e-mail to whom they concern."""
+
+from typing import Any
+
+from django.db import connection
+
+from usage.alerts.conditions import CONDITIONS
+from usage.alerts.params import clean_params
+from usage.models import AlertChannel, AlertRule
+
+CHANNEL = "owners"
+# preset -> (name, condition, parameters, cooldown in seconds)
+RULES: dict[str, tuple[str, str, dict[str, Any], int]] = {
+    "verdict": (
+        "A provider key died or ran out",
+        "verdict",
+        {"verdicts": ["dead", "exhausted", "undecryptable"]},
+        3600,
+    ),
+    "incident": ("A provider is in trouble", "incident", {}, 3600),
+    "expiring": ("An app key expires within a week", "expiring", {"days": 7}, 86400),
+    "old_version": (
+        "An old secret is used a day after its rotation",
+        "old_version",
+        {"hours": 24},
+        86400,
+    ),
+    "error_rate": (
+        "Half of an application’s calls fail",
+        "error_rate",
+        {"percent": 50, "calls": 20, "minutes": 15},
+        3600,
+    ),
+    "spool_lag": ("Calls wait to be stored", "spool_lag", {"seconds": 60}, 3600),
+}
+
+
+def ensure(**_: object) -> None:
+    """After migrating: makes what isn't there yet. What somebody changed or turned off stays."""
+    tables = connection.introspection.table_names()
+    if AlertRule.channels.through._meta.db_table not in tables:
+        return
+    channel, _made = AlertChannel.objects.get_or_create(
+        preset=CHANNEL, defaults={"name": "Owners by e-mail", "kind": "email"}
+    )
+    there = set(AlertRule.objects.exclude(preset="").values_list("preset", flat=True))
+    for preset, (name, condition, params, cooldown) in RULES.items():
+        if preset in there:
+            continue
+        rule = AlertRule.objects.create(
+            preset=preset,
+            name=name,
+            condition=condition,
+            params=clean_params(CONDITIONS[condition], params),
+            cooldown_seconds=cooldown,
+        )
+        rule.channels.add(channel)
