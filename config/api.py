@@ -33,7 +33,7 @@ from keys.api import (
 )
 from keys.api.errors import ErrorOut
 from keys.lifecycle import Invalid
-from usage.api import balance, calls, ledger, ranking, totals
+from usage.api import alerts, balance, calls, hygiene, ledger, ranking, totals
 
 VERSION = "1.0"
 _FOR = {"HEAD": "GET"}  # the server leaves the body out
@@ -174,3 +174,5 @@ api.add_router("/usage", ranking.router)
 api.add_router("/calls", calls.router)
 api.add_router("/ledger", ledger.router)
 api.add_router("/audit", audit.router)
+api.add_router("/alerts", alerts.router)
+api.add_router("/hygiene", hygiene.router)

@@ -14,9 +14,9 @@ NODE_MODULES = BASE_DIR / "node_modules"
 
 # The `{% icon %}` tag draws these (keys/templatetags/keydeck.py).
 ICONS = (
-    "activity alert-circle alert-triangle apps arrow-left arrow-right ban brand-docker bulb "
-    "chart-bar check chevron-down chevron-right circle-check circle-dashed circle-x clock "
-    "clipboard-check code copy credit-card dots-vertical download edit external-link eye "
+    "activity alert-circle alert-triangle apps arrow-left arrow-right ban bell brand-docker brush "
+    "bulb chart-bar check chevron-down chevron-right circle-check circle-dashed circle-x "
+    "clipboard-check clock code copy credit-card dots-vertical download edit external-link eye "
     "file-import filter heartbeat history hourglass info-circle key lifebuoy list-details lock "
     "lock-open login logout menu-2 moon player-pause player-play plug plug-connected plus refresh "
     "rotate search server settings shield-check shield-lock shield-x snowflake sun terminal-2 "

@@ -41,7 +41,31 @@ ACCOUNT = {  # allauth's, whose own tests hold what they do
     "2fa/webauthn/keys/<int:pk>/remove/": both(NOBODY),
     "2fa/webauthn/keys/<int:pk>/edit/": both(NOBODY),
 }  # fmt: skip
+ALERTS = {
+    "alerts/": {"GET": SIGNED_IN}, "alerts/deliveries/": {"GET": SIGNED_IN},
+    "alerts/rules/new/": both(OWNERS), "alerts/channels/new/": both(OWNERS),
+    "alerts/rules/<str:id>/": both(OWNERS), "alerts/rules/<str:id>/delete/": both(OWNERS),
+    "alerts/channels/<str:id>/": both(OWNERS), "alerts/channels/<str:id>/delete/": both(OWNERS),
+    "alerts/channels/<str:id>/secret/": both(OWNERS),
+    "alerts/channels/<str:id>/test/": {"POST": OWNERS},
+    "hygiene/": {"GET": SIGNED_IN}, "hygiene/<int:id>/fix/": {"POST": DEVELOPERS},
+    "hygiene/<int:id>/snooze/": both(DEVELOPERS),
+    "api/v1/alerts/firing": {"GET": SIGNED_IN}, "api/v1/alerts/deliveries": {"GET": SIGNED_IN},
+    # Without an application in the body: of the installation.
+    "api/v1/alerts/rules": {"GET": SIGNED_IN, "POST": ADMIN},
+    "api/v1/alerts/channels": {"GET": SIGNED_IN, "POST": ADMIN},
+    "api/v1/alerts/rules/<slug:rule_id>": {"GET": MEMBERS, "PATCH": OWNERS, "DELETE": OWNERS},
+    "api/v1/alerts/channels/<slug:channel_id>": {
+        "GET": MEMBERS, "PATCH": OWNERS, "DELETE": OWNERS,
+    },
+    "api/v1/alerts/channels/<slug:channel_id>/test": {"POST": OWNERS},
+    "api/v1/alerts/channels/<slug:channel_id>/secret": {"POST": OWNERS},
+    "api/v1/hygiene": {"GET": SIGNED_IN},
+    "api/v1/hygiene/<int:finding_id>/fix": {"POST": DEVELOPERS},
+    "api/v1/hygiene/<int:finding_id>/snooze": {"POST": DEVELOPERS},
+}  # fmt: skip
 TABLE: dict[str, dict[str, Who]] = {
+    **ALERTS,
     **{f"{A}/{PK}/<slug:name>/?name={act}": both(OWNERS) for act in PLAIN},
     **{
         f"{A}/{AK}/<slug:name>/?name={act}": both(DEVELOPERS if act in PLAIN[:2] else OWNERS)
@@ -121,7 +145,8 @@ TABLE: dict[str, dict[str, Who]] = {
     f"{RA}/{RPK}/balance": {"GET": MEMBERS},
     "api/v1/calls": {"GET": SIGNED_IN}, "api/v1/calls/<uuidstr:request_id>": {"GET": MEMBERS},
     "api/v1/calls/export": {"GET": SIGNED_IN}, "api/v1/calls/tail": {"GET": SIGNED_IN},
-    "api/v1/ledger": {"GET": ADMIN}, "api/v1/jobs": {"GET": ADMIN}, "api/v1/audit": {"GET": SIGNED_IN},
+    "api/v1/ledger": {"GET": ADMIN}, "api/v1/jobs": {"GET": ADMIN},
+    "api/v1/audit": {"GET": SIGNED_IN},
     "api/v1/audit/verify": both(ADMIN), "api/v1/audit/anchor": {"GET": ADMIN}, "api/v1/": {},
 }  # fmt: skip
 # A person's own: of somebody else's they, and the admin too, are told that it isn't there.
@@ -130,7 +155,11 @@ PERSONAL = (
     "checks/runs/<str:id>/", "api/v1/checks/<slug:run_id>",
 )  # fmt: skip
 # Of an application that the address doesn't name.
-OF_CALLS = ("calls/<uuid:id>/", "api/v1/calls/<uuidstr:request_id>")
+OF_CALLS = (
+    "calls/<uuid:id>/",
+    "api/v1/calls/<uuidstr:request_id>",
+    *(path for path in ALERTS if "<" in path),
+)
 # No crash, here without a broker, a worker and a sign-in server; anything else from 500 on is one.
 AWAY = {"readyz": 503, "accounts/sso/": 502, "accounts/sso/again/": 502}
 # What a body must hold before a right is asked for.
@@ -153,6 +182,11 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{RA}/{RAK}/rotation/extend": {"overlap_seconds": 60},
     f"{RA}/app-keys": {"name": "New"},
     "api/v1/checks": {"provider": "modelslab"},
+    "api/v1/alerts/rules": {"name": "New", "condition": "verdict"},
+    "api/v1/alerts/channels": {"name": "New", "kind": "email"},
+    "api/v1/alerts/rules/<slug:rule_id>": {"enabled": False},
+    "api/v1/alerts/channels/<slug:channel_id>": {"digest": "daily"},
+    "api/v1/hygiene/<int:finding_id>/snooze": {"days": 7},
     "api/v1/audit/verify": {"events": 0, "digest": "", "at": "", "seal": ""},
     "api/v1/providers/<slug:provider>": {"base_url": "https://api.example.com"},
     "api/v1/providers/<slug:provider>/prices": {"prices": []},

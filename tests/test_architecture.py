@@ -34,6 +34,7 @@ ASSEMBLY = {"config/urls.py", "config/asgi.py", "config/api.py", "config/health.
 SHAPELESS = {"utils", "helpers", "common", "services", "misc", "base_utils", "tools"}
 # The one broad except of a file and why it is right there.
 BROAD_EXCEPTS = {
+    "usage/alerts/evaluating.py": "one rule's fault must not silence the others",
     "usage/ingest/drainer.py": "the drain thread outlives any fault of one round",
     "usage/ingest/evidence.py": "a fault in judging a key must not keep a call from its row",
     "usage/gateway/exchange.py": "a fault of ours must still end the call and its record",
@@ -54,6 +55,10 @@ OPENS_A_SECRET = {  # takes the plaintext out of a keys.vault.Secret
     "keys/providers/injection.py": "inject",
     "keys/probing.py": "probe: the provider's words without it",
     "usage/gateway/exchange.py": "the record's words and the answer without it",
+    "usage/alerts/addresses.py": "the host of a channel's address, to be shown",
+    "usage/alerts/sending.py": "where a message goes, its signature, the answer without them",
+    "usage/api/alerts.py": "a webhook's signing secret, given once",
+    "usage/views/alert_acts.py": "a webhook's signing secret, shown once",
     "usage/client/calling.py": "the record's words and the response without it",
 }
 SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's other half

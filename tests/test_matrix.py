@@ -31,6 +31,7 @@ from keys.models import (
     User,
 )
 from keys.states import Role
+from keys.vault import Secret
 from tests.factories import (
     ApiTokenFactory,
     AppKeyFactory,
@@ -53,7 +54,8 @@ from tests.matrix import (
     Who,
 )
 from tests.upstream import Upstream
-from usage.models import Call
+from usage.alerts import addresses
+from usage.models import AlertChannel, AlertRule, Call, HygieneFinding
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,7 @@ def test_every_route_is_in_the_table() -> None:
 
 
 IDS = {  # a part of an address, and whose id stands in it; the first that fits
+    "rules/": "rule", "channels/": "channel", "hygiene/": "finding",
     "people/": "membership", "to-rotate/": "to_rotate", "batches/": "batch",
     "checks/": "check_run", "tokens/": "token", "sessions/": "session",
     "reactivate/": "inactive", "users/": "user",
@@ -120,7 +123,8 @@ class World:
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", fill["batch"]),
             ("<slug:run_id>", fill["check_run"]),
             ("<uuid:id>", fill["call"]), ("<uuidstr:request_id>", fill["call"]),
-            (RESET, "password/reset/key/1-x/"),
+            ("<slug:rule_id>", fill["rule"]), ("<slug:channel_id>", fill["channel"]),
+            ("<int:finding_id>", fill["finding"]), (RESET, "password/reset/key/1-x/"),
         ):  # fmt: skip
             path = path.replace(what, value)
         return path
@@ -194,8 +198,23 @@ def _filled(application: Application, member: User) -> dict[str, str]:
         "to_rotate": str(left.pk),
         "batch": batch.pk,
         "call": str(call.pk),
+        **_alerts(application, app_key),
         **_personal(member),
     }
+
+
+def _alerts(application: Application, key: AppKey) -> dict[str, str]:
+    finding = HygieneFinding.objects.create(
+        application=application, code="no_owner", target=key.target, found_at=timezone.now()
+    )
+    channel = AlertChannel.objects.create(application=application, name="C", kind="webhook")
+    addresses.seal_url(channel, Secret("https://127.0.0.1:1/hook"))
+    addresses.seal_secret(channel, addresses.new_secret())
+    channel.save()
+    rule = AlertRule.objects.create(
+        application=application, name="R", condition="verdict", params={"verdicts": ["dead"]}
+    )
+    return {"rule": rule.pk, "channel": channel.pk, "finding": str(finding.pk)}
 
 
 def _personal(user: User) -> dict[str, str]:

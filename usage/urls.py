@@ -2,9 +2,35 @@
 
 from django.urls import path
 
-from usage.views import balances, callers, calls, ledger, notices, panels, ranking
+from usage.views import (
+    alert_acts,
+    alerts,
+    balances,
+    callers,
+    calls,
+    hygiene,
+    ledger,
+    notices,
+    panels,
+    ranking,
+)
+
+RULE, CHANNEL, FINDING = "alerts/rules/<str:id>/", "alerts/channels/<str:id>/", "hygiene/<int:id>/"
 
 urlpatterns = [
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/deliveries/", alerts.alert_deliveries, name="alert_deliveries"),
+    path("alerts/rules/new/", alert_acts.alert_rule_new, name="alert_rule_new"),
+    path(RULE, alert_acts.alert_rule_edit, name="alert_rule_edit"),
+    path(f"{RULE}delete/", alert_acts.alert_rule_delete, name="alert_rule_delete"),
+    path("alerts/channels/new/", alert_acts.alert_channel_new, name="alert_channel_new"),
+    path(CHANNEL, alert_acts.alert_channel_edit, name="alert_channel_edit"),
+    path(f"{CHANNEL}delete/", alert_acts.alert_channel_delete, name="alert_channel_delete"),
+    path(f"{CHANNEL}secret/", alert_acts.alert_channel_secret, name="alert_channel_secret"),
+    path(f"{CHANNEL}test/", alert_acts.alert_channel_test, name="alert_channel_test"),
+    path("hygiene/", hygiene.hygiene, name="hygiene"),
+    path(f"{FINDING}fix/", hygiene.hygiene_fix, name="hygiene_fix"),
+    path(f"{FINDING}snooze/", hygiene.hygiene_snooze, name="hygiene_snooze"),
     path("calls/", calls.calls, name="calls"),
     path("calls/export/<slug:form>/", calls.calls_export, name="calls_export"),
     path("calls/tail/", calls.calls_tail, name="calls_tail"),

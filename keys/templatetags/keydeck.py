@@ -152,19 +152,22 @@ def of(mapping: dict[str, Any], name: str) -> Any:
 
 
 @register.simple_tag(takes_context=True)
-def nav_item(context: template.Context, name: str, words: str, picture: str) -> SafeString:
+def nav_item(
+    context: template.Context, name: str, words: str, picture: str, count: str = ""
+) -> SafeString:
     """An entry of the main menu, marked when the page lies at or below it."""
     url = reverse(name)
     path = context["request"].path
     here = path == url or (url != "/" and path.startswith(url))
     return format_html(
         '<li class="nav-item{}"><a class="nav-link" href="{}"{}>'
-        '<span class="nav-link-icon">{}</span><span class="nav-link-title">{}</span></a></li>',
+        '<span class="nav-link-icon">{}</span><span class="nav-link-title">{}</span>{}</a></li>',
         " active" if here else "",
         url,
         mark_safe(' aria-current="page"' if here else ""),  # noqa: S308 - a constant
         icon(picture),
         words,
+        count,
     )
 
 

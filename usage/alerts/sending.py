@@ -27,7 +27,7 @@ from usage.alerts.addresses import PREFIX, Address, origin_of
 
 TIMEOUT = 10.0  # seconds for one attempt
 ANSWER_LIMIT = 200  # characters of an answer that are kept
-_WORD = re.compile(r"[A-Za-z0-9_\-+/=]{8,}")
+_WORD = re.compile(r"[A-Za-z0-9_\-+]{6,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
