@@ -2,7 +2,7 @@
 
 from usage.hygiene.codes import CODES, Code
 from usage.hygiene.fixing import FIXES, SNOOZES, Fix, fix, key_of, snooze
-from usage.hygiene.inbox import count, inbox, waiting
+from usage.hygiene.inbox import count, gravest_first, inbox, waiting
 from usage.hygiene.sweeping import look_again, sweep
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Fix",
     "count",
     "fix",
+    "gravest_first",
     "inbox",
     "key_of",
     "look_again",

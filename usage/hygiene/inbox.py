@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.utils import timezone
 
 from keys import permissions
 from keys.permissions import Anybody
+from usage.hygiene.codes import CODES
 from usage.models import HygieneFinding
 
 
@@ -21,6 +22,13 @@ def inbox(user: Anybody) -> QuerySet[HygieneFinding]:
 def waiting(rows: QuerySet[HygieneFinding], now: datetime) -> QuerySet[HygieneFinding]:
     """Those that are not snoozed."""
     return rows.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now))
+
+
+def gravest_first(rows: QuerySet[HygieneFinding]) -> QuerySet[HygieneFinding]:
+    """In the order of CODES, then by application and key."""
+    order = [When(code=code, then=number) for number, code in enumerate(CODES)]
+    place = Case(*order, default=len(order), output_field=IntegerField())
+    return rows.annotate(place=place).order_by("place", "application__name", "name", "pk")
 
 
 def count(user: Anybody, now: datetime | None = None) -> int:

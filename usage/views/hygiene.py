@@ -29,7 +29,7 @@ PER_PAGE = 50
 class Row:
     finding: HygieneFinding
     page: str  # of the key
-    fix: tidying.Fix
+    words: str
     form: str  # address of the form that mends it; empty: a click does
     allowed: bool
 
@@ -49,9 +49,7 @@ def hygiene(request: HttpRequest) -> HttpResponse:
     rows = everything.filter(snoozed_until__gt=now) if snoozed else waiting
     if chosen in tidying.CODES:
         rows = rows.filter(code=chosen)
-    page = Paginator(rows.order_by("code", "application__name", "name", "pk"), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(tidying.gravest_first(rows), PER_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -106,17 +104,24 @@ def hygiene_snooze(request: HttpRequest, id: int) -> HttpResponse:
 
 def _rows(user: User, findings: list[HygieneFinding]) -> list[Row]:
     acts: dict[str, frozenset[Act]] = {}
+    member = set(user.memberships.values_list("application_id", flat=True))
     for finding in findings:
         if finding.application_id not in acts:
             acts[finding.application_id] = permissions.acts_of(user, finding.application)
-    return [_row(finding, acts[finding.application_id]) for finding in findings]
+    return [
+        _row(finding, acts[finding.application_id], finding.application_id in member)
+        for finding in findings
+    ]
 
 
-def _row(finding: HygieneFinding, acts: frozenset[Act]) -> Row:
+def _row(finding: HygieneFinding, acts: frozenset[Act], member: bool) -> Row:
     kind, _, id = finding.target.partition(":")
     place, fix = [finding.application.slug, id], tidying.FIXES[finding.code]
-    form = reverse(f"{kind}_{fix.form}", args=place) if fix.form else ""
-    return Row(finding, reverse(kind, args=place), fix, form, fix.right(kind) in acts)
+    form, words = fix.form, fix.words
+    if finding.code == "no_owner" and not member:
+        form, words = "details", "Say who"  # only members answer for a key
+    address = reverse(f"{kind}_{form}", args=place) if form else ""
+    return Row(finding, reverse(kind, args=place), words, address, fix.right(kind) in acts)
 
 
 def _finding(request: HttpRequest, id: int) -> HygieneFinding:
