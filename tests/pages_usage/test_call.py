@@ -83,7 +83,7 @@ def test_it_costs_few_queries(
     event = call()
     client = client_of(viewer)
     # session, user, applications, the call, three of names, the banner
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(reverse("call", args=[event.id]))
 
 
