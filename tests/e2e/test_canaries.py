@@ -116,6 +116,9 @@ def test_the_sweep_reaches_every_kind_of_place(swept: Swept) -> None:
         "database usage_call",
         "database django_session",
         "database keys_cacheentry",
+        "database keys_job",
+        "database usage_alertchannel",
+        "database usage_alertdelivery",
         "backup keys_auditevent",
         "audit archive",
         "audit anchor",
@@ -173,6 +176,17 @@ def test_a_provider_sees_its_own_keys_and_none_of_ours(stage: Stage) -> None:
     received = ask("GET", f"{stage.keydeck.sandbox_url}/_sandbox/requests").json()
     assert received["count"] > 100
     assert received["app_keys_seen"] == 0
+
+
+def test_a_receiver_of_alerts_sees_its_own_address_and_no_secret(stage: Stage) -> None:
+    came = [
+        f"{one.method} {one.target} {one.headers}".encode() + one.body
+        for one in stage.hooks.requests
+    ]
+    seen = {hit.canary for data in came for hit in Sweep(stage.cage.all).search("hooks", data)}
+    assert seen
+    assert all(re.fullmatch(r"(webhook|slack) address.*", name) for name in seen), seen
+    assert any(one.header("webhook-signature") for one in stage.hooks.requests)
 
 
 @pytest.mark.parametrize("behaviour", ["plan", "limited"])

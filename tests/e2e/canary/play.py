@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-from tests.e2e.canary import calls, chromium, keys, many, pages, trail
+from tests.e2e.canary import calls, chromium, keys, many, pages, telling, trail
 from tests.e2e.canary.stage import Said, Stage
 from tests.live import ROOT, wait_for
 
@@ -48,8 +48,10 @@ def play(stage: Stage) -> None:
         browsed.result()
     many.imported(stage, admin, keyed["live"])
     many.compromised(stage, keyed["live"])
+    telling.channels(stage, admin)
     _failure(stage, admin)
     _checked_by_celery(stage)
+    telling.told(stage, admin)
     stage.manage("backup", str(stage.folder / "backup"))
     _all_drained(stage)
     keys.read_everything(stage, keyed)

@@ -36,6 +36,8 @@ class Stage:
         self.said: list[Said] = []
         self.echo = Upstream()
         self.echo.handler = _echo
+        self.hooks = Upstream()  # the receiver of alerts
+        self.hooks.handler = _echo
         self.nowhere = free_port()  # nobody listens there
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
@@ -53,7 +55,7 @@ class Stage:
             KEYDECK_OIDC_URL=f"http://127.0.0.1:{self.nowhere}",
             KEYDECK_OIDC_CLIENT_ID="keydeck",
             KEYDECK_OIDC_CLIENT_SECRET_FILE=self._given("secret at the sign-in server"),
-            KEYDECK_OUTBOUND_ALLOW=f"{self.echo.host},127.0.0.1:{self.nowhere}",
+            KEYDECK_OUTBOUND_ALLOW=f"{self.echo.host},{self.hooks.host},127.0.0.1:{self.nowhere}",
             KEYDECK_UPSTREAM_TIMEOUT="1",
             KEYDECK_BODY_LIMIT=str(BODY_LIMIT),
             TMPDIR=str(self.temporary),
@@ -93,7 +95,14 @@ class Stage:
         self.said.append(Said(f"{label} -> {response.status_code}", data, frozenset(gives)))
 
     def rest(
-        self, method: str, path: str, body: Any = None, *, expect: int = 200, gives: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        expect: int = 200,
+        gives: str = "",
+        given_as: str = "key",
     ) -> Any:
         """One REST call as the admin; with `gives` the answer's key becomes a canary."""
         response = self.session.request(
@@ -106,7 +115,7 @@ class Stage:
         )
         assert response.status_code == expect, (method, path, response.status_code, response.text)
         if gives and gives not in {canary.name for canary in self.cage.all}:
-            self.cage.issued(gives, response.json()["key"])
+            self.cage.issued(gives, response.json()[given_as])
         self.hear(f"REST {method} {path}", response, gives)
         return response.json() if response.content else None
 
@@ -143,6 +152,7 @@ class Stage:
     def close(self) -> None:
         self.keydeck.stop()
         self.echo.close()
+        self.hooks.close()
 
     def page(self, path: str) -> str:
         return urljoin(self.keydeck.url, path)
