@@ -37,11 +37,14 @@ BEAT: dict[str, float] = {
     "usage.tasks.sweep_hygiene": 120.0,
     "usage.tasks.forget_alerts": 300.0,
 }
-
+# Their work is rows with leases of their own, and may wait for others: a run that still does is
+# joined by the next one.
+SIDE_BY_SIDE = ("keys.tasks.check_due", "usage.tasks.deliver_alerts")
 
 app = Celery("keydeck", task_cls="keys.jobs.task:JobTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
+    side_by_side=SIDE_BY_SIDE,
     beat_schedule={
         name: {"task": name, "schedule": every, "options": {"expires": max(every, 5.0)}}
         for name, every in BEAT.items()

@@ -36,10 +36,20 @@ def register(schedule: Mapping[str, tuple[float, str]]) -> None:
     Job.objects.exclude(pk__in=schedule).delete()
 
 
-def run(name: str, work: Callable[[], Result], now: datetime | None = None) -> Result | None:
-    """The job's work, once, if it is due and nobody else is at it; else None."""
+def run(
+    name: str,
+    work: Callable[[], Result],
+    now: datetime | None = None,
+    *,
+    side_by_side: bool = False,
+) -> Result | None:
+    """The job's work, once, if it is due and nobody else is at it; else None.
+
+    `side_by_side`: its work is rows with leases of their own, so a run that still waits for
+    somebody's answer is joined by the next one. Each tick has one run all the same.
+    """
     now = now or timezone.now()
-    row = _claim(name, now)
+    row = _claim(name, now, side_by_side)
     if row is None:
         return None
     began = monotonic()
@@ -47,24 +57,26 @@ def run(name: str, work: Callable[[], Result], now: datetime | None = None) -> R
         try:
             result = work()
         except Exception as error:  # looked at only: it goes on to whoever asked
-            _settle(row, now, monotonic() - began, error)
+            _settle(row, monotonic() - began, error)
             raise
-    _settle(row, now, monotonic() - began, None)
+    _settle(row, monotonic() - began, None)
     return result
 
 
-def _claim(name: str, now: datetime) -> Job | None:
+def _claim(name: str, now: datetime, side_by_side: bool) -> Job | None:
     """The row with our lease on it, None where there is nothing to do."""
     row = Job.objects.filter(pk=name).first()
     if row is None or not _is_due(row, now):
         return None
     taken = row.lease_until is not None and row.lease_until > now
-    if taken and not is_gone(row.holder):
+    if taken and not side_by_side and not is_gone(row.holder):
         return None
     same = Job.objects.filter(pk=name, holder=row.holder, next_at=row.next_at)
-    row.holder = new_holder()
-    claimed = same.update(holder=row.holder, lease_until=now + LEASE, started_at=now)
-    return row if claimed else None
+    row.holder, row.started_at = new_holder(), now
+    fields: dict[str, Any] = {"holder": row.holder, "lease_until": now + LEASE, "started_at": now}
+    if side_by_side:
+        fields["next_at"] = now + timedelta(seconds=row.every)
+    return row if same.update(**fields) else None
 
 
 def _is_due(row: Job, now: datetime) -> bool:
@@ -73,8 +85,8 @@ def _is_due(row: Job, now: datetime) -> bool:
     return row.next_at <= now + every * EARLY or row.next_at > now + every * 2
 
 
-def _settle(row: Job, started: datetime, seconds: float, error: Exception | None) -> None:
-    """What came of a run. One whose lease another has by now says nothing."""
+def _settle(row: Job, seconds: float, error: Exception | None) -> None:
+    """What came of a run; whoever has the lease by now keeps it."""
     fields: dict[str, Any] = {"failed_in_a_row": 0}
     if error is not None:
         text = mask(f"{type(error).__name__}: {error}".replace("\0", ""))
@@ -84,18 +96,14 @@ def _settle(row: Job, started: datetime, seconds: float, error: Exception | None
             "error": " ".join(text.split())[:ERROR_LIMIT],
             "error_at": timezone.now(),
         }
-    mine = Job.objects.filter(pk=row.pk, holder=row.holder)
+    next_at = (row.started_at or timezone.now()) + timedelta(seconds=row.every)
+    rows = Job.objects.filter(pk=row.pk)
     # A fault of the database is told by the next run: here it would hide the first one.
     with suppress(DatabaseError):
-        mine.update(
-            next_at=started + timedelta(seconds=row.every),
-            finished_at=timezone.now(),
-            duration_ms=seconds * 1000,
-            runs=F("runs") + 1,
-            holder="",
-            lease_until=None,
-            **fields,
+        rows.update(
+            finished_at=timezone.now(), duration_ms=seconds * 1000, runs=F("runs") + 1, **fields
         )
+        rows.filter(holder=row.holder).update(holder="", lease_until=None, next_at=next_at)
 
 
 class _Pulse:

@@ -19,7 +19,11 @@ class JobTask(Task):  # type: ignore[type-arg] # generic in its stubs alone
         if not JobTask._registered:
             register({name: (at["schedule"], self._words(name)) for name, at in schedule.items()})
             JobTask._registered = True
-        return run(self.name, lambda: self.run(*args, **options))
+        return run(
+            self.name,
+            lambda: self.run(*args, **options),
+            side_by_side=self.name in self.app.conf.side_by_side,
+        )
 
     def _words(self, name: str) -> str:
         """The first line of what the task says of itself."""

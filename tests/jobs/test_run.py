@@ -114,13 +114,33 @@ def test_any_text_for_a_holder_is_one_that_can_not_be_seen(text: str) -> None:
     assert not is_gone(text)
 
 
-def test_a_run_that_outlived_its_lease_says_nothing(row: Job) -> None:
+def test_a_run_that_outlived_its_lease_leaves_it_to_whoever_has_it(row: Job) -> None:
+    until = timezone.now() + jobs.LEASE
+
     def stolen() -> None:
-        Job.objects.update(holder="another")
+        Job.objects.update(holder="another", lease_until=until)
 
     jobs.run(NAME, stolen)
     row.refresh_from_db()
-    assert (row.runs, row.holder) == (0, "another")
+    assert (row.runs, row.holder, row.lease_until) == (1, "another", until)
+
+
+def test_work_with_leases_of_its_own_is_joined_by_the_next_tick_and_by_no_other(row: Job) -> None:
+    now = timezone.now()
+    answers: list[str | None] = []
+
+    def waits() -> str:
+        """For an answer, while the clock goes on."""
+        for later in (0.0, 1.0, EVERY, EVERY):
+            at = now + timedelta(seconds=later)
+            answers.append(jobs.run(NAME, work, at, side_by_side=True))
+        return "waited"
+
+    assert jobs.run(NAME, waits, now, side_by_side=True) == "waited"
+    assert answers == [None, None, "done", None]
+    row.refresh_from_db()
+    assert (row.runs, row.lease_until) == (2, None)
+    assert row.next_at == now + timedelta(seconds=2 * EVERY)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -153,7 +173,7 @@ def test_jobs_that_are_no_more_lose_their_row(row: Job) -> None:
 
 def test_every_task_that_beat_wakes_goes_through_the_door() -> None:
     celery.loader.import_default_modules()
-    assert set(celery.conf.beat_schedule) == set(BEAT)
+    assert set(celery.conf.beat_schedule) == set(BEAT) >= set(celery.conf.side_by_side)
     for name in BEAT:
         task = celery.tasks[name]
         assert isinstance(task, JobTask)

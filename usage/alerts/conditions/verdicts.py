@@ -82,4 +82,6 @@ VERDICT = Condition(
     every=10,
     told_elsewhere=True,
 )
-INCIDENT = Condition("incident", "A provider is in trouble", (), _incidents, every=10)
+INCIDENT = Condition(
+    "incident", "A provider is in trouble", (), _incidents, every=10, told_elsewhere=True
+)
