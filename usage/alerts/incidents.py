@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from keys import incidents
+
 
 class Trouble(Protocol):
     """One open incident: most keys of a provider gave no clear answer together."""
@@ -22,4 +24,4 @@ class Trouble(Protocol):
 
 def open_troubles() -> Iterable[Trouble]:
     """Those that are open now."""
-    return ()
+    return incidents.open_incidents()
