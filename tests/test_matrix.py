@@ -112,7 +112,8 @@ class World:
 
     def address(self, role: str, path: str, whose: str) -> str:
         fill = self.fills[whose] | (self.personal.get(role, {}) if whose == "own" else {})
-        key = fill["provider_key" if "provider-keys" in path else "app_key"]
+        of_provider = "provider-keys" in path or "provider_key=" in path
+        key = fill["provider_key" if of_provider else "app_key"]
         id = next((fill[name] for part, name in IDS.items() if part in path), key)
         for what, value in (
             ("<slug:slug>", fill["slug"]), ("<str:id>", id), ("<slug:key_id>", key),

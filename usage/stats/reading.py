@@ -90,7 +90,9 @@ class Period:
     Rows of the range have their bucket's start as `moment`, those before the start of the other.
     """
 
-    def __init__(self, family: Family, told: Sequence[Part], before: Sequence[Part], at: datetime):
+    def __init__(
+        self, family: Family, told: Sequence[Part], before: Sequence[Part], at: datetime
+    ) -> None:
         self._family = family
         self._parts = [(F("at"), *part) for part in told]
         then = Value(at, output_field=DateTimeField())
