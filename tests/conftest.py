@@ -27,7 +27,7 @@ from tests.live import keydeck
 from tests.upstream import Upstream
 from usage import spool
 from usage.gateway import desk
-from usage.ingest import endpoints
+from usage.ingest import bounds
 
 # How long an example takes, and how long it takes to be made up, is the machine's matter.
 hypothesis.settings.register_profile(
@@ -64,7 +64,7 @@ _spools = count(1)
 def _no_calls_of_another_test(settings: Settings) -> Iterator[None]:
     """A spool directory of its own: what a test leaves in its spool, no other test drains."""
     settings.SPOOL_DIR = Path(settings.DATA_DIR) / f"spool-{next(_spools)}"
-    endpoints.forget()
+    bounds.forget()
     yield
     desk.forget()  # its thread reads the database, which the next test may not have
     if mine := spool.mine_if_any():

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from usage.models import Call
 
@@ -60,7 +60,7 @@ def forget() -> None:
     _known.clear()
 
 
-def is_missing(error: IntegrityError) -> bool:
+def is_missing(error: DatabaseError) -> bool:
     """Whether a row was refused because its day is not there (any more)."""
     cause: Any = error.__cause__
     if getattr(cause, "sqlstate", None) != _CHECK_VIOLATION:

@@ -15,10 +15,19 @@ from tests.factories import AppKeyFactory
 from tests.ledger.conftest import START, make_event
 from usage import stats
 from usage.events import Outcome
-from usage.ingest import drain, drain_dead, endpoints
+from usage.ingest import bounds, drain, drain_dead
 from usage.ingest.follower import Follower
 from usage.ingest.store import Moved, store
-from usage.models import Call, EndpointDay, KeyDay, KeyHour, KeyMinute, Quarantine, SpoolWriter
+from usage.models import (
+    Call,
+    CallerDay,
+    EndpointDay,
+    KeyDay,
+    KeyHour,
+    KeyMinute,
+    Quarantine,
+    SpoolWriter,
+)
 from usage.rollups import compare, rebuild
 from usage.spool import Spool
 from usage.spool.reader import draining, segment_path, segments
@@ -348,7 +357,7 @@ def _day_of_start() -> tuple[datetime, datetime, datetime]:
 def test_endpoints_past_the_bound_are_counted_together(
     new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoints, "MOST", 3)
+    monkeypatch.setattr(bounds, "ENDPOINTS", 3)
     spool = new_spool()
     for path in ("/a", "/b", "/c", "/d", "/e", "/a"):
         record(spool, endpoint=path)
@@ -377,14 +386,43 @@ def test_endpoints_past_the_bound_are_counted_together(
 def test_the_bound_counts_what_was_stored_before_the_process_began(
     new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoints, "MOST", 2)
+    monkeypatch.setattr(bounds, "ENDPOINTS", 2)
     spool = new_spool()
     for path in ("/a", "/b"):
         record(spool, endpoint=path)
     drain(spool.directory)
-    endpoints.forget()
+    bounds.forget()
     for path in ("/b", "/c"):
         record(spool, endpoint=path)
     drain(spool.directory)
 
     assert set(Call.objects.values_list("endpoint", flat=True)) == {"/a", "/b", "(other)"}
+
+
+def test_a_spool_full_of_noise_is_quarantined_and_holds_up_no_other(new_spool: NewSpool) -> None:
+    noisy, sound = new_spool(), new_spool()
+    for _ in range(3):
+        record(noisy)
+        record(sound)
+    segment_path(noisy.directory, 1).write_bytes(bytes(range(256)) * 20 + b"\n")
+    for spool in (noisy, sound):
+        spool.close()
+    drain_dead()
+
+    assert Call.objects.count() == account(sound).stored == 3
+    assert account(noisy).broken > 0
+    assert account(noisy).stored == 0
+    assert not noisy.directory.exists()
+
+
+def test_callers_past_the_bound_are_counted_together(
+    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "CALLERS", 2)
+    spool = new_spool()
+    for caller in ("a", "b", "c", "d", "a"):
+        record(spool, caller=caller)
+    drain(spool.directory)
+    counts = CallerDay.objects.values_list("caller", "requests")
+    assert set(counts) == {("a", 2), ("b", 1), ("(other)", 2)}
+    assert Call.objects.filter(caller="(other)").count() == 2

@@ -23,8 +23,8 @@ NewSpool = Callable[..., Spool]
 
 
 def records(one: Spool, segment: int = 0) -> list[Record]:
-    lines, _ = read(one.directory, Position(segment, 0), 10_000)
-    return [decode(line.data) for line in lines]
+    blocks, _ = read(one.directory, Position(segment, 0), 10_000)
+    return [decode(line) for block in blocks for line in block.lines]
 
 
 def kinds(one: Spool) -> list[tuple[str, int]]:

@@ -136,6 +136,37 @@ def test_groups_rank_the_values_of_a_dimension(store: Store) -> None:
     assert [(group.value, group.requests) for group in found] == [("two", 2), ("one", 1)]
 
 
+def test_versions_and_callers_are_told_apart(store: Store) -> None:
+    store(
+        make_event(app_key_version=1, provider_key_version=3, caller="nightly"),
+        make_event(app_key_version=2, provider_key_version=3),
+        make_event(app_key_version=2, provider_key_version=4),
+    )
+    until = NOW + timedelta(minutes=1)
+    assert totals(until=until, app_key_version=2).requests == 2
+    assert totals(until=until, app_key_version=2, provider_key_version=3).requests == 1
+    assert totals(until=until, caller="nightly").requests == 1
+    found = stats.groups(stats.Filter(until=until), "app_key_version", now=NOW)
+    assert [(group.value, group.requests) for group in found] == [("2", 2), ("1", 1)]
+
+
+def test_the_time_that_calls_took_together_is_told(store: Store) -> None:
+    store(make_event(latency_ms=1.5), make_event(latency_ms=2.25))
+    assert totals(until=NOW + timedelta(minutes=1)).latency_us == 3750
+
+
+def test_what_no_table_tells_together_is_refused_with_a_reason() -> None:
+    with pytest.raises(stats.Unanswerable, match="caller and endpoint"):
+        totals(caller="nightly", endpoint="/a")
+    with pytest.raises(stats.Unanswerable, match="not counted by"):
+        stats.series(stats.Filter(app_key_version=1), "hour", by="endpoint", now=NOW)
+
+
+def test_callers_are_not_told_by_the_minute() -> None:
+    with pytest.raises(stats.TooFine, match="hour"):
+        stats.series(stats.Filter(caller="nightly"), "minute", now=NOW)
+
+
 def test_pages_of_calls_meet_without_gap_or_overlap(store: Store) -> None:
     events = [make_event(started_at=START + index // 3) for index in range(25)]
     store(*events)

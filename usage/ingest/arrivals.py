@@ -1,33 +1,33 @@
 """Tells those who follow calls live which were stored, in the transaction that stored them."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import F
 
-from usage.events import CallEvent
-from usage.ingest.rows import time_of
+from usage.ingest.sink import Row
 from usage.models import Arrival, ArrivalHead
 
 KEPT = timedelta(minutes=10)  # a reader that was away for longer is told that it missed some
 EVERY = 100  # arrivals between two looks at what is older
 
 
-def announce(events: list[CallEvent], now: datetime) -> None:
+def announce(rows: Sequence[Row], now: datetime) -> None:
     """Notes these calls as the newest arrival. Must be last in its transaction.
 
     From here to the commit no other arrival gets a number: they become visible in their order.
     """
-    if not events:
+    if not rows:
         return
     number = _next_number()
-    starts = [event.started_at for event in events]
+    starts = [row[1] for row in rows]
     Arrival.objects.create(
         number=number,
         at=now,
-        earliest=time_of(min(starts)),
-        latest=time_of(max(starts)),
-        ids=b"".join(UUID(event.id).bytes for event in events),
+        earliest=_time(min(starts)),
+        latest=_time(max(starts)),
+        ids=b"".join(UUID(row[0]).bytes for row in rows),
     )
     if number % EVERY == 0:
         Arrival.objects.filter(at__lt=now - KEPT).delete()
@@ -39,3 +39,7 @@ def _next_number() -> int:
         ArrivalHead.objects.get_or_create(pk=1)
         head.update(number=F("number") + 1)
     return head.values_list("number", flat=True)[0]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -4,10 +4,12 @@ Any number of drainers may try: a lock on the folder lets one in, and the writer
 the storing transaction whether the batch is the next one.
 """
 
+import gc
 import logging
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +22,7 @@ from usage.spool.reader import PRIVATE, draining, is_dead, segment_path, segment
 
 logger = logging.getLogger(__name__)
 
+MANY = 1000  # calls of one batch
 STALE_SECONDS = 600  # a private folder this old was left by a crash
 
 _followers: dict[Path, Follower] = {}  # of living writers; one drainer at a time has a folder
@@ -63,7 +66,8 @@ def _drain(folder: Path) -> Drained:
     total = Drained()
     while batch := follower.next():
         try:
-            total += store(batch, timezone.now())
+            with _uncollected(len(batch.ended)):
+                total += store(batch, timezone.now())
         except Moved:
             follower = Follower(folder)
             continue
@@ -76,6 +80,22 @@ def _drain(folder: Path) -> Drained:
         total += store(follower.last(), timezone.now())
     _remove(folder)
     return total
+
+
+@contextmanager
+def _uncollected(calls: int) -> Iterator[None]:
+    """No garbage collection amid many calls: it would walk them all, again and again, for nothing.
+
+    They make no rings, and are gone at once when the batch is.
+    """
+    pause = calls > MANY and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 def _trim(follower: Follower) -> None:

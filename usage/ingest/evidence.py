@@ -4,29 +4,37 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from django.db import DatabaseError, models, transaction
-from django.db.models import Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db import DatabaseError, transaction
 
 from keys import changes, health
 from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
+from usage.bulk import raise_times
 from usage.classify import KEY_CODES, kind_of
 from usage.events import CallEvent, Outcome
+from usage.ingest.kinds import Gathered
 from usage.ingest.rows import ended_at, time_of
 
 logger = logging.getLogger(__name__)
 
+Uses = dict[tuple[str, int], int]  # by key and version: the latest call's start, epoch ms
 
-def hand_over(events: list[CallEvent]) -> None:
+
+def hand_over(gathered: Gathered) -> None:
     """Moves the keys' last use and tells their health, within the caller's transaction.
 
     A provider key that was tried before another is told of like one that the call ended with.
     """
-    events = [told for event in events for told in (*_tried(event), event)]
-    _touch(AppKey, ((event.app_key, event.started_at) for event in events))
-    _touch(ProviderKey, ((event.provider_key, event.started_at) for event in events))
-    _touch_versions(events)
-    telling = sorted(_by_version(events).items())
+    events = gathered.events()
+    tried = [told for event in events for told in _tried(event)]
+    app_keys, provider_keys = Uses(), Uses()
+    for kind in gathered.kinds:
+        _, app_key, app_version, _, provider_key, provider_version = kind.dimensions[:6]
+        _use(app_keys, app_key, app_version, kind.latest)
+        _use(provider_keys, provider_key, provider_version, kind.latest)
+    for told in tried:
+        _use(provider_keys, told.provider_key, told.provider_key_version, told.started_at)
+    _touch(app_keys, provider_keys)
+    telling = sorted(_by_version([*events, *tried]).items())
     moved = [
         _tell(key_id, event) for (key_id, _), told in telling for event in _worth_telling(told)
     ]
@@ -47,38 +55,29 @@ def _tried(event: CallEvent) -> Iterator[CallEvent]:
         )
 
 
-def _touch(model: type[models.Model], uses: Iterable[tuple[str, int]]) -> None:
-    latest: dict[str, int] = {}
-    for key_id, at in uses:
-        if key_id and at > latest.get(key_id, 0):
-            latest[key_id] = at
-    for key_id, milliseconds in sorted(latest.items()):
-        used_at = Value(time_of(milliseconds))
-        latest_use = Greatest(Coalesce("last_used_at", used_at), used_at)
-        # Written also where nothing changes: from here on all keys are locked, in one order.
-        model._default_manager.filter(pk=key_id).update(last_used_at=latest_use)
+def _use(uses: Uses, key_id: str, number: int, at: int) -> None:
+    if key_id and at > uses.get((key_id, number), 0):
+        uses[key_id, number] = at
 
 
-def _touch_versions(events: list[CallEvent]) -> None:
-    """The last use of each version: whether an old secret still is in use (keys.lifecycle)."""
-    latest: dict[tuple[bool, str, int], int] = {}
-    for event in events:
-        for theirs, key_id, number in (
-            (False, event.app_key, event.app_key_version),
-            (True, event.provider_key, event.provider_key_version),
-        ):
-            place = (theirs, key_id, number)
-            if key_id and number and event.started_at > latest.get(place, 0):
-                latest[place] = event.started_at
-    for (theirs, key_id, number), milliseconds in sorted(latest.items()):
-        model: type[models.Model] = ProviderKeyVersion if theirs else AppKeyVersion
-        used_at = Value(time_of(milliseconds))
-        latest_use = Greatest(Coalesce("last_used_at", used_at), used_at)
-        rows = model._default_manager.filter(key=key_id, number=number)
-        rows.update(last_used_at=latest_use)
+def _touch(app_keys: Uses, provider_keys: Uses) -> None:
+    """The last use of keys and of their versions: whether an old secret is in use (lifecycle).
+
+    Written also where nothing changes: from here on all keys are locked, in one order.
+    """
+    for uses, model, of_versions in (
+        (app_keys, AppKey, AppKeyVersion),
+        (provider_keys, ProviderKey, ProviderKeyVersion),
+    ):
+        latest: dict[str, int] = {}
+        for (key_id, _), at in uses.items():
+            latest[key_id] = max(at, latest.get(key_id, 0))
+        raise_times(model, "last_used_at", ("id",), [(k, time_of(at)) for k, at in latest.items()])
+        versions = [(*place, time_of(at)) for place, at in uses.items() if place[1]]
+        raise_times(of_versions, "last_used_at", ("key_id", "number"), versions)
 
 
-def _by_version(events: list[CallEvent]) -> dict[tuple[str, int], list[CallEvent]]:
+def _by_version(events: Iterable[CallEvent]) -> dict[tuple[str, int], list[CallEvent]]:
     found: dict[tuple[str, int], list[CallEvent]] = {}
     for event in events:
         if event.provider_key and (event.outcome is Outcome.OK or _is_refusal(event)):

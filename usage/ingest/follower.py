@@ -1,14 +1,15 @@
 """What a drainer knows of one spool folder: how far it is drained and which calls are open."""
 
-from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
-from usage.events import Outcome
-from usage.ingest.store import Batch, Poison, Told, position_of
-from usage.spool.reader import Line, Position, read, read_again, read_rest
-from usage.spool.records import END, STILL, BrokenLine, Record, decode
+from usage.ingest.kinds import Told
+from usage.ingest.store import Batch, Poison, position_of
+from usage.spool.reader import Block, Position, read, read_again, read_rest
+from usage.spool.records import BrokenLine, head
 
-BATCH = 2000  # lines
+BATCH = 40_000  # lines
+END, STILL = b"eo"
 
 
 class Follower:
@@ -21,12 +22,12 @@ class Follower:
 
     def next(self, limit: int = BATCH) -> Batch | None:
         """What follows the position; None when nothing does."""
-        lines, end = read(self.folder, self.position, limit)
+        blocks, end = read(self.folder, self.position, limit)
         if end == self.position:
             return None
         batch = Batch(self.folder.name, self.position, end)
-        for line in lines:
-            self._collect(line, batch)
+        for block in blocks:
+            self._collect(block, batch)
         batch.left_open = len(self.open) + len(batch.opened) - len(batch.shut)
         return batch
 
@@ -34,13 +35,13 @@ class Follower:
         """The end of a dead writer: the calls left open are aborted."""
         batch = Batch(self.folder.name, self.position, self.position, last=True)
         # A power cut may take the end of a line that was safe up to there.
-        rest = Line(self.position, read_rest(self.folder, self.position))
-        if _record(rest):
-            self._collect(rest, batch)
+        rest = read_rest(self.folder, self.position)
+        if _is_whole(rest):
+            self._collect(Block(*self.position, [rest]), batch)
         left = {**self.open, **batch.opened}
         batch.ended += [
-            replace(start, event={**start.event, "outcome": Outcome.ABORTED.value})
-            for number, start in left.items()
+            (line, segment, offset, True)
+            for number, (line, segment, offset, _) in left.items()
             if number not in batch.shut
         ]
         return batch
@@ -52,19 +53,40 @@ class Follower:
             del self.open[number]
         self.position, self.closed = batch.end, batch.last
 
-    def _collect(self, line: Line, batch: Batch) -> None:
-        try:
-            record = decode(line.data)
-        except BrokenLine as error:
-            batch.poison.append(Poison(line.at, str(error), line.data, call=False))
-            return
-        batch.highest = max(batch.highest, record.highest)
-        if record.kind == END:
-            batch.ended.append(Told(record.event, line.at))
-            if batch.opened.pop(record.number, None) is None and record.number in self.open:
-                batch.shut.add(record.number)
-        elif record.number not in self.open:
-            batch.opened[record.number] = Told(record.event, line.at)
+    def _collect(self, block: Block, batch: Batch) -> None:
+        """Of a start nothing is read but its number, unless it is left without an end."""
+        segment, offset = block.segment, block.offset
+        opened, known, ended = batch.opened, self.open, batch.ended
+        for line in block.lines:
+            try:
+                is_end, number = _number(line)
+            except BrokenLine as error:
+                at = Position(segment, offset)
+                batch.poison.append(Poison(at, str(error), line, call=False))
+            else:
+                if is_end:
+                    ended.append((line, segment, offset, False))
+                    if opened.pop(number, None) is None and number in known:
+                        batch.shut.add(number)
+                elif number not in known:
+                    opened[number] = (line, segment, offset, False)
+            offset += len(line) + 1
+        # It only grows, so that the latest line tells the highest.
+        latest = next((line for line in reversed(block.lines) if _is_whole(line)), None)
+        if latest is not None:
+            batch.highest = max(batch.highest, head(latest)[2])
+
+
+def _number(line: bytes) -> tuple[bool, int]:
+    """Whether a line is an end, and its call's number: `head` in a hurry. Raises BrokenLine."""
+    body = line[9:]
+    try:
+        if int(line[:9], 16) == crc32(body):
+            return body[2] == END, int(body[5 : body.index(b",", 5)])
+    except (ValueError, IndexError):
+        pass  # told by `head`
+    kind, number, _ = head(line)
+    return kind[0] == END, number
 
 
 def _open_at(folder: Path, position: Position) -> dict[int, Told]:
@@ -74,22 +96,25 @@ def _open_at(folder: Path, position: Position) -> dict[int, Told]:
     head, also where the position lies inside it, and what follows up to the position.
     """
     found: dict[int, Told] = {}
-    for line in read_again(folder, position.segment):
-        record = _record(line)
-        behind = line.at < position
-        if not behind and (record is None or record.kind != STILL):
-            break
-        if record is None:
+    for at, line in read_again(folder, position.segment):
+        behind = at < position
+        if not _is_whole(line):
+            if not behind:
+                break
             continue
-        if record.kind == END:
-            found.pop(record.number, None)
+        kind, number, _ = head(line)
+        if not behind and kind[0] != STILL:
+            break
+        if kind[0] == END:
+            found.pop(number, None)
         else:
-            found[record.number] = Told(record.event, line.at)
+            found[number] = (line, *at, False)
     return found
 
 
-def _record(line: Line) -> Record | None:
+def _is_whole(line: bytes) -> bool:
     try:
-        return decode(line.data)
+        head(line)
     except BrokenLine:
-        return None
+        return False
+    return True

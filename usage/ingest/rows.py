@@ -1,62 +1,44 @@
-"""A spooled event as a row of `calls`, checked and clipped so that every database takes it."""
+"""A spooled event, checked and clipped so that every database takes it."""
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import reduce
 from math import isfinite
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from usage.events import Attempt, CallEvent
+from usage.events import VERSION, Attempt, CallEvent, Outcome, Source
 from usage.models import Call
-from usage.rollups import Counted
+from usage.spool.records import FIELDS, named
 
-COLUMNS = (
-    "id",
-    "started_at",
-    "source",
-    "application",
-    "app_key",
-    "app_key_version",
-    "provider",
-    "provider_key",
-    "provider_key_version",
-    "method",
-    "endpoint",
-    "caller",
-    "address",
-    "user_agent",
-    "outcome",
-    "code",
-    "message",
-    "status",
-    "latency_ms",
-    "first_byte_ms",
-    "bytes_in",
-    "bytes_out",
-    "tokens_in",
-    "tokens_out",
-    "cost_nanos",
-    "attempts",
-    "tried",
-)
 # Free text is cut to its column; an id that does not fit is no id.
 _CLIPPED = ("method", "endpoint", "caller", "address", "user_agent", "code", "message")
 _EXACT = ("application", "app_key", "provider", "provider_key")
-_WIDTHS: dict[str, int] = {
+WIDTHS: dict[str, int] = {
     name: Call._meta.get_field(name).max_length  # type: ignore[union-attr,misc]
     for name in _CLIPPED + _EXACT
 }
+SMALL = 2**31 - 1
 _SMALL = ("app_key_version", "provider_key_version", "status", "attempts")
 _BIG = ("started_at", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "cost_nanos")
-_LIMITS = dict.fromkeys(_SMALL, 2**31 - 1) | dict.fromkeys(_BIG, 2**53)
+_LIMITS = dict.fromkeys(_SMALL, SMALL) | dict.fromkeys(_BIG, 2**53 - 1)
 MOST_TRIED = 10
 _DURATIONS = ("latency_ms", "first_byte_ms")
+_TEXTS = ("address", "user_agent", "code", "message")
+SIZES = ("bytes_in", "bytes_out", "tokens_in", "tokens_out", "cost_nanos")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_LARGE = 2**53
+_SOURCES, _OUTCOMES = frozenset(map(str, Source)), frozenset(map(str, Outcome))
+
+Values = list[Any]  # of an event, in the order of FIELDS[VERSION], enumerations as their text
 
 
 def checked(data: dict[str, Any]) -> CallEvent:
     """The event of a spooled dict. Raises ValueError for what can't be stored anywhere."""
-    for name, width in _WIDTHS.items():
+    for name, width in WIDTHS.items():
         value = data.get(name, "")
         if not isinstance(value, str):
             raise ValueError(f"{name} is not text")
@@ -80,67 +62,60 @@ def checked(data: dict[str, Any]) -> CallEvent:
     return event
 
 
+def made_to_fit(version: int, values: Values, *, aborted: bool) -> Values:
+    """An event's values, text cut. Raises ValueError with the reason."""
+    data = named(version, values)
+    if aborted:
+        data["outcome"] = Outcome.ABORTED.value
+    event = checked(data)
+    found = [getattr(event, name) for name in FIELDS[VERSION]]
+    found[0] = str(UUID(event.id))
+    found[-2] = tuple(map(asdict, event.tried))
+    return [str(value) if isinstance(value, Outcome | Source) else value for value in found]
+
+
+def check(columns: Mapping[str, Sequence[Any]]) -> None:
+    """Whole columns of values at once. Raises ValueError and TypeError for what does not fit.
+
+    Negative and large numbers show in the union of all.
+    """
+    if set(columns["v"]) != {VERSION}:
+        raise ValueError("another version")
+    if not all(map(_UUID, columns["id"])):
+        raise ValueError("id is no UUID")
+    for name in ("started_at", "attempts", *SIZES):
+        if not 0 <= reduce(or_, columns[name]) < _LARGE:
+            raise ValueError(f"{name} is out of range")
+    for name in _DURATIONS:
+        if min(columns[name]) < 0 or not all(map(isfinite, columns[name])):
+            raise ValueError(f"{name} is out of range")
+    for name in _TEXTS:
+        "".join(columns[name])  # nothing but text can be joined
+        if max(map(len, columns[name])) > WIDTHS[name]:
+            raise ValueError(f"{name} is too long")
+    if any(one.__class__ is not tuple for one in columns["tried"] if one):
+        raise ValueError("tried was not looked at")
+
+
+def check_shared(shared: dict[str, Any]) -> None:
+    """The same for what many calls share."""
+    for name, value in shared.items():
+        if name in WIDTHS:
+            good = type(value) is str and len(value) <= WIDTHS[name]
+        elif name in ("source", "outcome"):
+            good = value in (_SOURCES if name == "source" else _OUTCOMES)
+        else:
+            good = type(value) is int and 0 <= value <= SMALL
+        if not good:
+            raise ValueError(f"{name} does not fit")
+
+
 def _fits(attempt: Attempt) -> bool:
     texts: tuple[object, ...] = (attempt.provider_key, attempt.code)
     numbers: tuple[object, ...] = (attempt.provider_key_version, attempt.status)
     if not all(type(number) is int and 0 <= number < 2**31 for number in numbers):
         return False
     return all(isinstance(text, str) and len(text) <= 60 and "\0" not in text for text in texts)
-
-
-def row_of(event: CallEvent) -> list[Any]:
-    """The event's row in the order of COLUMNS. Raises ValueError for an impossible id or time."""
-    return [
-        UUID(event.id),
-        time_of(event.started_at),
-        event.source.value,
-        event.application,
-        event.app_key,
-        event.app_key_version,
-        event.provider,
-        event.provider_key,
-        event.provider_key_version,
-        event.method,
-        event.endpoint,
-        event.caller,
-        event.address,
-        event.user_agent,
-        event.outcome.value,
-        event.code,
-        event.message,
-        event.status,
-        event.latency_ms,
-        event.first_byte_ms,
-        event.bytes_in,
-        event.bytes_out,
-        event.tokens_in,
-        event.tokens_out,
-        event.cost_nanos,
-        event.attempts,
-        orjson.dumps(event.tried).decode() if event.tried else "",
-    ]
-
-
-def counted(event: CallEvent) -> Counted:
-    return Counted(
-        event.started_at,
-        event.application,
-        event.app_key,
-        event.app_key_version,
-        event.provider,
-        event.provider_key,
-        event.provider_key_version,
-        event.endpoint,
-        event.caller,
-        event.outcome.value,
-        event.status,
-        event.latency_ms,
-        event.bytes_in,
-        event.bytes_out,
-        event.tokens_in,
-        event.tokens_out,
-        event.cost_nanos,
-    )
 
 
 def time_of(milliseconds: int) -> datetime:

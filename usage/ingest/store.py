@@ -1,44 +1,25 @@
 """One batch of a spool into the database, in one transaction (DESIGN decisions 4 and 5)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import UTC, datetime
 
 from django.db import DataError, IntegrityError, transaction
 
 from usage import erasing, partitions, rollups
-from usage.bulk import insert_new
-from usage.events import CallEvent
 from usage.ingest import arrivals, evidence
-from usage.ingest.endpoints import bounded
-from usage.ingest.rows import COLUMNS, checked, counted, row_of
-from usage.models import Call, Quarantine, SpoolWriter, Trimmed
+from usage.ingest.bounds import bound
+from usage.ingest.kinds import Gathered, Told
+from usage.ingest.sink import SINK, AlreadyThere, Row
+from usage.models import Quarantine, SpoolWriter, Trimmed
 from usage.spool import Position, host_of, started_at_of
 
 LINE_LIMIT = 10_000  # characters of a quarantined line that are kept
-FUTURE = timedelta(days=2)  # a clock may be that wrong; beyond it, days would be made without end
+TRIES = 3  # of a batch that others meddle with
 
 
 class Moved(Exception):
     """Another drainer was here: the writer's row is not at the batch's start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A call as its line tells it: the spooled event and where the line stood."""
-
-    event: dict[str, Any]
-    at: Position
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A call fit to be stored."""
-
-    event: CallEvent
-    row: list[Any]
-    ended: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,112 +80,102 @@ def position_of(writer: str) -> tuple[Position, bool]:
 
 def store(batch: Batch, now: datetime) -> Drained:
     """Stores a batch and moves the writer's account with it. Raises Moved and database errors."""
-    ready, poison = _prepare(batch, now)
-    try:
-        return _store_in_days(batch, ready, poison, now)
-    except (DataError, IntegrityError):
-        # The checks let something through that this database refuses: find it, keep the rest.
-        good, bad = _sift(ready)
-        if not bad:
-            raise
-        return _store(batch, good, poison + bad, now)
+    known: frozenset[str] = frozenset()
+    for _ in range(TRIES):
+        gathered = _gather(batch.ended, now, known)
+        try:
+            _make_room(gathered)
+            return _store(batch, gathered, [], now)
+        except AlreadyThere:
+            # So rare that it is cheaper found out than asked for.
+            known = SINK.known(gathered.ids)
+        except (DataError, IntegrityError) as error:
+            if not partitions.is_missing(error):
+                # The checks let something through that this database refuses: keep the rest.
+                known = SINK.known(gathered.ids)
+                good, bad = _sift(batch.ended, now, known)
+                if not bad:
+                    raise
+                return _store(batch, _gather(good, now, known), bad, now)
+            # A day was dropped since this process met it: what is of it comes late now.
+            partitions.forget()
+    raise Moved
 
 
-def _store_in_days(
-    batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime
-) -> Drained:
-    _make_days(ready)
-    try:
-        return _store(batch, ready, poison, now)
-    except IntegrityError as error:
-        if not partitions.is_missing(error):
-            raise
-        # Dropped since this process met it: made again, or what is of that day is late now.
-        partitions.forget()
-        _make_days(ready)
-        return _store(batch, ready, poison, now)
+def _gather(told: Iterable[Told], now: datetime, known: frozenset[str] = frozenset()) -> Gathered:
+    gathered = Gathered(told, now, known)
+    bound(gathered.kinds)
+    return gathered
 
 
-def _store(batch: Batch, ready: list[Ready], poison: list[Poison], now: datetime) -> Drained:
+def _store(batch: Batch, gathered: Gathered, refused: list[Poison], now: datetime) -> Drained:
+    poison = [*batch.poison, *refused]
+    poison += [_poison(told, reason) for told, reason in gathered.refused]
     with transaction.atomic():
         row = _claim(batch)
-        ready, gone = _without_erased(ready)
-        kept, late = _split(ready)
-        new = _insert(kept)
-        told = new + [one.event for one in late]
-        rollups.increment(rollups.Tally(counted(event) for event in told))
-        evidence.hand_over(told)
+        # Of applications that were deleted: stored and erased in one.
+        gathered.leave_out(erasing.erased({kind.application for kind in gathered.kinds}))
+        before = _kept_since()
+        late = gathered.late(before)
+        rows = _put(gathered, before)
         _quarantine(batch.writer, poison)
         calls = sum(item.call for item in poison)
         done = Drained(
-            stored=len(new) + gone,
-            duplicates=len(kept) - len(new),
+            stored=len(gathered) - late,
+            duplicates=gathered.duplicates,
             quarantined=calls,
             broken=len(poison) - calls,
-            late=len(late),
+            late=late,
             closed=batch.last,
         )
         _move(row, batch, done, now)
-        arrivals.announce(new, now)  # its lock is the last that is taken
+        arrivals.announce(rows, now)  # its lock is the last that is taken
     return done
 
 
-def _prepare(batch: Batch, now: datetime) -> tuple[list[Ready], list[Poison]]:
-    ready: list[Ready] = []
-    poison = list(batch.poison)
-    for ended in batch.ended:
-        try:
-            event = bounded(checked(ended.event))
-            row = row_of(event)
-            if row[1] > now + FUTURE:
-                raise ValueError("started_at is in the future")
-            ready.append(Ready(event, row, ended))
-        except ValueError as error:
-            poison.append(_poison(ended, str(error)))
-    return ready, poison
+def _put(gathered: Gathered, before: datetime | None) -> list[Row]:
+    if rows := gathered.rows(before):
+        SINK.put(rows)
+    rollups.increment(gathered.kinds)
+    evidence.hand_over(gathered)
+    return rows
 
 
-def _make_days(ready: list[Ready]) -> None:
-    if partitions.in_use():
-        kept, _ = _split(ready)
-        partitions.make_known({one.row[1].date() for one in kept})
+def _kept_since() -> datetime | None:
+    """The first day whose calls have a place; None: all have."""
+    return Trimmed.objects.values_list("calls_before", flat=True).first()
 
 
-def _split(ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
-    """The calls of days that are kept, and the late ones."""
-    before = Trimmed.objects.values_list("calls_before", flat=True).first()
-    if before is None or all(one.row[1] >= before for one in ready):
-        return ready, []
-    kept = [one for one in ready if one.row[1] >= before]
-    return kept, [one for one in ready if one.row[1] < before]
+def _make_room(gathered: Gathered) -> None:
+    minutes = {kind.minute // 1440 for kind in gathered.kinds}
+    days = {datetime.fromtimestamp(day * 86400, UTC).date() for day in minutes}
+    if before := _kept_since():
+        days = {day for day in days if day >= before.date()}
+    SINK.make_room(days)
 
 
-def _without_erased(ready: list[Ready]) -> tuple[list[Ready], int]:
-    """The calls to store, and how many there are of applications that were deleted: stored and
-    erased in one."""
-    deleted = erasing.erased(one.event.application for one in ready)
-    kept = [one for one in ready if one.event.application not in deleted] if deleted else ready
-    return kept, len(ready) - len(kept)
-
-
-def _sift(ready: list[Ready]) -> tuple[list[Ready], list[Poison]]:
-    """Tries every call alone, without keeping it."""
-    good: list[Ready] = []
-    poison: list[Poison] = []
-    for one in ready:
+def _sift(
+    told: list[Told], now: datetime, known: frozenset[str]
+) -> tuple[list[Told], list[Poison]]:
+    """Tries every call alone, without keeping it. What is known is not tried again."""
+    good: list[Told] = []
+    bad: list[Poison] = []
+    before = _kept_since()
+    for one in told:
+        gathered = _gather([one], now, known)
         try:
             with transaction.atomic():
-                _insert([one])
-                rollups.increment(rollups.Tally([counted(one.event)]))
+                _put(gathered, before)
                 transaction.set_rollback(True)
             good.append(one)
         except (DataError, IntegrityError) as error:
-            poison.append(_poison(one.ended, str(error)))
-    return good, poison
+            bad.append(_poison(one, str(error)))
+    return good, bad
 
 
-def _poison(ended: Told, reason: str) -> Poison:
-    return Poison(ended.at, reason, repr(ended.event).encode(), call=True)
+def _poison(told: Told, reason: str) -> Poison:
+    line, segment, offset, _ = told
+    return Poison(Position(segment, offset), reason, line, call=True)
 
 
 def _claim(batch: Batch) -> SpoolWriter:
@@ -216,15 +187,6 @@ def _claim(batch: Batch) -> SpoolWriter:
     if (row.segment, row.offset) != batch.start:
         raise Moved
     return row
-
-
-def _insert(ready: list[Ready]) -> list[CallEvent]:
-    """Inserts what is not there yet; returns the events of the rows inserted."""
-    by_id: dict[UUID, Ready] = {}
-    for one in ready:
-        by_id.setdefault(one.row[0], one)
-    inserted = insert_new(Call, COLUMNS, [one.row for one in by_id.values()])
-    return [one.event for key, one in by_id.items() if key in inserted]
 
 
 def _quarantine(writer: str, poison: list[Poison]) -> None:

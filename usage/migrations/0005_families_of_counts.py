@@ -4,6 +4,7 @@ What was counted before is carried over: from the calls where they are all kept,
 counts, which knew neither version nor caller nor how long calls took together (told as 0 and "").
 """
 
+import struct
 from typing import Any
 
 from django.db import migrations, models
@@ -12,8 +13,8 @@ KEY = ("application", "app_key", "app_key_version", "provider", "provider_key")
 KEY += ("provider_key_version", "outcome", "status")
 ENDPOINT = ("application", "app_key", "provider", "provider_key", "endpoint", "outcome", "status")
 CALLER = ("application", "app_key", "caller", "outcome")
-KEY_LATENCY = ("application", "app_key", "provider", "provider_key", "bucket")
-ENDPOINT_LATENCY = ("application", "app_key", "provider", "provider_key", "endpoint", "bucket")
+KEY_LATENCY = ("application", "app_key", "provider", "provider_key")
+ENDPOINT_LATENCY = (*KEY_LATENCY, "endpoint")
 SUMS = ("requests", "latency_us", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "cost_nanos")
 SIZES = SUMS[2:]
 STEPS = ("minute", "hour", "day")
@@ -30,7 +31,7 @@ COLUMNS: dict[str, Any] = {
     "caller": models.CharField(max_length=100),
     "outcome": models.CharField(max_length=14),
     "status": models.PositiveIntegerField(),
-    "bucket": models.PositiveSmallIntegerField(),
+    "histogram": models.BinaryField(),
     **{name: models.BigIntegerField(default=0) for name in SUMS},
 }
 
@@ -57,9 +58,9 @@ def _tables() -> list[migrations.CreateModel]:
     made = []
     for step in ("Minute", "Hour", "Day"):
         made.append(_made(f"Key{step}", KEY, SUMS))
-        made.append(_made(f"Key{step}Latency", KEY_LATENCY, SUMS[:1]))
+        made.append(_made(f"Key{step}Latency", KEY_LATENCY, ("histogram",)))
         made.append(_made(f"Endpoint{step}", ENDPOINT, SUMS))
-        made.append(_made(f"Endpoint{step}Latency", ENDPOINT_LATENCY, SUMS[:1]))
+        made.append(_made(f"Endpoint{step}Latency", ENDPOINT_LATENCY, ("histogram",)))
         if step != "Minute":
             made.append(_made(f"Caller{step}", CALLER, SUMS))
     return made
@@ -74,16 +75,36 @@ def carry(apps: Any, editor: Any) -> None:
             (oldest,) = cursor.fetchone()
             if oldest is not None:
                 border = max(kept, oldest) if kept else oldest
-                for statement, given in _carrying(step, editor.connection.vendor):
-                    cursor.execute(statement, [border] * given)
+                for statement in _carrying(step, editor.connection.vendor):
+                    cursor.execute(statement, [border])
+            for family, key in (("key", KEY_LATENCY), ("endpoint", ENDPOINT_LATENCY)):
+                _pack(cursor, step, f"usage_{family}{step}latency", ("at", *key))
         if editor.connection.vendor == "postgresql":
             for model in _tables():
                 # Rows that grow stay in their page, without a word to their indexes.
                 cursor.execute(f"ALTER TABLE usage_{model.name.lower()} SET (fillfactor = 80)")
 
 
-def _carrying(step: str, vendor: str) -> list[tuple[str, int]]:
-    """Statements, and how often each takes the time from which on calls are counted anew."""
+def _pack(cursor: Any, step: str, table: str, key: tuple[str, ...]) -> None:
+    """Buckets that were rows, into one row each."""
+    columns = ", ".join(key)
+    cursor.execute(
+        f"SELECT {columns}, bucket, sum(requests) FROM usage_{step}latency "  # noqa: S608 - our names
+        f"GROUP BY {columns}, bucket ORDER BY {columns}, bucket"
+    )
+    found: dict[tuple[Any, ...], bytes] = {}
+    for *place, bucket, requests in cursor.fetchall():
+        there = found.get(tuple(place), b"")
+        found[tuple(place)] = there + struct.pack("<BI", bucket, int(requests))
+    holes = ", ".join(["%s"] * (len(key) + 1))
+    cursor.executemany(
+        f"INSERT INTO {table} ({columns}, histogram) VALUES ({holes})",  # noqa: S608 - our names
+        [(*place, packed) for place, packed in found.items()],
+    )
+
+
+def _carrying(step: str, vendor: str) -> list[str]:
+    """Statements, each of which takes the time from which on calls are counted anew."""
     found = []
     families = [("key", KEY), ("endpoint", ENDPOINT), ("caller", CALLER)]
     for family, key in families if step != "minute" else families[:2]:
@@ -93,31 +114,16 @@ def _carrying(step: str, vendor: str) -> list[tuple[str, int]]:
         told = [column if column in known else unknown.get(column, "0") for column in key]
         sums = ["sum(requests)", "0", *(f"sum({size})" for size in SIZES)]
         found.append(
-            (
-                f"INSERT INTO {table} (at, {', '.join([*key, *SUMS])}) "
-                f"SELECT at, {', '.join([*told, *sums])} FROM usage_{step}rollup "
-                f"WHERE at < %s GROUP BY at, {', '.join(known)}",
-                1,
-            )
+            f"INSERT INTO {table} (at, {', '.join([*key, *SUMS])}) "
+            f"SELECT at, {', '.join([*told, *sums])} FROM usage_{step}rollup "
+            f"WHERE at < %s GROUP BY at, {', '.join(known)}"
         )
         start, microseconds = _start(step, vendor), _microseconds(vendor)
         sums = ["count(*)", f"sum({microseconds})", *(f"sum({size})" for size in SIZES)]
         found.append(
-            (
-                f"INSERT INTO {table} (at, {', '.join([*key, *SUMS])}) "
-                f"SELECT {start}, {', '.join([*key, *sums])} FROM usage_call "
-                f"WHERE started_at >= %s GROUP BY {start}, {', '.join(key)}",
-                1,
-            )
-        )
-    for family, key in (("key", KEY_LATENCY), ("endpoint", ENDPOINT_LATENCY)):
-        columns = ", ".join(("at", *key))
-        found.append(
-            (
-                f"INSERT INTO usage_{family}{step}latency ({columns}, requests) "
-                f"SELECT {columns}, sum(requests) FROM usage_{step}latency GROUP BY {columns}",
-                0,
-            )
+            f"INSERT INTO {table} (at, {', '.join([*key, *SUMS])}) "
+            f"SELECT {start}, {', '.join([*key, *sums])} FROM usage_call "
+            f"WHERE started_at >= %s GROUP BY {start}, {', '.join(key)}"
         )
     return found
 

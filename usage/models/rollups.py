@@ -1,8 +1,8 @@
 """Counts per minute, hour and day, and latency histograms beside them.
 
 Each family of tables tells other things apart, so that a question reads few rows: a key's totals
-don't get dearer with the number of its endpoints or callers. A histogram is rows (bucket,
-requests), so that it merges by SUM in any database.
+don't get dearer with the number of its endpoints or callers. A histogram is packed into its row
+(`usage.rollups.histogram`): a row for every bucket would make more of the ledger than its calls.
 
 Every table has these indexes, each for the questions named:
 
@@ -60,12 +60,11 @@ class Sums(models.Model):
 
 
 class Histogram(models.Model):
-    """Calls whose latency fell into one logarithmic bucket (`usage.rollups.bucket_of`)."""
+    """Answered calls by latency: logarithmic buckets, packed (`usage.rollups.unpacked`)."""
 
-    bucket = models.PositiveSmallIntegerField()
-    requests = models.BigIntegerField(default=0)
+    histogram = models.BinaryField()
 
-    SUMS: ClassVar[tuple[str, ...]] = ("requests",)
+    SUMS: ClassVar[tuple[str, ...]] = ("histogram",)
 
     class Meta:
         abstract = True
@@ -164,18 +163,9 @@ class CallerCount(Dimensions, Sums):
 
 
 class KeyLatency(OfProvider, Histogram):
-    pk = models.CompositePrimaryKey(
-        "app_key", "at", "application", "provider", "provider_key", "bucket"
-    )
+    pk = models.CompositePrimaryKey("app_key", "at", "application", "provider", "provider_key")
 
-    KEY: ClassVar[tuple[str, ...]] = (
-        "at",
-        "application",
-        "app_key",
-        "provider",
-        "provider_key",
-        "bucket",
-    )
+    KEY: ClassVar[tuple[str, ...]] = ("at", "application", "app_key", "provider", "provider_key")
 
     class Meta(OfProvider.Meta):
         abstract = True
@@ -184,7 +174,7 @@ class KeyLatency(OfProvider, Histogram):
 class EndpointLatency(OfProvider, Histogram):
     endpoint = models.CharField(max_length=200)
     pk = models.CompositePrimaryKey(
-        "app_key", "at", "application", "provider", "provider_key", "endpoint", "bucket"
+        "app_key", "at", "application", "provider", "provider_key", "endpoint"
     )
 
     KEY: ClassVar[tuple[str, ...]] = (
@@ -194,7 +184,6 @@ class EndpointLatency(OfProvider, Histogram):
         "provider",
         "provider_key",
         "endpoint",
-        "bucket",
     )
 
     class Meta(OfProvider.Meta):

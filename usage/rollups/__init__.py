@@ -4,14 +4,24 @@ Incremented by `usage.ingest` from the rows it really inserted, in the same tran
 always equal what the raw calls add up to; `compare` shows that and `rebuild` makes it so.
 """
 
+from usage.rollups.adding import increment
 from usage.rollups.families import FAMILIES, Family, Table, Unanswerable, family_for, tables
-from usage.rollups.histogram import LAST_BUCKET, bucket_of, latency_of, quantile
+from usage.rollups.histogram import (
+    LAST_BUCKET,
+    bucket_of,
+    latency_of,
+    merged,
+    packed,
+    quantile,
+    unpacked,
+)
 from usage.rollups.recount import Difference, NotKept, calls_kept_since, compare, rebuild
-from usage.rollups.tally import Counted, Tally, increment
+from usage.rollups.tally import Cell, Counted, Tally
 
 __all__ = [
     "FAMILIES",
     "LAST_BUCKET",
+    "Cell",
     "Counted",
     "Difference",
     "Family",
@@ -25,7 +35,10 @@ __all__ = [
     "family_for",
     "increment",
     "latency_of",
+    "merged",
+    "packed",
     "quantile",
     "rebuild",
     "tables",
+    "unpacked",
 ]

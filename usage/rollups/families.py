@@ -50,8 +50,8 @@ class Family:
 
     @property
     def latency_dimensions(self) -> tuple[str, ...]:
-        """The columns that tell histograms apart, without `at` and `bucket`; () without any."""
-        return next((model.KEY[1:-1] for model in self.latencies.values()), ())
+        """The columns that tell histograms apart, without `at`; () without any."""
+        return next((model.KEY[1:] for model in self.latencies.values()), ())
 
     @property
     def finest(self) -> Step:

@@ -1,6 +1,7 @@
 """Counts made again from raw calls, or compared with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -9,9 +10,16 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from usage.models import Call, Trimmed
+from usage.models.rollups import Histogram
 from usage.periods import Step, floor, kept_since, ticks
+from usage.rollups.adding import increment
 from usage.rollups.families import Count, Latency, tables
-from usage.rollups.tally import Counted, Tally, increment
+from usage.rollups.histogram import merged
+from usage.rollups.tally import Counted, Tally
+
+PIECE = timedelta(hours=4)  # of a day, counted in memory at once
+Model = Count | Latency
+Counts = dict[tuple[Any, ...], tuple[Any, ...]]  # a row's KEY -> its SUMS
 
 
 class NotKept(ValueError):
@@ -23,8 +31,8 @@ class Difference(NamedTuple):
 
     table: str
     key: tuple[Any, ...]
-    stored: tuple[int, ...] | None
-    raw: tuple[int, ...] | None
+    stored: tuple[Any, ...] | None
+    raw: tuple[Any, ...] | None
 
 
 def calls_kept_since(now: datetime) -> datetime:
@@ -46,40 +54,68 @@ def rebuild(since: datetime, until: datetime, now: datetime | None = None) -> in
     for day in _kept_days(since, until, now or timezone.now()):
         with transaction.atomic():
             _hold_ingest()
-            tally = Tally(_raw(day))
             for table in tables():
                 rows = table.model._default_manager
                 rows.filter(at__gte=day, at__lt=day + Step.DAY.length).delete()
-            increment(tally)
-            counted += tally.requests
+            for piece in _pieces(day):
+                tally = Tally(_raw(piece))
+                increment(tally.cells.values())
+                counted += tally.requests
     return counted
 
 
 def compare(since: datetime, until: datetime, now: datetime | None = None) -> Iterator[Difference]:
-    """Differences between counts and raw calls in the whole days that hold the range."""
+    """Differences between counts and raw calls in the whole days that hold the range.
+
+    Ingest does not wait: a day is read as it is at one moment, piece by piece. Raises NotKept.
+    """
     now = now or timezone.now()
     for day in _kept_days(since, until, now):
-        with transaction.atomic():
-            _hold_ingest()
-            raw = Tally(_raw(day)).rows()
-            stored = {table.model: _stored(table.model, day) for table in tables()}
-        for table in tables():
-            kept = kept_since(table.step, now) or day
-            yield from _differences(table.model, stored[table.model], raw[table.model], kept)
+        with _moment():
+            found = list(_compared(day, now))
+        yield from found
 
 
-def _differences(
-    model: type[Count] | type[Latency],
-    stored: dict[tuple[Any, ...], tuple[int, ...]],
-    rows: list[tuple[Any, ...]],
-    kept: datetime,
-) -> Iterator[Difference]:
-    width = len(model.KEY)
-    raw = {tuple(row[:width]): tuple(row[width:]) for row in rows}
+def _compared(day: datetime, now: datetime) -> Iterator[Difference]:
+    until = day + Step.DAY.length
+    fine = [table.model for table in tables() if table.step is Step.MINUTE]
+    whole: dict[Any, Counts] = {t.model: {} for t in tables() if t.step is not Step.MINUTE}
+    kept = {table.model: kept_since(table.step, now) or day for table in tables()}
+    for piece in _pieces(day):
+        rows = Tally(_raw(piece)).rows()
+        for model, counts in whole.items():
+            _fold(counts, _by_key(model, rows[model]))
+        for model in fine:
+            if piece >= kept[model]:
+                stored = _stored(model, piece, piece + PIECE)
+                yield from _differences(model, stored, _by_key(model, rows[model]))
+    for model, counts in whole.items():
+        if day >= kept[model]:
+            yield from _differences(model, _stored(model, day, until), counts)
+
+
+def _pieces(day: datetime) -> Iterator[datetime]:
+    at = day
+    while at < day + Step.DAY.length:
+        yield at
+        at += PIECE
+
+
+def _differences(model: type[Model], stored: Counts, raw: Counts) -> Iterator[Difference]:
     for key in sorted(raw.keys() | stored.keys()):
         left, right = stored.get(key), raw.get(key)
-        if left != right and key[0] >= kept:
+        if left != right:
             yield Difference(model._meta.db_table, key, left, right)
+
+
+def _fold(whole: Counts, part: Counts) -> None:
+    for key, sums in part.items():
+        there = whole.get(key)
+        whole[key] = sums if there is None else tuple(map(_added, there, sums))
+
+
+def _added(left: Any, right: Any) -> Any:
+    return merged(left, right) if isinstance(left, bytes) else left + right
 
 
 def _kept_days(since: datetime, until: datetime, now: datetime) -> list[datetime]:
@@ -98,15 +134,38 @@ def _hold_ingest() -> None:
             )
 
 
-def _raw(day: datetime) -> Iterator[Counted]:
-    rows = Call.objects.filter(started_at__gte=day, started_at__lt=day + Step.DAY.length)
+@contextmanager
+def _moment() -> Iterator[None]:
+    """All that is read in here is as it was when the reading began; nobody waits for it."""
+    if connection.in_atomic_block:
+        yield  # the caller's transaction decides
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+    else:
+        # Not by `atomic`, which would keep all writers out (transaction_mode=IMMEDIATE).
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+
+
+def _raw(since: datetime) -> Iterator[Counted]:
+    rows = Call.objects.filter(started_at__gte=since, started_at__lt=since + PIECE)
     for started_at, *rest in rows.values_list(*Counted._fields).iterator(chunk_size=5000):
         yield Counted(round(started_at.timestamp() * 1000), *rest)
 
 
-def _stored(
-    model: type[Count] | type[Latency], day: datetime
-) -> dict[tuple[Any, ...], tuple[int, ...]]:
-    rows = model._default_manager.filter(at__gte=day, at__lt=day + Step.DAY.length)
+def _stored(model: type[Model], since: datetime, until: datetime) -> Counts:
+    rows = model._default_manager.filter(at__gte=since, at__lt=until)
+    return _by_key(model, rows.values_list(*model.KEY, *model.SUMS))
+
+
+def _by_key(model: type[Model], rows: Iterable[tuple[Any, ...]]) -> Counts:
     width = len(model.KEY)
-    return {row[:width]: row[width:] for row in rows.values_list(*model.KEY, *model.SUMS)}
+    if issubclass(model, Histogram):  # PostgreSQL's bytes are a memoryview
+        return {row[:width]: (bytes(row[width]),) for row in rows}
+    return {row[:width]: row[width:] for row in rows}

@@ -16,6 +16,7 @@ DRAIN_LOCK = "drain.lock"
 PRIVATE = "."  # names that readers pass over
 WRITER = re.compile(r"[A-Za-z0-9-]+\.[0-9a-f]{32}")  # host and UUIDv7: a spool folder's name
 TAIL_BYTES = 64 * 1024
+MOST_BYTES = 4096  # of a line, ordinarily
 
 
 class Position(NamedTuple):
@@ -24,11 +25,16 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line without its newline, and where it stood."""
+class Block:
+    """Lines of one segment that follow each other, without their newlines."""
 
-    at: Position
-    data: bytes
+    segment: int
+    offset: int  # of the first
+    lines: list[bytes]
+
+    @property
+    def end(self) -> Position:
+        return Position(self.segment, self.offset + sum(map(len, self.lines)) + len(self.lines))
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -38,7 +44,7 @@ def segment_path(folder: Path, number: int) -> Path:
 def segments(folder: Path) -> list[int]:
     """Numbers of the segments, oldest first; none when the folder is gone."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        names = os.listdir(folder)  # noqa: PTH208 - asked several times in each drain
     except FileNotFoundError:
         return []
     return sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[0] != PRIVATE)
@@ -52,20 +58,26 @@ def folders(directory: Path) -> list[Path]:
         return []
 
 
-def read(folder: Path, start: Position, limit: int) -> tuple[list[Line], Position]:
+def read(folder: Path, start: Position, limit: int) -> tuple[list[Block], Position]:
     """At most `limit` complete lines from `start` on, and the position behind them."""
-    lines: list[Line] = []
+    blocks: list[Block] = []
     here = start
-    while len(lines) < limit:
+    while limit > 0:
         # Looked up before reading: a segment that has a successor is written to its end.
         later = [number for number in segments(folder) if number > here.segment]
-        here, tail = _read_segment(folder, here, limit - len(lines), lines)
-        if not later or len(lines) >= limit:
+        block, tail = _read_segment(folder, here, limit)
+        if block.lines:
+            blocks.append(block)
+            here = block.end
+            limit -= len(block.lines)
+        if tail is None:
+            continue
+        if not later or limit <= 0:
             break
         if tail:
-            lines.append(Line(here, tail))
+            blocks.append(Block(*here, [tail]))
         here = Position(later[0], 0)
-    return lines, here
+    return blocks, here
 
 
 def read_rest(folder: Path, position: Position) -> bytes:
@@ -78,7 +90,7 @@ def read_rest(folder: Path, position: Position) -> bytes:
         return b""
 
 
-def read_again(folder: Path, number: int) -> Iterator[Line]:
+def read_again(folder: Path, number: int) -> Iterator[tuple[Position, bytes]]:
     """The complete lines of a segment (or of the first behind it, if it is gone) from its head on.
 
     None when there is no such segment.
@@ -88,28 +100,24 @@ def read_again(folder: Path, number: int) -> Iterator[Line]:
     with suppress(FileNotFoundError), segment_path(folder, number).open("rb") as file:
         for data in file:
             if data.endswith(b"\n"):
-                yield Line(Position(number, offset), data[:-1])
+                yield Position(number, offset), data[:-1]
             offset += len(data)
 
 
-def _read_segment(
-    folder: Path, start: Position, limit: int, lines: list[Line]
-) -> tuple[Position, bytes]:
-    """Appends complete lines; returns the position behind them and the incomplete rest."""
-    offset = start.offset
+def _read_segment(folder: Path, start: Position, limit: int) -> tuple[Block, bytes | None]:
+    """Complete lines from a position on, and the incomplete rest; None: there may be more."""
     try:
-        file = segment_path(folder, start.segment).open("rb")
+        with segment_path(folder, start.segment).open("rb") as file:
+            file.seek(start.offset)
+            data = file.read(limit * MOST_BYTES)
+            cut = len(data) == limit * MOST_BYTES
+            if cut and b"\n" not in data:
+                data += file.read()  # one line that is longer than any that a spool writes
+                cut = False
     except FileNotFoundError:
-        return start, b""
-    with file:
-        file.seek(offset)
-        for _ in range(limit):
-            data = file.readline()
-            if not data.endswith(b"\n"):
-                return Position(start.segment, offset), data
-            lines.append(Line(Position(start.segment, offset), data[:-1]))
-            offset += len(data)
-    return Position(start.segment, offset), b""
+        return Block(*start, []), b""
+    *lines, tail = data.split(b"\n")
+    return Block(*start, lines[:limit]), None if cut or len(lines) > limit else tail
 
 
 def last_record(folder: Path) -> Record | None:

@@ -5,6 +5,7 @@ line alone tells how many calls a spool has accepted. `values` are the event's f
 order of its version: naming them in every line would treble the cost of recording a call.
 """
 
+import re
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -25,6 +26,7 @@ FIELDS = {
     1: tuple(name for name in _NAMES if name not in ("cost_nanos", "tried")),
 }
 _values = attrgetter(*FIELDS[VERSION])
+_HEAD = re.compile(rb'\["([soe])",(\d{1,18}),(\d{1,18}),(\d{1,9}),\[')
 
 
 class BrokenLine(ValueError):
@@ -49,23 +51,43 @@ def encode(kind: str, number: int, highest: int, event: CallEvent) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
 
 
-def decode(line: bytes) -> Record:
-    """Reads a line without its newline. Raises BrokenLine."""
+def head(line: bytes) -> tuple[bytes, int, int]:
+    """Kind, number and highest of a line without its newline, that is whole. Raises BrokenLine.
+
+    Enough for a start whose end is known: most of reading a line is reading its values.
+    """
     body = line[9:]
-    if line[8:9] != b" " or b"%08x" % crc32(body) != line[:8]:
-        raise BrokenLine("checksum does not match")
     try:
-        kind, number, highest, version, values = orjson.loads(body)
+        whole = int(line[:9], 16) == crc32(body)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise BrokenLine("checksum does not match")
+    found = _HEAD.match(body)
+    if found is None:
+        raise BrokenLine("not a spool record")
+    number, highest = int(found[2]), int(found[3])
+    if not 0 < number <= highest:
+        raise BrokenLine("not a spool record")
+    return found[1], number, highest
+
+
+def values_of(line: bytes) -> tuple[int, list[Any]]:
+    """Version and values of a line that `head` took. Raises BrokenLine."""
+    try:
+        _, _, _, version, values = orjson.loads(line[9:])
     except ValueError as error:
         raise BrokenLine(f"not a spool record: {error}") from error
-    if kind not in (START, STILL, END) or type(number) is not int or type(highest) is not int:
-        raise BrokenLine("not a spool record")
-    if not 0 < number <= highest or not isinstance(values, list):
-        raise BrokenLine("not a spool record")
-    return Record(kind, number, highest, _named(version, values))
+    return version, values
 
 
-def _named(version: Any, values: list[Any]) -> dict[str, Any]:
+def decode(line: bytes) -> Record:
+    """Reads a line without its newline. Raises BrokenLine."""
+    kind, number, highest = head(line)
+    return Record(kind.decode(), number, highest, named(*values_of(line)))
+
+
+def named(version: Any, values: list[Any]) -> dict[str, Any]:
     """The event as a dict, or what CallEvent.from_dict refuses with a reason."""
     names = FIELDS.get(version) if isinstance(version, int) else None
     if names is None:

@@ -130,10 +130,10 @@ def _highest(folder: Path) -> int:
 
 def _lag(folder: Path, drained: Position, now: datetime) -> float:
     """The age of the first whole record behind what is drained."""
-    lines, _ = read(folder, drained, 1)
-    for line in lines:
+    blocks, _ = read(folder, drained, 1)
+    for line in [line for block in blocks for line in block.lines]:
         with suppress(BrokenLine):
-            written_at = _written_at(decode(line.data))
+            written_at = _written_at(decode(line))
             return max(0.0, now.timestamp() - written_at)
     return 0.0
 

@@ -80,7 +80,9 @@ def breakdown(f: Filter, step: Step | str, now: datetime | None = None) -> Break
             busy.append((at, row["latency_us"]))
     for row in period.latencies() if tells_latency(f.names, family) else []:
         at = row["moment"]
-        (range_ if at >= since else then).buckets[row["bucket"]] += row["requests"]
-        if at >= since:
-            histograms.append((at, row["bucket"], row["requests"]))
+        buckets = (range_ if at >= since else then).buckets
+        for bucket, requests in row["buckets"]:
+            buckets[bucket] += requests
+            if at >= since:
+                histograms.append((at, bucket, requests))
     return Breakdown(range_.totals(now), then.totals(now), counts, histograms, busy)

@@ -120,7 +120,8 @@ def totals(f: Filter, now: datetime | None = None) -> Totals:
     for row in sums(family, told, f.ends, "outcome"):
         adder.add(row)
     for row in latencies(family, told, {}) if tells_latency(f.names, family) else []:
-        buckets[row["bucket"]] += row["requests"]
+        for bucket, requests in row["buckets"]:
+            buckets[bucket] += requests
     since, until = widened(*f.range(now), now, family.finest)
     return Totals(
         since=since,

@@ -175,7 +175,9 @@ def _histograms(
     more = {} if among is None else {f"{question.by}__in": list(among)}
     found: defaultdict[Any, Counter[int]] = defaultdict(Counter)
     for row in latencies(family, parts(question.f, family, question.now), more, question.by):
-        found[row[question.by]][row["bucket"]] += row["requests"]
+        of_value = found[row[question.by]]
+        for bucket, requests in row["buckets"]:
+            of_value[bucket] += requests
     return found
 
 

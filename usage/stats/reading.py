@@ -1,6 +1,6 @@
 """How counts are read: all parts of a range, from minutes, hours and days, in one query."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db.models import DateTimeField, F, Model, QuerySet, Sum, Value
 
 from usage.models import KeyMinute
 from usage.periods import Piece, Step, finest, pieces
-from usage.rollups import Family, Unanswerable
+from usage.rollups import Family, Unanswerable, unpacked
 from usage.stats.filters import Filter
 
 SUMS = KeyMinute.SUMS
@@ -74,9 +74,9 @@ def sums(family: Family, told: Iterable[Part], also: Lookups, *by: str) -> Itera
 
 
 def latencies(family: Family, told: Iterable[Part], also: Lookups, *by: str) -> Iterable[Row]:
-    """Requests by the columns named and the latency's bucket, likewise."""
+    """By the columns named, the requests of each bucket of latency: pairs in `buckets`, likewise."""
     models = family.latencies
-    return together([_counted(models[step], lookups | also, *by) for step, lookups in told])
+    return _unpacked(together([_told(models[step], lookups | also, *by) for step, lookups in told]))
 
 
 def tells_latency(names: set[str], family: Family) -> bool:
@@ -109,8 +109,8 @@ class Period:
 
     def latencies(self) -> Iterable[Row]:
         models = self._family.latencies
-        return together(
-            [_counted(models[step], lookups, moment=at) for at, step, lookups in self._parts]
+        return _unpacked(
+            together([_told(models[step], lookups, moment=at) for at, step, lookups in self._parts])
         )
 
 
@@ -128,8 +128,13 @@ def _summed(model: type[Model], lookups: Lookups, *by: str, **told: Any) -> Quer
     return summed
 
 
-def _counted(model: type[Model], lookups: Lookups, *by: str, **told: Any) -> QuerySet[Any, Any]:
+def _told(model: type[Model], lookups: Lookups, *by: str, **told: Any) -> QuerySet[Any, Any]:
     rows = model._default_manager.filter(**lookups).order_by()
-    found = rows.values(*by, "bucket", **told)
-    counted: QuerySet[Any, Any] = found.annotate(requests=Sum("requests"))
-    return counted
+    found: QuerySet[Any, Any] = rows.values(*by, "histogram", **told)
+    return found
+
+
+def _unpacked(rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
+        row["buckets"] = unpacked(row.pop("histogram"))
+        yield row

@@ -65,7 +65,9 @@ def series(
     # The histograms of the fewest rows that know the filter: they need not tell `by` apart.
     least = family_for(f.names)
     for row in latencies(least, told, {}, "at") if tells_latency(f.names, least) else []:
-        buckets[bisect_right(starts, row["at"]) - 1][row["bucket"]] += row["requests"]
+        point = buckets[bisect_right(starts, row["at"]) - 1]
+        for bucket, requests in row["buckets"]:
+            point[bucket] += requests
     shown = _top(values.values())
     return [
         Point(

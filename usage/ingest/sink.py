@@ -1,0 +1,104 @@
+"""Where calls go: one small interface, and the database behind it.
+
+An analytical engine could take the calls through the same three verbs. `put` comes before the
+commit that moves the writer's account, so what is put twice after a crash must be found by
+`known` (or fall together there): rows are the same each time, and their id is their key.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+from django.db import IntegrityError, connection, models
+
+from usage import partitions
+from usage.ingest.kinds import COLUMNS
+from usage.models import Call
+
+Row = tuple[Any, ...]
+_UNIQUE_VIOLATION = "23505"
+
+
+class AlreadyThere(Exception):
+    """Some of the calls are stored already; nothing of them was put."""
+
+
+class Sink(Protocol):
+    """Takes calls, each once."""
+
+    def make_room(self, days: set[date]) -> None:
+        """Is told, outside of a transaction, the days (UTC) of the calls that come next."""
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of the ids that are stored."""
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """Stores calls within the caller's transaction. Raises AlreadyThere, database errors."""
+
+
+class Database:
+    """The table of calls: COPY on PostgreSQL, a plain INSERT on SQLite."""
+
+    def make_room(self, days: set[date]) -> None:
+        if partitions.in_use():
+            partitions.make_known(days)
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        if connection.vendor == "postgresql":
+            sql, given = "= ANY(%s::uuid[])", f"{{{','.join(ids)}}}"
+        else:
+            sql = "IN (SELECT value FROM json_each(%s))"
+            given = orjson.dumps([key.replace("-", "") for key in ids]).decode()
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT id FROM {_TABLE} WHERE id {sql}", [given])  # noqa: S608 - ours
+            return frozenset(str(UUID(str(key))) for (key,) in cursor.fetchall())
+
+    def put(self, rows: Sequence[Row]) -> None:
+        try:
+            _copy(rows) if connection.vendor == "postgresql" else _insert(rows)
+        except IntegrityError as error:
+            if getattr(error.__cause__, "sqlstate", None) == _UNIQUE_VIOLATION:
+                raise AlreadyThere from error
+            raise
+
+
+_TABLE = Call._meta.db_table
+_COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
+_NUMBERS = [
+    place
+    for place, name in enumerate(COLUMNS)
+    if not isinstance(Call._meta.get_field(name), models.CharField | models.TextField)
+    and name not in ("id", "started_at")
+]
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# "unique" in SQLite's own words says which: an id that is there is passed over and missed below.
+_INSERT = (
+    f"INSERT INTO {_TABLE} ({', '.join(COLUMNS)}) "  # noqa: S608 - our names
+    f"VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING"
+)
+
+
+def _copy(rows: Sequence[Row]) -> None:
+    columns: list[Any] = list(zip(*rows, strict=True))
+    for place in _NUMBERS:
+        columns[place] = map(str, columns[place])
+    lines = list(map("\t".join, zip(*columns, strict=True)))
+    text = "\n".join(lines)
+    # Whatever would have to be escaped: a backslash, or a tab or newline too many.
+    marks = len(rows) * len(COLUMNS) - 1
+    if "\\" in text or "\r" in text or text.count("\t") + text.count("\n") != marks:
+        text = "\n".join("\t".join(str(value).translate(_ESCAPES) for value in row) for row in rows)
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+        copy.write(text)
+
+
+def _insert(rows: Sequence[Row]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, [(row[0].replace("-", ""), *row[1:]) for row in rows])
+        if cursor.rowcount != len(rows):
+            raise AlreadyThere
+
+
+SINK: Sink = Database()
