@@ -36,6 +36,7 @@ BEAT: dict[str, float] = {
     "usage.tasks.deliver_alerts": 2.0,
     "usage.tasks.sweep_hygiene": 120.0,
     "usage.tasks.forget_alerts": 300.0,
+    "usage.tasks.compare_counts": 300.0,
 }
 # Their work is rows with leases of their own, and may wait for others: a run that still does is
 # joined by the next one.

@@ -6,7 +6,7 @@ Each run takes what it finds; a lost message costs one tick.
 from celery import shared_task
 from django.utils import timezone
 
-from usage import erasing, hygiene, ingest, retention
+from usage import comparing, erasing, hygiene, ingest, retention
 from usage.alerts import delivering, evaluating, forgetting
 
 
@@ -50,3 +50,8 @@ def sweep_hygiene() -> None:
 def forget_alerts() -> None:
     """Lets go of alerts that are long over."""
     forgetting.forget(timezone.now())
+
+
+@shared_task
+def compare_counts() -> None:
+    comparing.compare_yesterday()

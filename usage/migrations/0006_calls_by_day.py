@@ -72,4 +72,14 @@ class Migration(migrations.Migration):
             name="late",
             field=models.BigIntegerField(db_default=0, default=0),
         ),
+        migrations.CreateModel(
+            name="Comparison",
+            fields=[
+                ("day", models.DateField(primary_key=True, serialize=False)),
+                ("checked_at", models.DateTimeField()),
+                ("calls", models.BigIntegerField()),
+                ("differences", models.BigIntegerField()),
+                ("first", models.TextField(blank=True)),
+            ],
+        ),
     ]

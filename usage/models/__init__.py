@@ -12,7 +12,7 @@ from usage.models.alerts import (
 from usage.models.arrivals import Arrival, ArrivalHead
 from usage.models.calls import Call
 from usage.models.erasures import Erasure
-from usage.models.ledger import Quarantine, SpoolWriter, StrangerCount, Trimmed
+from usage.models.ledger import Comparison, Quarantine, SpoolWriter, StrangerCount, Trimmed
 from usage.models.rollups import (
     CallerDay,
     CallerHour,
@@ -41,6 +41,7 @@ __all__ = [
     "Call",
     "CallerDay",
     "CallerHour",
+    "Comparison",
     "EndpointDay",
     "EndpointDayLatency",
     "EndpointHour",

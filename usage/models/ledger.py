@@ -38,6 +38,19 @@ class Trimmed(models.Model):
         return f"calls from before {self.calls_before}"
 
 
+class Comparison(models.Model):
+    """What a day's counts were found to be, compared with its calls. One row per day."""
+
+    day = models.DateField(primary_key=True)  # UTC
+    checked_at = models.DateTimeField()
+    calls = models.BigIntegerField()
+    differences = models.BigIntegerField()  # rows of counts that are not what the calls add up to
+    first = models.TextField(blank=True)  # the first of them, in words
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.differences} differences"
+
+
 class Quarantine(models.Model):
     """A spooled line that could not be stored, with the reason; kept for a person to look at."""
 

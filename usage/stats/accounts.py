@@ -17,7 +17,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from usage import spool
-from usage.models import SpoolWriter
+from usage.models import Comparison, SpoolWriter
 from usage.spool.reader import Position, read
 from usage.spool.records import END, BrokenLine, Record, decode
 
@@ -56,6 +56,7 @@ class Ledger:
     late: int
     pending: int
     lag_seconds: float  # age of the oldest record that is not drained
+    compared: Comparison | None  # of the latest day whose counts were compared with its calls
     writers: list[Writer]
 
 
@@ -89,6 +90,7 @@ def ledger(now: datetime | None = None) -> Ledger:
         **sums,
         pending=sum(writer.pending for writer in writers),
         lag_seconds=max((writer.lag_seconds for writer in writers), default=0.0),
+        compared=Comparison.objects.order_by("-day").first(),
         writers=writers,
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from usage.models import Erasure
+from usage.models import Comparison, Erasure
 from usage.stats.accounts import Ledger, Writer
 from usage.stats.quarantine import waiting
 
@@ -25,6 +25,7 @@ def troubles(ledger: Ledger) -> list[Trouble]:
         _lost(ledger),
         _waiting(ledger),
         _quarantined(),
+        _differing(ledger.compared),
         _late(ledger),
         *map(_erasing, Erasure.objects.filter(finished_at=None).order_by("begun_at")),
     ]
@@ -68,6 +69,18 @@ def _quarantined() -> Trouble | None:
         f"{'wait' if count > 1 else 'waits'} for somebody to look at.",
         "See the reason of each. What a newer version wrote can be tried again after an upgrade; "
         "what is damaged can only be let go of.",
+    )
+
+
+def _differing(found: Comparison | None) -> Trouble | None:
+    if found is None or not found.differences:
+        return None
+    rows = f"{found.differences:,} row{'s' if found.differences > 1 else ''}"
+    return Trouble(
+        "danger",
+        f"The counts of {found.day} are not what its calls add up to: {rows} differ.",
+        f"`manage.py rebuild_rollups --since {found.day}` counts that day again from its calls. It "
+        "should never be needed: tell the makers what `manage.py ledger` says of the first one.",
     )
 
 

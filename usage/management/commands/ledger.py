@@ -1,12 +1,14 @@
 """manage.py ledger: every accepted call, what became of it, and what is wrong with that."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.forms.models import model_to_dict
 
 from usage import stats
+from usage.models import Comparison
 
 COLUMNS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", "late", "pending")
 
@@ -21,7 +23,10 @@ class Command(BaseCommand):
         ledger = stats.ledger()
         found = stats.troubles(ledger)
         if options["json"]:
-            told = asdict(ledger) | {"troubles": [asdict(trouble) for trouble in found]}
+            told = asdict(replace(ledger, compared=None))
+            told["troubles"] = [asdict(trouble) for trouble in found]
+            if ledger.compared:
+                told["compared"] = model_to_dict(ledger.compared)
             self.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         else:
             self._table(ledger, found)
@@ -36,6 +41,17 @@ class Command(BaseCommand):
         self._line("all writers", ledger, width)
         for writer in ledger.writers:
             self._line(writer.id, writer, width)
+        self._compared(ledger.compared)
+
+    def _compared(self, found: Comparison | None) -> None:
+        if found is None:
+            self.stdout.write("No day's counts were compared with its calls yet.")
+            return
+        told = f"{found.differences} differences, the first: {found.first}"
+        self.stdout.write(
+            f"Counts of {found.day} compared with its {found.calls} calls: "
+            f"{told if found.differences else 'identical'}."
+        )
 
     def _line(self, name: str, one: stats.Ledger | stats.Writer, width: int) -> None:
         counts = " ".join(f"{getattr(one, column):>11}" for column in COLUMNS)

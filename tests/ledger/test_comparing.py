@@ -1,0 +1,100 @@
+"""The daily comparison of counts with calls."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.ledger.conftest import START, make_event
+from usage import stats
+from usage.comparing import compare_yesterday
+from usage.ingest import drain
+from usage.models import Comparison, KeyHour
+from usage.rollups import compare
+from usage.spool import Spool
+
+NewSpool = Callable[..., Spool]
+NOW = datetime.fromtimestamp(START / 1000, UTC)
+TOMORROW = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def spool(new_spool: NewSpool) -> Spool:
+    spool = new_spool()
+    for index in range(30):
+        event = make_event(started_at=START - index * 900_000, latency_ms=float(index))
+        spool.end(spool.begin(event), event)
+    drain(spool.directory)
+    return spool
+
+
+@pytest.mark.django_db
+def test_a_day_is_compared_once_and_found_identical(
+    spool: Spool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = compare_yesterday(TOMORROW)
+    assert found is not None
+    assert (found.day, found.differences, found.first) == (NOW.date(), 0, "")
+    assert found.calls > 0
+    assert compare_yesterday(TOMORROW) is None
+    assert stats.ledger().compared == found
+    call_command("ledger")
+    assert f"Counts of {NOW:%Y-%m-%d} compared with its {found.calls} calls: identical." in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.django_db
+def test_a_difference_is_kept_with_its_first_row(
+    spool: Spool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    KeyHour.objects.filter(at__day=NOW.day).update(requests=7)
+    found = compare_yesterday(TOMORROW)
+    assert found is not None
+    assert found.differences > 1
+    assert "usage_keyhour" in found.first
+    call_command("ledger", "--json")
+    assert '"differences"' in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_a_day_that_is_not_settled_yet_is_not_compared(spool: Spool) -> None:
+    compare_yesterday(NOW.replace(hour=1))
+    assert not Comparison.objects.filter(day__gte=NOW.date() - timedelta(days=1)).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_are_stored_while_a_day_is_compared(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the comparison sees none of them: it reads one moment."""
+    stored = []
+
+    def store_more() -> None:
+        event = make_event()
+        spool.end(spool.begin(event), event)
+        stored.append(drain(spool.directory).stored)
+        connection.close()
+
+    differences = []
+    for difference in compare(NOW - timedelta(days=1), NOW + timedelta(days=1), NOW):
+        differences.append(difference)
+    assert differences == []
+
+    hours = KeyHour.objects.count()
+    real = compare.__globals__["_stored"]
+
+    def meanwhile(*args: object) -> object:
+        if not stored:
+            thread = threading.Thread(target=store_more)
+            thread.start()
+            thread.join(20)
+        return real(*args)
+
+    monkeypatch.setitem(compare.__globals__, "_stored", meanwhile)
+    assert list(compare(NOW - timedelta(days=1), NOW + timedelta(days=1), NOW)) == []
+    assert stored == [1]
+    assert KeyHour.objects.count() >= hours

@@ -1,0 +1,41 @@
+"""The daily check that counts are what the calls add up to; its findings are kept."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from usage.models import Call, Comparison
+from usage.periods import Step, floor
+from usage.rollups import compare
+from usage.rollups.recount import NotKept
+
+SETTLED = Step.HOUR.length * 3  # after midnight: what the spools of a day held is stored
+
+
+def compare_yesterday(now: datetime | None = None) -> Comparison | None:
+    """Compares the last whole day, unless that is done or its calls are gone; what was found."""
+    now = now or timezone.now()
+    until = floor(now - SETTLED, Step.DAY)
+    day = until - Step.DAY.length
+    if Comparison.objects.filter(pk=day.date()).exists():
+        return None
+    differences, first = 0, ""
+    try:
+        for difference in compare(day, until, now):
+            first = first or (
+                f"{difference.table} {'/'.join(map(str, difference.key))}: "
+                f"stored {difference.stored}, calls add up to {difference.raw}"
+            )
+            differences += 1
+    except NotKept:
+        return None
+    found, _ = Comparison.objects.update_or_create(
+        pk=day.date(),
+        defaults={
+            "checked_at": now,
+            "calls": Call.objects.filter(started_at__gte=day, started_at__lt=until).count(),
+            "differences": differences,
+            "first": first,
+        },
+    )
+    return found
