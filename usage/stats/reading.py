@@ -74,7 +74,7 @@ def sums(family: Family, told: Iterable[Part], also: Lookups, *by: str) -> Itera
 
 
 def latencies(family: Family, told: Iterable[Part], also: Lookups, *by: str) -> Iterable[Row]:
-    """By the columns named, the requests of each bucket of latency: pairs in `buckets`, likewise."""
+    """By the columns named, pairs of a latency's bucket and its requests (`buckets`); likewise."""
     models = family.latencies
     return _unpacked(together([_told(models[step], lookups | also, *by) for step, lookups in told]))
 
