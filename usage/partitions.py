@@ -5,7 +5,8 @@ reader or writer, and is detached CONCURRENTLY before it is dropped. SQLite has 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,26 @@ def make(days: Iterable[date]) -> None:
             if day not in existing():
                 for statement in _made(day):
                     cursor.execute(statement)
+
+
+@contextmanager
+def beside(day: date) -> Iterator[str]:
+    """The table to write many calls of a day into, in the caller's transaction.
+
+    A day that isn't there yet is filled before it is attached: its indexes are then built at once.
+    """
+    if not in_use():
+        yield _TABLE
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if day in existing():
+            yield _TABLE
+            return
+        made, attached = _made(day)
+        cursor.execute(made.replace("INCLUDING INDEXES", "EXCLUDING INDEXES"))
+        yield f"{_TABLE}_{day:%Y%m%d}"
+        cursor.execute(attached)
 
 
 def make_known(days: set[date]) -> None:

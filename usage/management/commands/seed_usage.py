@@ -1,0 +1,65 @@
+"""manage.py seed_usage: made-up usage of any size, to look at and to measure on."""
+
+import random
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from keys.audit import Actor
+from keys.lifecycle import LifecycleError, VaultError
+from usage import seeding
+
+
+class Command(BaseCommand):
+    help = "Fills an installation that has no real calls with believable usage of new applications."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--calls", type=_whole, default=10_000_000)
+        parser.add_argument("--days", type=_whole, default=30)
+        parser.add_argument("--keys", type=_whole, default=200, help="app keys")
+        parser.add_argument("--seed", type=int, default=1, help="the same makes the same calls")
+        parser.add_argument("--until", type=_time, help="ISO 8601; now, unless it is given")
+        parser.add_argument(
+            "--into-live", action="store_true", help="also beside calls that really happened"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if seeding.seeded():
+            raise CommandError("There are seeded applications already: delete those first.")
+        if not options["into_live"] and seeding.real_calls():
+            raise CommandError("This installation has real calls: --into-live seeds beside them.")
+        until = options["until"] or timezone.now()
+        since = until - timedelta(days=options["days"])
+        luck = random.Random(options["seed"])  # noqa: S311 - a story
+        try:
+            cast = seeding.make_cast(
+                Actor.system("seed_usage"),
+                keys=options["keys"],
+                since=since,
+                until=until,
+                luck=luck,
+            )
+        except (LifecycleError, VaultError) as error:
+            raise CommandError(str(error)) from error
+        with tqdm(total=options["calls"], unit=" calls", disable=None) as bar:
+            stored = seeding.seed(cast, calls=options["calls"], luck=luck, told=bar.update)
+        self.stdout.write(
+            f"Seeded {stored:,} calls of {len(cast.parts):,} app keys, "
+            f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC."
+        )
+
+
+def _whole(text: str) -> int:
+    number = int(text.replace("_", ""))
+    if number < 1:
+        raise ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
