@@ -79,8 +79,8 @@ def _differing(found: Comparison | None) -> Trouble | None:
     return Trouble(
         "danger",
         f"The counts of {found.day} are not what its calls add up to: {rows} differ.",
-        f"`manage.py rebuild_rollups --since {found.day} --until {found.day}` counts that day again from its calls. It "
-        "should never be needed: tell the makers what `manage.py ledger` says of the first one.",
+        f"`manage.py rebuild_rollups --since {found.day} --until {found.day}` counts that day "
+        "again from its calls. `manage.py ledger` names the first difference.",
     )
 
 
