@@ -71,8 +71,7 @@ SPEAKS_HTTP = {  # beside keys/outbound: a name of the library, or its door's ot
     "usage/client/calling.py": "the type of what is asked",
     "usage/client/recorded.py": "wraps the body of its answer",
     "usage/client/peeking.py": "the beginning of its answer",
-    "usage/gateway/transport.py": "asks through the session of keys.outbound.aio",
-    "usage/gateway/relay.py": "the type of its answer",
+    "usage/gateway/transport.py": "the errors that dialling raises",
     "usage/demo.py": "the errors that KeyedSession raises",
     "usage/management/commands/demo_fill.py": "the type of KeyedSession's answer",
 }

@@ -1,6 +1,7 @@
 """The one door out (DESIGN door 3): checked addresses, no redirects, no surroundings, bounded time.
 
-The wrapper goes through `requests`, probes and the gateway through aiohttp; the rules are the same.
+The wrapper goes through `requests`, probes through aiohttp, the gateway over lines of its own; the
+rules are the same.
 """
 
 from keys.destinations import Blocked, check_host, check_url, proxy_for

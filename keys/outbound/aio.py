@@ -1,5 +1,6 @@
-"""The same rules for aiohttp, which the gateway streams with."""
+"""The same rules for aiohttp, which dials for the gateway."""
 
+import asyncio
 import socket
 import ssl
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ import aiohttp
 import certifi
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
+from yarl import URL
 
 from keys.destinations import Blocked, check_address
 
@@ -49,6 +51,18 @@ class CheckedConnector(aiohttp.TCPConnector):
             found.close()
         return None
 
+    async def dial(self, url: URL, proxy: URL | None, timeout: float) -> asyncio.Transport:
+        """A new connection to where `url` leads, within `timeout` seconds; whoever gets it sets
+        its protocol. Raises Blocked, TimeoutError, aiohttp.ClientError and OSError."""
+        request = aiohttp.ClientRequest("GET", url, loop=self._loop, proxy=proxy)
+        patience = aiohttp.ClientTimeout(sock_connect=timeout)
+        protocol = await self._create_connection(request, [], patience)
+        transport = protocol.transport
+        if transport is None or protocol.should_close:  # gone, or spoken to before it was asked
+            protocol.close()
+            raise aiohttp.ServerDisconnectedError
+        return transport
+
     async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         if not req.url.raw_host or req.port is None:  # a URL of another kind
             raise Blocked
@@ -59,7 +73,7 @@ class CheckedConnector(aiohttp.TCPConnector):
             _plain.reset(token)
 
 
-def connector(**options: Any) -> aiohttp.TCPConnector:
+def connector(**options: Any) -> CheckedConnector:
     """A connector for a ClientSession, to be made inside the event loop."""
     return CheckedConnector(
         **{"resolver": resolver(), "ssl": _tls(settings.OUTBOUND_CA), **options}

@@ -9,8 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-import aiohttp
-
+from keys.outbound.answer import Answer
 from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from keys.providers.jobs import Job
@@ -39,7 +38,7 @@ class Relay:
         spec: ProviderSpec,
         asked: Outgoing,
         route: Route,
-        response: aiohttp.ClientResponse,
+        response: Answer,
     ) -> None:
         self._exchange = exchange
         self._spec = spec
@@ -49,7 +48,7 @@ class Relay:
         self._job: Job | None = None  # to be told to other processes
         self._secrets = exchange.secrets
         self._links = links_of(spec.slug, spec.base_url)
-        self._type = response.headers.get("Content-Type", "")
+        self._type = response.header(b"content-type")
         media = self._type.partition(";")[0].strip().lower()
         self._is_json = media.endswith(("/json", "+json"))
         stream = media == "text/event-stream"
@@ -64,11 +63,10 @@ class Relay:
         if not 200 <= self._response.status < 600:
             raise errors.no_answer()
         try:
-            codings = self._response.headers.getall("Transfer-Encoding", ())
+            codings = self._response.values(b"transfer-encoding")
             if codings and ",".join(codings).strip().lower() != "chunked":
                 raise BadEncoding  # which the client lets pass, packed as it is
-            encodings = self._response.headers.getall("Content-Encoding", ())
-            self._unpacker = Unpacker(",".join(encodings))
+            self._unpacker = Unpacker(",".join(self._response.values(b"content-encoding")))
             length = None if self._unpacker.packed else self._length()
             refusal = self._response.status in REFUSALS
             bodiless = self._response.status in (204, 304)
@@ -131,10 +129,9 @@ class Relay:
 
     async def _parts(self) -> AsyncIterator[bytes]:
         """The body, unpacked and masked. Raises Denial and BadEncoding."""
-        chunks = self._response.content.iter_any()
         while True:
             with faults():
-                chunk = await anext(chunks, None)
+                chunk = await self._response.part()
             if chunk is None:
                 break
             for plain in self._unpacker.feed(chunk):
@@ -145,7 +142,7 @@ class Relay:
 
     async def _start(self, length: int | None) -> None:
         pairs = headers.to_caller(
-            self._response.raw_headers, self._spec.slug, self._secrets, self._links.in_header
+            self._response.headers, self._spec.slug, self._secrets, self._links.in_header
         )
         if length is not None:
             pairs.append(("content-length", str(length)))
@@ -190,7 +187,7 @@ class Relay:
         if found.outcome is Outcome.OK and self._is_json:
             self._learn(self._spec.job_of(body))
         elif found.outcome is not Outcome.OK:
-            told = headers.retry_after(self._response.raw_headers, now)
+            told = headers.retry_after(self._response.headers, now)
             after = told or self._spec.retry_after_of(body)
             core.learn(rota, self._route, found, after, now)
         return found
@@ -214,9 +211,6 @@ class Relay:
         with contextlib.suppress(Denial):
             await lookup.run(desk.mine().directory, lambda: jobs.share(*told))
 
-    def _header(self, name: str) -> str:
-        return self._response.headers.get(name, "")
-
     def _length(self) -> int | None:
-        length = self._header("Content-Length")
+        length = self._response.header(b"content-length")
         return int(length) if length.isdigit() else None
