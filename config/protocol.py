@@ -11,12 +11,14 @@ front, that shares connections among callers, must never see other requests in o
 import asyncio
 import json
 import logging
+import urllib.parse
 from typing import Any
 
 import httptools
 from uuid_utils import uuid7
-from uvicorn.protocols.http.flow_control import service_unavailable
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.cycle import Cycle
 
 from config.bodies import ENDLESS
 
@@ -67,7 +69,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_offer = False  # whether the head offers another protocol
     _deadline: asyncio.TimerHandle | None = None
     _reader: asyncio.TimerHandle | None = None
-    _running: RequestResponseCycle | None = None  # `cycle` is the newest, which may be waiting
+    _rest: asyncio.TimerHandle | None = None
+    _rests_since = 0.0  # when the last answer was out; one timer serves many requests
+    _running: Cycle | None = None  # `cycle` is the newest, which may be waiting
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -84,11 +88,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
         self._reader_came()
+        if self._rest is not None:
+            self._rest.cancel()
         super().connection_lost(exc)
         if self._running is not None and not self._running.response_complete:
             # Uvicorn tells the newest request only, which may be waiting behind this one.
             self._running.disconnected = True
             self._running.message_event.set()
+            if self._running.watcher is not None:
+                self._running.watcher()
 
     def shutdown(self) -> None:
         """A stopping server waits for answers to end, but not for one that never would."""
@@ -101,7 +109,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._around += len(data)
-        self._unset_keepalive_if_required()
         try:
             self._feed(data)
         except httptools.HttpParserError:
@@ -109,8 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._around > LIMIT:
             self._refuse(_TOO_LONG if self._in_head else b"")
-        elif self._deadline is None and not self._is_answering():
-            # Empty lines, or what is left of a body whose answer is out: uvicorn waits for ever.
+        elif self._deadline is None and (self._in_head or not self._is_answering()):
+            # Or empty lines, or what is left of a body whose answer is out: uvicorn waits for ever.
             self._await_head()
 
     def on_message_begin(self) -> None:
@@ -118,7 +125,6 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too many requests at once")  # the parser's fault to the server: 400
         super().on_message_begin()
         self._around, self._in_head = 0, True
-        self._await_head()
 
     def on_headers_complete(self) -> None:
         self._check_head()
@@ -126,7 +132,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_offer:
             return  # read again without it
         self._head_came()
-        super().on_headers_complete()
+        self._tell_scope()
+        self._begin()
         self._around, self._in_head = 0, False
         self.headers = []  # the scope has its own: what comes now are trailers
 
@@ -143,7 +150,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # so said a trailer: the parser hears nothing more
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._rests_since = self.loop.time()
+            if self._rest is None:
+                self._rest = self.loop.call_later(self.timeout_keep_alive, self._look_at_rest)
         if self.transport.get_write_buffer_size():
             self._await_reader()
 
@@ -193,6 +209,45 @@ class BoundedProtocol(HttpToolsProtocol):
             if b",".join(codings).strip().lower() != b"chunked":
                 raise ValueError("unclear where the body ends")
 
+    def _tell_scope(self) -> None:
+        scope, url = self.scope, httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        if (version := self.parser.get_http_version()) != "1.1":
+            scope["http_version"] = version
+
+    def _begin(self) -> None:
+        """Answers the request, or has it wait for its turn."""
+        most, app = self.limit_concurrency, self.app
+        if most is not None and (len(self.connections) >= most or len(self.tasks) >= most):
+            self.logger.warning("Exceeded concurrency limit.")
+            app = busy
+        before: Any = self.cycle  # none before the first
+        cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=self.scope["http_version"] == "1.1" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self.cycle = cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, app)
+        else:
+            self.pipeline.appendleft((cycle, app))
+            # A few are read on, as the call under way must hear of a caller who hangs up.
+            if len(self.pipeline) >= MOST_WAITING // 2:
+                self.flow.pause_reading()
+
     def _refuse(self, answer: bytes) -> None:
         """Closes the connection, with words if it is this request's turn to be answered."""
         running = self._running
@@ -206,12 +261,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _is_answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        cycle: Any = self.cycle  # none before the first request
         return cycle is not None and not cycle.response_complete
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, busy if app is service_unavailable else app)
+        super()._start_asgi_task(cycle, app)
 
     def _await_head(self) -> None:
         self._head_came()
@@ -221,6 +276,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _look_at_rest(self) -> None:
+        """Whether a kept connection has been without a request for too long."""
+        self._rest = None
+        if self._in_head or self._is_answering():
+            return  # the end of the next answer sets it again
+        left = self._rests_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0.001:
+            self._rest = self.loop.call_later(left, self._look_at_rest)
+        else:
+            self.transport.close()
 
     def _await_reader(self) -> None:
         if self._reader is None:

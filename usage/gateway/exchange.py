@@ -20,6 +20,7 @@ from usage.gateway.aside import aside
 from usage.gateway.asked import Asked
 from usage.gateway.choosing import Choice
 from usage.gateway.core import Judgement, Route
+from usage.gateway.direct import direct_of
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
 from usage.gateway.permits import Permits
@@ -40,8 +41,9 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._asked = Asked(scope)
         self._send = send
+        self._direct = direct_of(send)
         self._desk = desk.mine()
-        self.inbound = Inbound(receive, self._asked.address)
+        self.inbound = Inbound(receive, self._asked.address, self._direct)
         self.recording = Recording(
             source=Source.GATEWAY,
             method=self._asked.method[:10],
@@ -58,7 +60,8 @@ class Exchange:
 
     async def run(self) -> None:
         """Answers the call, whatever happens."""
-        if not self._asked.value("expect"):  # to read ahead would ask such a caller for the body
+        # To read ahead would ask a caller who waits for that for the body.
+        if self._direct is not None or not self._asked.value("expect"):
             self.inbound.watch()
         try:
             await self._answer()
@@ -225,13 +228,28 @@ class Exchange:
     async def send(self, message: dict[str, object]) -> None:
         await self._send(message)
 
+    async def respond(self, status: int, pairs: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Sends a whole answer; the headers name the body's length, or that none is due."""
+        if self._direct is not None:
+            self.started = True
+            if self._direct.respond(status, self._headed(pairs), body):
+                return
+        await self.start(status, pairs)
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _headed(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers, ours included."""
+        ours = [*pairs, *headers.FIXED, (b"x-request-id", self.recording.id.encode())]
+        if shown := cors.shown(self._asked):
+            ours += headers.encode(shown)
+        return ours
+
     async def start(self, status: int, pairs: list[tuple[bytes, bytes]]) -> None:
         """Sends the response line and headers, ours included."""
         self.started = True
         self.recording.status = status
-        ours = [*pairs, *headers.FIXED, (b"x-request-id", self.recording.id.encode())]
-        ours += headers.encode(cors.shown(self._asked))
-        await self._send({"type": "http.response.start", "status": status, "headers": ours})
+        start = {"type": "http.response.start", "status": status, "headers": self._headed(pairs)}
+        await self._send(start)
 
     def end(self, found: Judgement) -> None:
         """Records how the call ended."""
@@ -276,8 +294,7 @@ class Exchange:
         self.recording.status = refused.status
         if self._admission.app_key is not None:
             await self.over(found)
-        await self.start(refused.status, pairs)
-        await self._send({"type": "http.response.body", "body": body})
+        await self.respond(refused.status, pairs, body)
 
     async def _drain(self) -> bool:
         if (

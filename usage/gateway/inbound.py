@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from usage.gateway import room
+from usage.gateway.direct import Direct
 from usage.gateway.errors import Denial, denial
 from usage.ingest import network_of
 
@@ -45,12 +46,13 @@ def crowded() -> Denial:
 class Inbound:
     """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
-    def __init__(self, receive: Receive, address: str = "") -> None:
+    def __init__(self, receive: Receive, address: str = "", direct: Direct | None = None) -> None:
         self._receive = receive
+        self._direct = direct
         self._address = address
         self._caller = ""  # the app key, once it is known
         self._kept: deque[Message] = deque()
-        self._moved = asyncio.Event()  # of `_kept`
+        self._moved: asyncio.Event | None = None  # of `_kept`; made when it is waited for
         self._task: asyncio.Task[Any] | None = None  # to be cancelled when the caller hangs up
         self._due: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -74,6 +76,8 @@ class Inbound:
         known, `look` is shown all of a long body as it comes; it may `vouch` for the caller.
         """
         self._limit = limit
+        if (there := self.there(limit)) is not None:
+            return there
         short = self._caller and 0 < announced <= ROOM_FREE  # most calls; it costs nothing to wait
         self._paced_from = None if short else asyncio.get_running_loop().time()
         part, content, shown = b"", bytearray(), 0  # not a list: of tiny parts that is the larger
@@ -95,6 +99,19 @@ class Inbound:
             self.let_go()
             raise
         return part if len(part) == self.size else bytes(content)
+
+    def there(self, limit: int) -> bytes | None:
+        """The whole body, where nobody has to wait for it and it needs no room."""
+        if self._direct is None or self.size or self._kept:
+            return None
+        content = self._direct.whole_body()
+        if content is None:
+            return None
+        if len(content) > min(limit, ROOM_FREE):
+            self._kept.append({"type": "http.request", "body": content, "more_body": False})
+            return None
+        self.read, self.size = True, len(content)
+        return content
 
     def vouch(self, app_key: str) -> None:
         """The caller is known from now on, and what is held of the body is held by its key.
@@ -141,7 +158,16 @@ class Inbound:
         """
         if self._task is None:
             self._task = asyncio.current_task()
-            self._watch_soon()
+            if self._direct is None:
+                self._watch_soon()
+            else:
+                self._direct.watcher = self._hung_up
+
+    def _hung_up(self) -> None:
+        """The server says that the caller's line is gone."""
+        if self._task is not None and not self._receiving:  # else who waits for the body hears it
+            self.gone = True
+            self._task.cancel()
 
     def _watch_soon(self) -> None:
         loop = asyncio.get_running_loop()
@@ -155,13 +181,15 @@ class Inbound:
 
     def unwatch(self) -> None:
         self._task = None
+        if self._direct is not None:
+            self._direct.watcher = None
         if self._due is not None:
             self._due.cancel()
             self._due = None
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-            self._moved.set()  # whoever waits for the watch reads on alone
+            self._stir()  # whoever waits for the watch reads on alone
 
     def _take_room(self) -> None:
         if not self._held:
@@ -213,7 +241,7 @@ class Inbound:
                     self._receiving = False
             await self._turn()
         message = self._kept.popleft()
-        self._moved.set()
+        self._stir()
         return message
 
     async def _look_ahead(self, task: "asyncio.Task[Any]") -> None:
@@ -221,7 +249,7 @@ class Inbound:
         while (message := await self._receive())["type"] != "http.disconnect":
             if more:
                 self._kept.append(message)
-                self._moved.set()
+                self._stir()
                 more = message.get("more_body", False)
             while more and sum(len(kept.get("body", b"")) for kept in self._kept) >= READ_AHEAD:
                 await self._turn()
@@ -229,5 +257,11 @@ class Inbound:
         task.cancel()
 
     async def _turn(self) -> None:
+        if self._moved is None:
+            self._moved = asyncio.Event()
         self._moved.clear()
         await self._moved.wait()
+
+    def _stir(self) -> None:
+        if self._moved is not None:
+            self._moved.set()

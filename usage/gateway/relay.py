@@ -16,7 +16,7 @@ from keys.providers.jobs import Job
 from usage.events import Outcome
 from usage.gateway import core, desk, errors, headers, jobs, lookup
 from usage.gateway.answer import BadEncoding, Masking, Unpacker
-from usage.gateway.choosing import REFUSALS
+from usage.gateway.choosing import GOES_ON, REFUSALS
 from usage.gateway.core import Judgement, Route
 from usage.gateway.errors import Denial
 from usage.gateway.links import links_of
@@ -86,7 +86,10 @@ class Relay:
 
     async def _whole(self) -> bool:
         """A small answer of JSON, or a refusal, in one piece; a large or open one goes on."""
-        parts = self._parts()
+        there = None if self._unpacker.packed else self._response.whole()
+        if there is not None and len(there) <= WHOLE:
+            return await self._complete(self._masking.feed(there))
+        parts = self._parts(there)
         kept: list[bytes] = []
         size = 0
         async for part in parts:
@@ -97,19 +100,24 @@ class Relay:
             if size > WHOLE or (open_ended and kept[0].lstrip()[:1] == b"["):
                 await self._stream(parts, None, b"".join(kept))
                 return True
-        plain = mask_escaped(b"".join(kept) + self._masking.flush(), self._secrets)
+        return await self._complete(b"".join(kept))
+
+    async def _complete(self, masked: bytes) -> bool:
+        """Sends what is all of an answer, unless the call goes on with another key."""
+        plain = mask_escaped(masked + self._masking.flush(), self._secrets)
         body = self._links.in_json(plain) if self._is_json else plain
         # Judged and recorded first: the start alone may end an empty answer.
         found = self._judge()
-        if await self._exchange.goes_on(found, self._response.status):
+        exchange, status = self._exchange, self._response.status
+        if found.outcome in GOES_ON and await exchange.goes_on(found, status):
             return False
-        self._exchange.recording.bytes_out = len(body)
-        self._exchange.recording.status = self._response.status
-        await self._share()
-        self._exchange.inbound.unwatch()
-        await self._exchange.over(found)
-        await self._start(len(body))
-        await self._exchange.send({"type": "http.response.body", "body": body})
+        exchange.recording.bytes_out = len(body)
+        exchange.recording.status = status
+        if self._job is not None:
+            await self._share(self._job)
+        exchange.inbound.unwatch()
+        await exchange.over(found)
+        await exchange.respond(status, self._headers(len(body)), body)
         return True
 
     async def _stream(self, parts: AsyncIterator[bytes], length: int | None, before: bytes) -> None:
@@ -127,13 +135,14 @@ class Relay:
                 await self._more(part)
         await self._finish(held + self._masking.flush())
 
-    async def _parts(self) -> AsyncIterator[bytes]:
-        """The body, unpacked and masked. Raises Denial and BadEncoding."""
+    async def _parts(self, there: bytes | None = None) -> AsyncIterator[bytes]:
+        """The body, unpacked and masked, behind what is there. Raises Denial and BadEncoding."""
         while True:
             with faults():
-                chunk = await self._response.part()
+                chunk = there or await self._response.part()
             if chunk is None:
                 break
+            there = None
             for plain in self._unpacker.feed(chunk):
                 yield self._masking.feed(plain)
         rest = self._unpacker.flush()
@@ -141,6 +150,9 @@ class Relay:
             yield self._masking.feed(rest)
 
     async def _start(self, length: int | None) -> None:
+        await self._exchange.start(self._response.status, self._headers(length))
+
+    def _headers(self, length: int | None) -> list[tuple[bytes, bytes]]:
         pairs = headers.to_caller(
             self._response.headers, self._spec.slug, self._secrets, self._links.in_header
         )
@@ -152,7 +164,7 @@ class Relay:
         ours = ruling.limit and self._response.status != 429
         if ours and not any(name.startswith("ratelimit") for name, _ in pairs):
             pairs += errors.rate_headers(ruling)
-        await self._exchange.start(self._response.status, headers.encode(pairs))
+        return headers.encode(pairs)
 
     async def _more(self, part: bytes) -> None:
         self._exchange.recording.bytes_out += len(part)
@@ -162,7 +174,8 @@ class Relay:
     async def _finish(self, last: bytes) -> None:
         found = self._judge()
         self._exchange.recording.bytes_out += len(last)
-        await self._share()
+        if self._job is not None:
+            await self._share(self._job)
         self._exchange.inbound.unwatch()
         await self._exchange.over(found)
         await self._exchange.send({"type": "http.response.body", "body": last})
@@ -198,16 +211,9 @@ class Relay:
         if jobs.learn(rota, application, self._spec.slug, self._route, job):
             self._job = job
 
-    async def _share(self) -> None:
+    async def _share(self, job: Job) -> None:
         """Before the caller can ask another process for the job."""
-        if self._job is None:
-            return
-        told = (
-            self._exchange.recording.application,
-            self._spec.slug,
-            self._job.id,
-            self._route.key.id,
-        )
+        told = (self._exchange.recording.application, self._spec.slug, job.id, self._route.key.id)
         with contextlib.suppress(Denial):
             await lookup.run(desk.mine().directory, lambda: jobs.share(*told))
 
