@@ -1,26 +1,35 @@
 """One request of the web server and its answer, with the shorter ways that the gateway takes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from usage.gateway.direct import Direct, Pair
+Pair = tuple[bytes, bytes]
 
 _CLOSE = b"connection: close\r\n"
 
 
-class Cycle(RequestResponseCycle, Direct):
-    """Uvicorn's, which also takes a body that is there and gives a whole answer without a wait."""
+class Cycle(RequestResponseCycle):
+    """Uvicorn's, which also hands a body over that is there, and takes a whole answer.
+
+    Who knows of it (`is_direct`) need not wait for these: usage.gateway.direct says how.
+    """
+
+    is_direct = True
+    watcher: Callable[[], None] | None = None
 
     def whole_body(self) -> bytes | None:
-        """As `Direct` says."""
+        """The body, if all of it came; None: ask `receive`."""
         if self.more_body or self.disconnected or self.response_complete:
             return None
         body, self.body = bytes(self.body), bytearray()
         return body
 
     def respond(self, status: int, headers: Sequence[Pair], body: bytes) -> bool:
-        """As `Direct` says. Raises RuntimeError for a header that would be another one."""
+        """Sends a whole answer; False: it can't now, ask `send`.
+
+        Raises RuntimeError for a header that would be another one.
+        """
         if self.flow.write_paused or self.response_started or self.access_log:
             return False
         if self.disconnected:

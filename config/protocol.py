@@ -18,9 +18,8 @@ import httptools
 from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from config.cycle import Cycle
-
 from config.bodies import ENDLESS
+from config.cycle import Cycle
 
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
 # what is read at a time, 256 KB.
@@ -76,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.logger = _logger
+        # Uvicorn asks its logger for handlers, and finds those of ours.
+        self.access_log = self.access_log and self.config.access_log
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -114,7 +114,7 @@ def record(events: list[CallEvent]) -> None:
     """Through a spool of their own into the ledger, as a process's calls would come."""
     own = spool.Spool(Path(settings.SPOOL_DIR) / spool.new_writer_id())
     for event in events:
-        number = own.begin(replace(event, outcome=Outcome.ABORTED, status=0, latency_ms=0.0))
+        number = own.begin(event._replace(outcome=Outcome.ABORTED, status=0, latency_ms=0.0))
         own.end(number, event)
     own.close()
     ingest.drain(own.directory)
@@ -145,8 +145,7 @@ def traffic(application: Application, now: datetime, rng: random.Random) -> Iter
             used = "" if ending.outcome in UNSENT else provider_keys[_account(ending)]
             name = rng.choices(list(APP_KEYS), list(APP_KEYS.values()))[0]
             event = _event(at, endpoint, ending, rng)
-            yield replace(
-                event,
+            yield event._replace(
                 application=application.pk,
                 app_key=app_keys[name],
                 app_key_version=1,

@@ -3,9 +3,9 @@
 Frozen, versioned, already redacted: no secret, no body, no query string ever enters it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 VERSION = 3
 KNOWN = frozenset({1, 2, VERSION})  # 1 had no `tried`, 2 no `cost_nanos`
@@ -62,8 +62,7 @@ class Attempt:
         return cls(**{**data, "outcome": Outcome(data["outcome"])})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallEvent:
+class CallEvent(NamedTuple):
     """One logical call, however many attempts it took.
 
     Ids are public ids; an empty string means none. Times are epoch milliseconds (UTC),
@@ -122,4 +121,4 @@ class CallEvent:
         return event
 
 
-_NAMES = frozenset(field.name for field in fields(CallEvent))
+_NAMES = frozenset(CallEvent._fields)

@@ -1,6 +1,7 @@
 """A provider's answer as it comes over its line."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,16 +17,17 @@ class BrokeOff(OSError):
 class Answer:
     """What a provider answers, as it comes. `headers` have lower-case names."""
 
+    status = 0  # 0: not there yet
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    complete = False
+    error: BaseException | None = None
+    _waiting: asyncio.Future[None] | None = None
+    _left = 0  # bytes that wait for their reader
+
     def __init__(self, line: "Line", method: str) -> None:
         self.line = line
         self.method = method
-        self.status = 0  # 0: not there yet
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.complete = False
-        self.error: BaseException | None = None
         self._parts: list[bytes] = []
-        self._waiting: asyncio.Future[None] | None = None
-        self._left = 0  # bytes that wait for their reader
 
     def header(self, name: bytes) -> str:
         """The first header of this lower-case name, or empty."""

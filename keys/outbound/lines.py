@@ -24,7 +24,7 @@ _SPLIT = re.compile(r"(https?://[^/?#\\@\s]+)(/[^\s#]*|)", re.IGNORECASE)
 _REPEATED = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-Pairs = list[tuple[str, str]]
+Headers = tuple[tuple[str, str], ...]
 Place = tuple[str, str]  # origin and proxy
 
 
@@ -43,9 +43,10 @@ class Lines:
 
     async def ask(
         self,
+        base_url: str,
+        target: str,
         method: str,
-        url: str,
-        headers: Pairs,
+        headers: Headers,
         body: bytes | AsyncIterator[bytes],
         length: int | None,
     ) -> Answer:
@@ -54,11 +55,12 @@ class Lines:
         `length` is that of a body in parts, None for one in chunks. Raises Blocked, BrokeOff,
         TimeoutError, aiohttp.ClientError and OSError while dialling, and what the body raises.
         """
-        origin, target = _parts(url)
-        place = (origin.text, proxy_for(url))
+        origin, below = _parts(base_url)
+        target = below + target or "/"
+        place = (origin.text, proxy_for(base_url))
         if place[1] and origin.is_plain:  # asked of the proxy, by the whole URL
             target = origin.text + target
-            headers = headers + _for_proxy(place[1])
+            headers = (*headers, *_for_proxy(place[1]))
         framing = _framing(method, body, length)
         head = _head(method, target, origin.host, headers, framing)
         line = self._waiting(place)
@@ -150,16 +152,15 @@ class Origin(NamedTuple):
     is_plain: bool
 
 
+@lru_cache(maxsize=256)
 def _parts(url: str) -> tuple[Origin, str]:
-    """Origin and target of a URL that is written out. Raises Blocked."""
+    """Origin, and the path or nothing, of a base URL. Raises Blocked."""
     found = _SPLIT.fullmatch(url)
     if found is None:
         raise Blocked
-    target = found[2]
-    return _origin(found[1]), target or "/"
+    return _origin(found[1]), found[2]
 
 
-@lru_cache(maxsize=256)
 def _origin(text: str) -> Origin:
     try:
         url = URL(text, encoded=True)
@@ -180,14 +181,14 @@ def _framing(method: str, body: bytes | AsyncIterator[bytes], length: int | None
 
 
 @lru_cache(maxsize=2)
-def _for_proxy(proxy: str) -> Pairs:
+def _for_proxy(proxy: str) -> Headers:
     user, password = URL(proxy).user, URL(proxy).password
     if user is None:
-        return []
-    return [("Proxy-Authorization", aiohttp.encode_basic_auth(user, password or ""))]
+        return ()
+    return (("Proxy-Authorization", aiohttp.encode_basic_auth(user, password or "")),)
 
 
-def _head(method: str, target: str, host: str, headers: Pairs, framing: str) -> bytes:
+def _head(method: str, target: str, host: str, headers: Headers, framing: str) -> bytes:
     """Raises ValueError for what would be another header than it says."""
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers]

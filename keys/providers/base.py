@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -190,8 +191,7 @@ class ProviderSpec:
 
     def endpoint_of(self, path: str) -> str:
         """`path` with ids replaced by `{id}`, for grouping; at most 200 characters."""
-        segments = path.partition("?")[0].split("/")
-        return "/".join("{id}" if _is_id(segment) else segment for segment in segments)[:200]
+        return (_endpoint_kept if len(path) <= endpoints.SHORT else _endpoint)(path)
 
     def denied(self, method: str, path: str) -> bool:
         """Whether no app key may ever call `path` (it would harm the pooled account)."""
@@ -207,6 +207,14 @@ _BY_STATUS = {
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+
+
+def _endpoint(path: str) -> str:
+    segments = path.partition("?")[0].split("/")
+    return "/".join("{id}" if _is_id(segment) else segment for segment in segments)[:200]
+
+
+_endpoint_kept = lru_cache(maxsize=4096)(_endpoint)
 
 
 def _is_id(segment: str) -> bool:

@@ -17,12 +17,22 @@ def plain_segments(path: str) -> list[str]:
 
 def named(patterns: tuple[str, ...], method: str, path: str) -> bool:
     """Whether one of the patterns names this endpoint; case doesn't count."""
+    if not patterns:
+        return False
+    return (_named_kept if len(path) <= SHORT else _named)(patterns, method, path)
+
+
+def _named(patterns: tuple[str, ...], method: str, path: str) -> bool:
     wanted = _compiled(patterns, method)
     if wanted is None:
         return False
     asked = "/".join(segment for segment in plain_segments(path) if segment)
     return wanted.search(f"/{asked.lower()}") is not None
 
+
+# Paths of calls are few, and one that is longer may hold an id, or a key in a wrong place.
+SHORT = 40
+_named_kept = lru_cache(maxsize=4096)(_named)
 
 _SAME = {"HEAD": "GET"}
 

@@ -18,7 +18,7 @@ class Job:
 
 def job_of(body: bytes) -> Job | None:
     """The job that a JSON answer names, if it does."""
-    if b'"id"' not in body and b'"execution_id"' not in body:
+    if b'"status"' not in body or (b'"id"' not in body and b'"execution_id"' not in body):
         return None
     answer = _object(body)
     waiting = _STATES.get(str(answer.get("status")))

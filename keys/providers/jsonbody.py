@@ -97,7 +97,8 @@ def without_text(body: bytes, text: str) -> bytes:
     if _has_escapes(body):
         # String by string: numbers stay as they are, and no nesting is too deep.
         body = _ESCAPED_STRING.sub(plain, body)
-    return without_bytes(body, text.encode())
+    needle = text.encode()
+    return without_bytes(body, needle) if needle in body else body
 
 
 def without_bytes(body: bytes, needle: bytes) -> bytes:

@@ -58,6 +58,7 @@ class Names(NamedTuple):
 
     own_headers: frozenset[str]
     headers: frozenset[str]  # all that hold nothing but a credential
+    looked_at: frozenset[str]  # those, and authorization
     rivals: frozenset[str]  # headers that the provider may believe over ours
     own_queries: frozenset[str]
     queries: tuple[str, ...]
@@ -74,6 +75,7 @@ def names_of(accepts: frozenset[Placement]) -> Names:
     return Names(
         frozenset(own),
         _KEY_HEADERS.union(own),
+        _KEY_HEADERS.union(own, {"authorization"}),
         frozenset(rivals),
         frozenset(queries),
         # A caller without a body names the member of a body there.
@@ -87,7 +89,7 @@ def read(outgoing: Outgoing) -> Outgoing:
     """The request with its body read, where that is worth keeping. Raises BadBody."""
     if len(outgoing.body) > _KEPT:
         return outgoing
-    return outgoing._replace(reading=read_body(outgoing))
+    return Outgoing(*outgoing[:6], read_body(outgoing))
 
 
 def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
@@ -103,7 +105,7 @@ def found_outside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[
     """Those in headers and query. Raises BadBody."""
     own = spec.accepts if spec else frozenset[Placement]()
     names = names_of(own)
-    found = list(in_headers(outgoing.headers, own, spec.prefix if spec else ""))
+    found = in_headers(outgoing.headers, own, spec.prefix if spec else "")
     for name in names.queries if outgoing.query else ():
         found += [
             Found(Placement("query", name), text)
@@ -134,20 +136,22 @@ def names_in(places: frozenset[Placement], place: str) -> list[str]:
     return [found.name for found in places if found.place == place]
 
 
-def in_headers(headers: Headers, own: frozenset[Placement], prefix: str = "") -> Iterator[Found]:
+def in_headers(headers: Headers, own: frozenset[Placement], prefix: str = "") -> list[Found]:
     """Credentials in headers; `prefix` is what the provider wants before them in its own."""
     names = names_of(own)
+    looked_at, found = names.looked_at, []
     for name, value in headers:
         lowered = name.lower()
-        if lowered not in names.headers and lowered != "authorization":
+        if lowered not in looked_at:
             continue
         mine = prefix and lowered in names.own_headers
         if mine and value.lower().startswith(prefix.lower()):
-            yield Found(Placement("header", lowered), value[len(prefix) :])
+            found.append(Found(Placement("header", lowered), value[len(prefix) :]))
         elif lowered == "authorization":
-            yield from _in_authorization(value)
+            found += _in_authorization(value)
         else:
-            yield Found(Placement("header", lowered), value)
+            found.append(Found(Placement("header", lowered), value))
+    return found
 
 
 def _in_authorization(value: str) -> Iterator[Found]:

@@ -120,9 +120,8 @@ class Desk:
         return core.ended(self.spec, 200, "application/json", sample, armed, secrets, whole=True)
 
     def record_one(self) -> None:
-        recording = Recording(
-            source=Source.GATEWAY, method="POST", address="127.0.0.1", user_agent="bench/1"
-        )
+        recording = Recording(Source.GATEWAY, "POST", address="127.0.0.1")
+        recording.user_agent = "bench/1"
         recording.provider, recording.endpoint = "openai", PATH
         recording.application, recording.app_key = self.record.application, self.record.id
         recording.goes_with(self.route)

@@ -6,7 +6,6 @@ answered would know it.
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import django
@@ -31,7 +30,7 @@ def write(directory: Path, *, draining: bool) -> None:
         one = Spool(directory / spool.new_writer_id(), segment_bytes=20_000)
     while True:
         event = make_event()
-        number = one.begin(replace(event, outcome=Outcome.ABORTED))
+        number = one.begin(event._replace(outcome=Outcome.ABORTED))
         os.write(1, f"begun {event.id}\n".encode())
         one.end(number, event)
         os.write(1, f"ended {event.id}\n".encode())

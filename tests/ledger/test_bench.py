@@ -4,7 +4,6 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -90,7 +89,7 @@ def test_recording_a_call(new_spool: Callable[..., Spool], tmp_path: Path) -> No
 
 def write(spool: Spool, events: list[CallEvent]) -> None:
     for event in events:
-        spool.end(spool.begin(replace(event, outcome=Outcome.ABORTED, status=0)), event)
+        spool.end(spool.begin(event._replace(outcome=Outcome.ABORTED, status=0)), event)
 
 
 @pytest.mark.timeout(900)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,7 +24,7 @@ NOW = datetime.fromtimestamp(START / 1000, UTC)
 
 def record(spool: Spool, **fields: object) -> str:
     event = make_event(**fields)
-    spool.end(spool.begin(replace(event, outcome=Outcome.ABORTED)), event)
+    spool.end(spool.begin(event._replace(outcome=Outcome.ABORTED)), event)
     return event.id
 
 

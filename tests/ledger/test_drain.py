@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +37,7 @@ NewSpool = Callable[..., Spool]
 
 def record(spool: Spool, **fields: object) -> str:
     event = make_event(**fields)
-    spool.end(spool.begin(replace(event, outcome=Outcome.ABORTED)), event)
+    spool.end(spool.begin(event._replace(outcome=Outcome.ABORTED)), event)
     return event.id
 
 

@@ -2,7 +2,6 @@
 
 import tempfile
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +74,7 @@ class World:
         if self.open:
             number, event = self.open.pop(pick % len(self.open))
             outcome = list(Outcome)[pick % len(Outcome)]
-            self.spool.end(number, replace(event, outcome=outcome, latency_ms=float(pick)))
+            self.spool.end(number, event._replace(outcome=outcome, latency_ms=float(pick)))
             self.expected[event.id] = outcome
 
     def crash(self, pick: int) -> None:

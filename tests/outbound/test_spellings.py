@@ -90,7 +90,7 @@ def by_sign_in(url: str) -> None:
 def by_gateway(url: str) -> None:
     async def ask() -> None:
         try:
-            transport.leave(await transport.ask("GET", url, [], None, None))
+            transport.leave(await transport.ask(url, "", "GET", (), None, None))
         finally:
             await transport.close()
 

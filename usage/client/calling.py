@@ -69,10 +69,10 @@ class Call:
             method=self.asked.method[:10],
             provider=self.spec.slug,
             endpoint=clip(self.spec.endpoint_of(self.asked.path)),
-            application=keyed.application,
             caller=clip(keyed.caller, limit=100),
             bytes_in=int(request.headers.get("Content-Length") or 0),
         )
+        self.recording.application = keyed.application
         self._permits = Permits(desk.mine().limiter, self.recording.id)
         self._choice: Choice | None = None
         self.route: Route

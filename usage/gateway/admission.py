@@ -1,10 +1,9 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
 import time
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import unquote
 
-from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
 
 from keys import vault
@@ -13,13 +12,14 @@ from keys.providers.injection import Outgoing
 from keys.tokens import app_key_id, app_keys_in
 from usage import ingest
 from usage.gateway import core, counting, desk, errors, lookup
-from usage.gateway.aside import aside
+from usage.gateway.aside import LARGE, aside
 from usage.gateway.asked import Asked
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Inbound
 from usage.gateway.permits import Permits
 from usage.gateway.recording import Recording
 from usage.gateway.records import AppKeyRecord
+from usage.gateway.terms import terms
 from usage.gateway.transport import Body
 from usage.limits import FREE, UNCOUNTED
 from usage.redaction import Masker, clip, mask
@@ -27,6 +27,7 @@ from usage.redaction import Masker, clip, mask
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
 # seconds, in which no other call goes on: its key must stand in it as it is.
 PARSED = 64 * 1024
+_AGENT = 200  # characters of a user agent that many calls have in common
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
 _UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
 
@@ -41,6 +42,7 @@ class Admission:
         self._inbound = inbound
         self._recording = recording
         self._desk = desk.mine()
+        self._directory = self._desk.directory
         self._permits = permits
         self.ruling = FREE  # of the limits
         self.app_key: AppKeyRecord | None = None
@@ -49,7 +51,7 @@ class Admission:
 
     async def provider(self, slug: str) -> ProviderSpec:
         """Raises Denial for a provider that nobody knows."""
-        directory = self._desk.directory
+        directory = self._directory
         known = directory.specs.holds(slug)
         if not known:
             self._throttle(formed=True)
@@ -63,8 +65,9 @@ class Admission:
     async def enter(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
         """The request with its body, the body to send, and the app key's text. Raises Denial."""
         entered = await self._entered(spec, outgoing)
-        asked = entered[0]
-        await aside(len(asked.body), core.admit_override, self.app_key, asked)
+        if self.app_key is not None and self.app_key.methods is not None:
+            asked = entered[0]
+            await aside(len(asked.body), core.admit_override, self.app_key, asked)
         return entered
 
     async def _entered(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
@@ -73,26 +76,32 @@ class Admission:
         if text:
             await self._admit(text, spec, outgoing.path)
         announced = self._asked.announced or 0
-        limit = settings.GATEWAY_BODY_LIMITS.get(spec.slug, settings.GATEWAY_BODY_LIMIT)
+        limits = terms()
+        limit = limits.body_limits.get(spec.slug, limits.body_limit)
         if not self._asked.must_be_read(limit, key_known=bool(text)):
             if not text:
                 raise self._stranger("invalid_key" if found else "key_required")
-            if announced > settings.GATEWAY_UPLOAD_LIMIT:
+            if announced > limits.upload_limit:
                 raise denial("body_too_large")
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
-            parts = self._inbound.stream(settings.GATEWAY_UPLOAD_LIMIT, announced)
+            parts = self._inbound.stream(limits.upload_limit, announced)
             return outgoing._replace(body=_OPAQUE), Masker((text,)).over(parts), text
         if not self._asked.has_body and text:
             self._inbound.read = True
             return outgoing, b"", text
-        look = partial(self._look, spec, outgoing.path)
-        content = await self._inbound.body(limit, announced, look)
+        content = self._inbound.there(limit)
+        if content is None:
+            look = partial(self._look, spec, outgoing.path)
+            content = await self._inbound.body(limit, announced, look)
         self._recording.bytes_in = len(content)
-        outgoing = outgoing._replace(body=content)
+        outgoing = Outgoing(*outgoing[:4], content, outgoing.content_type)
         outside = text
         if not text:
             text = await self._key_unparsed(content, spec, outgoing.path)
-        if content:
+        if content and len(content) <= LARGE:
+            outgoing = core.read(outgoing)
+            found += core.found_inside(outgoing, spec)
+        elif content:
             outgoing = await aside(len(content), core.read, outgoing)
             found += await aside(len(content), core.found_inside, outgoing, spec)
         named = core.app_key_text(found, outside)  # refuses a second, different one
@@ -159,11 +168,14 @@ class Admission:
 
     def _named(self, *secrets: str) -> str:
         """What the caller calls itself."""
-        return clip(self._asked.value("user-agent"), secrets)
+        agent = self._asked.value("user-agent")
+        if len(agent) <= _AGENT and not any(secret in agent for secret in secrets):
+            return _agent(agent)
+        return clip(agent, secrets)
 
     def describe(self, spec: ProviderSpec, path: str, *secrets: str) -> None:
         """Says in the record what was asked by what, without the keys that callers put there."""
-        plain = unquote(path)
+        plain = unquote(path) if "%" in path else path
         if any(secret in plain for secret in secrets):
             path = mask(plain, secrets)
         self._recording.endpoint = clip(spec.endpoint_of(path))
@@ -172,7 +184,8 @@ class Admission:
     def hide(self, spec: ProviderSpec, path: str, text: str, secret: str) -> None:
         """Takes the real key out of the record, should the caller have sent that as well."""
         named = self._asked.value("user-agent")
-        if secret in unquote(path) or mask(named, (secret,)) != named:
+        plain = unquote(path) if "%" in path else path
+        if secret in plain or mask(named, (secret,)) != named:
             self.describe(spec, path, text, secret)
 
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
@@ -211,13 +224,16 @@ class Admission:
         self._recording.app_key_version = record.version
 
     async def _record(self, text: str) -> AppKeyRecord:
-        directory = self._desk.directory
+        directory = self._directory
         try:
             name = vault.lookup_hash(text)
         except SynchronousOnlyOperation:  # the pepper isn't open yet in this process
             name = await lookup.run(directory, lambda: vault.lookup_hash(text))
         except vault.VaultError as error:
             raise denial("sealed") from error
+        entry = directory.known(directory.app_keys, name)
+        if entry is not None and entry.value is not None and app_key_id(text) == entry.value.id:
+            return entry.value
         known = directory.app_keys.holds(name)
         if not known:
             self._throttle(formed=True)
@@ -251,3 +267,6 @@ class Admission:
         if wait:
             ingest.count_stranger(self._asked.address, "rate_limited")
             raise errors.throttled(wait)
+
+
+_agent = lru_cache(maxsize=1024)(clip)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from django.conf import settings
-
 from keys.addresses import client_address
 from keys.models import METHODS
 from usage.gateway.errors import denial
 from usage.gateway.inbound import Scope
+from usage.gateway.terms import terms
 
 # JSON may come under these; an app key in it must be found all the same.
 _MAYBE_JSON = frozenset({"", "text/plain"})
@@ -32,7 +31,7 @@ class Asked:
         if "x-forwarded-for" in self._values:
             forwarded = ",".join(v for name, v in self.headers if name == "x-forwarded-for")
         peer = client[0] if client else ""
-        self.address = client_address(peer, forwarded, settings.TRUSTED_PROXIES)
+        self.address = client_address(peer, forwarded, terms().trusted_proxies)
 
     def check(self) -> None:
         """Raises Denial (bad_request) for what the gateway serves to nobody."""
@@ -45,6 +44,8 @@ class Asked:
                     raise denial("bad_request", f"More than one {name} header")
         # Code of the admin pages may fetch. But what a page of that origin loads as a script, a
         # worker, a frame would be run as its own, and an answer is only a provider's word.
+        if "sec-fetch-dest" not in self._values:
+            return
         loads = self.value("sec-fetch-dest").strip().lower() not in ("", "empty")
         if loads and self.value("sec-fetch-site").strip().lower() == "same-origin":
             raise denial("bad_request", "A page can't load answers of the gateway")

@@ -78,13 +78,12 @@ def app_key_text(found: Iterable[Found], known: str = "") -> str:
 
     Raises Denial when two different ones are sent: only one of them could be kept back.
     """
-    texts = {known} if known else set()
-    for entry in found:
-        if entry.text not in texts and parse_app_key(entry.text) is not None:
-            texts.add(entry.text)
-    if len(texts) > 1:
-        raise errors.denial("bad_request", "Two different app keys")
-    return texts.pop() if texts else ""
+    for _, text in found:
+        if text != known and parse_app_key(text) is not None:
+            if known:
+                raise errors.denial("bad_request", "Two different app keys")
+            known = text
+    return known
 
 
 def authenticate(record: AppKeyRecord, now: float) -> None:

@@ -7,12 +7,11 @@ Never with credentials, so that no cookie of this host counts (DESIGN decision 1
 
 import re
 
-from django.conf import settings
-
 from keys.models import METHODS
 from usage.gateway.asked import Asked
 from usage.gateway.errors import denial
 from usage.gateway.headers import Pairs
+from usage.gateway.terms import terms
 
 KEPT = 7200  # seconds for which a browser need not ask again; the most that Chromium keeps
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,8192}")
@@ -20,8 +19,9 @@ _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,8192}")
 
 def is_preflight(asked: Asked) -> bool:
     """Whether a browser asks for a page. Any other OPTIONS is a call like others."""
-    asks = asked.value("origin") and asked.value("access-control-request-method")
-    return asked.method == "OPTIONS" and bool(asks)
+    if asked.method != "OPTIONS":
+        return False
+    return bool(asked.value("origin") and asked.value("access-control-request-method"))
 
 
 def preflight(asked: Asked) -> Pairs:
@@ -40,7 +40,7 @@ def preflight(asked: Asked) -> Pairs:
 
 def shown(asked: Asked) -> Pairs:
     """What lets a page read any answer, errors of ours included."""
-    if not settings.GATEWAY_CORS:
+    if not terms().cors:
         return []
     pairs = [("vary", "origin")]
     if _admits(origin := asked.value("origin")):
@@ -52,4 +52,4 @@ def shown(asked: Asked) -> Pairs:
 
 
 def _admits(origin: str) -> bool:
-    return bool(origin) and not settings.GATEWAY_CORS.isdisjoint((origin, "*"))
+    return bool(origin) and not terms().cors.isdisjoint((origin, "*"))

@@ -1,25 +1,23 @@
 """What a server may do for the gateway beyond ASGI, where the wait isn't needed. Pure.
 
-A server whose `send` belongs to a `Direct` offers it; through any other, or where somebody stands
-in between, the gateway speaks plain ASGI and does the same.
+A server offers it by a `send` that belongs to a `Direct`. Through any other server, or where
+somebody stands in between, the gateway speaks plain ASGI and does the same.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 Pair = tuple[bytes, bytes]
 
 
-class Direct(ABC):
+class Direct(Protocol):
     """One request and its answer. `watcher` is called when the caller is gone."""
 
-    watcher: Callable[[], None] | None = None
+    watcher: Callable[[], None] | None
 
-    @abstractmethod
     def whole_body(self) -> bytes | None:
         """The body, if all of it came already; None: ask `receive`."""
 
-    @abstractmethod
     def respond(self, status: int, headers: Sequence[Pair], body: bytes) -> bool:
         """Sends a whole answer; False: it can't now, ask `send`.
 
@@ -30,4 +28,4 @@ class Direct(ABC):
 def direct_of(send: object) -> Direct | None:
     """The server's own, if this is its `send` and not one that somebody wrapped."""
     owner = getattr(send, "__self__", None)
-    return owner if isinstance(owner, Direct) else None
+    return cast("Direct", owner) if getattr(owner, "is_direct", False) else None

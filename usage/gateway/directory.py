@@ -121,7 +121,7 @@ class Directory:
     def known(self, shelf: Shelf[K, V], name: K) -> Entry[V] | None:
         """The entry if it may be served now: none newer is to be had, or the database is away."""
         entry = shelf.get(name)
-        if entry is None or not self.serving:
+        if entry is None or time.monotonic() - self._seen_at > self._stale:  # not `serving`
             return None
         if entry.generation == self._generation and (entry.value or self.fresh):
             return entry

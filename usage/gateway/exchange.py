@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator
 
 from django.core.exceptions import SynchronousOnlyOperation
 
@@ -16,17 +15,17 @@ from usage import spool
 from usage.events import Outcome, Source
 from usage.gateway import core, cors, desk, errors, headers, jobs, lookup, paths
 from usage.gateway.admission import Admission
-from usage.gateway.aside import aside
+from usage.gateway.aside import LARGE, aside
 from usage.gateway.asked import Asked
 from usage.gateway.choosing import Choice
 from usage.gateway.core import Judgement, Route
-from usage.gateway.direct import direct_of
+from usage.gateway.direct import Pair, direct_of
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Gone, Inbound, Receive, Scope, Send, too_late
 from usage.gateway.permits import Permits
 from usage.gateway.recording import Recording
-from usage.gateway.records import Pool
 from usage.gateway.relay import Relay
+from usage.gateway.reply import Reply
 from usage.gateway.transport import Body, ask, leave
 from usage.limits import Ruling
 
@@ -40,15 +39,15 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._asked = Asked(scope)
-        self._send = send
-        self._direct = direct_of(send)
         self._desk = desk.mine()
-        self.inbound = Inbound(receive, self._asked.address, self._direct)
+        self._directory = self._desk.directory
+        self.inbound = Inbound(receive, self._asked.address, direct_of(send))
         self.recording = Recording(
             source=Source.GATEWAY,
             method=self._asked.method[:10],
             address=self._asked.address,
         )
+        self.reply = Reply(self._asked, send, self.recording.id)
         self._permits = Permits(self._desk.limiter, self.recording.id)
         self._admission = Admission(self._asked, self.inbound, self.recording, self._permits)
         self._relay: Relay | None = None
@@ -56,13 +55,10 @@ class Exchange:
         self._sent: list[vault.Secret] = []  # each that the provider was told, and may quote
         self._choice: Choice | None = None
         self._may_repeat = False  # whether the request can be sent more than once
-        self.started = False  # whether the caller has our response line
 
     async def run(self) -> None:
         """Answers the call, whatever happens."""
-        # To read ahead would ask a caller who waits for that for the body.
-        if self._direct is not None or not self._asked.value("expect"):
-            self.inbound.watch()
+        self.inbound.watch(early=not self._asked.value("expect"))
         try:
             await self._answer()
         except asyncio.CancelledError:
@@ -80,8 +76,7 @@ class Exchange:
         try:
             self._asked.check()
             if cors.is_preflight(self._asked):
-                await self.start(204, headers.encode(cors.preflight(self._asked)))
-                await self._send({"type": "http.response.body", "body": b""})
+                await self._reply(204, headers.encode(cors.preflight(self._asked)), b"")
                 return
             spec, outgoing, body, text = await self._prepare()
             armed = await self._arm(spec, outgoing, text)
@@ -102,7 +97,10 @@ class Exchange:
     async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Body, str]:
         """The request as it came, its body where that is streamed, and the app key's text."""
         slug, path = paths.split(self._asked.raw_path)
-        spec = await self._admission.provider(slug)
+        known = self._directory.known(self._directory.specs, slug)
+        spec = known.value if known is not None else None
+        if spec is None:
+            spec = await self._admission.provider(slug)
         self.recording.provider = spec.slug
         outgoing = Outgoing(
             self._asked.method,
@@ -113,7 +111,7 @@ class Exchange:
             self._asked.value("content-type"),
         )
         outgoing, body, text = await self._admission.enter(spec, outgoing)
-        self._may_repeat = not isinstance(body, AsyncIterator)
+        self._may_repeat = isinstance(body, bytes)
         await self._find_route(spec, outgoing)
         self._admission.hide(spec, path, text, self._route.secret.reveal())
         return spec, outgoing, body, text
@@ -121,10 +119,17 @@ class Exchange:
     async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing) -> None:
         """The provider key to go out with. Raises Denial."""
         name = (self.recording.application, spec.slug)
-        directory, rota = self._desk.directory, self._desk.rota
-        pool = await lookup.find(directory, directory.pools, name)
-        preferred = await self._maker(spec, outgoing, pool)
-        self._choice = choice = Choice(rota, spec, pool, time.time(), preferred)
+        directory, rota, now = self._directory, self._desk.rota, time.time()
+        known = directory.known(directory.pools, name)
+        pool = (
+            known.value
+            if known is not None
+            else await lookup.load(directory, directory.pools, name)
+        )
+        preferred = ""
+        if len(pool) > 1 or (pool and rota.wait(pool[0].id, now)):
+            preferred = await self._maker(spec, outgoing)
+        self._choice = choice = Choice(rota, spec, pool, now, preferred)
         if not await self._take_next(choice):
             raise choice.refusal()
 
@@ -133,11 +138,9 @@ class Exchange:
         """What the app key's limits said."""
         return self._admission.ruling
 
-    async def _maker(self, spec: ProviderSpec, outgoing: Outgoing, pool: Pool) -> str:
-        """The key that made the job asked for, as far as it matters and somebody knows."""
-        directory, rota = self._desk.directory, self._desk.rota
-        if len(pool) < 2 and not (pool and rota.wait(pool[0].id, time.time())):
-            return ""
+    async def _maker(self, spec: ProviderSpec, outgoing: Outgoing) -> str:
+        """The key that made the job asked for, as far as somebody knows."""
+        directory, rota = self._directory, self._desk.rota
         asked = spec.jobs_asked(outgoing.method, outgoing.path, outgoing.body)
         name = (self.recording.application, spec.slug)
         maker = rota.maker(*name, asked) if asked else ""
@@ -150,7 +153,13 @@ class Exchange:
         """Whether there is a next key that has a permit for the call; the call has it then."""
         if self.recording.provider_key:
             await self._permits.given_back(self.recording.provider_key)
-        while (route := await self._candidate(choice)) is not None:
+        while True:
+            try:
+                route = choice.candidate()
+            except SynchronousOnlyOperation:  # the data key isn't open yet in this process
+                route = await lookup.run(self._directory, choice.candidate)
+            if route is None:
+                return False
             key = route.key
             if key.limits:
                 ruling = await self._permits.taken(key.id, key.limits, time.time())
@@ -162,13 +171,6 @@ class Exchange:
             self._sent.append(route.secret)
             self.recording.goes_with(route)
             return True
-        return False
-
-    async def _candidate(self, choice: Choice) -> Route | None:
-        try:
-            return choice.candidate()
-        except SynchronousOnlyOperation:  # the data key isn't open yet in this process
-            return await lookup.run(self._desk.directory, choice.candidate)
 
     async def goes_on(self, found: Judgement, status: int) -> bool:
         """Whether another key of the pool is tried after this, of which nobody has seen a byte."""
@@ -185,8 +187,9 @@ class Exchange:
         return True
 
     async def _arm(self, spec: ProviderSpec, outgoing: Outgoing, text: str) -> Outgoing:
-        size = len(outgoing.body)
-        return await aside(size, core.armed, spec, outgoing, text, self._route)
+        if len(outgoing.body) <= LARGE:
+            return core.armed(spec, outgoing, text, self._route)
+        return await aside(LARGE + 1, core.armed, spec, outgoing, text, self._route)
 
     def _begin(self) -> None:
         try:
@@ -197,13 +200,13 @@ class Exchange:
     async def _attempt(self, spec: ProviderSpec, outgoing: Outgoing, body: Body) -> bool:
         """Whether the caller has the answer now; else another key is to be tried."""
         self.recording.attempts += 1
-        if not isinstance(body, AsyncIterator):
-            body = outgoing.body or None
-        url = spec.base_url + outgoing.path + ("?" + outgoing.query if outgoing.query else "")
-        length = self._asked.announced if isinstance(body, AsyncIterator) else None
-        pairs = list(outgoing.headers)
+        whole = body is None or isinstance(body, bytes)
+        sent, length = (outgoing.body, None) if whole else (body, self._asked.announced)
+        target = outgoing.path + ("?" + outgoing.query if outgoing.query else "")
         try:
-            response = await ask(outgoing.method, url, pairs, body, length)
+            response = await ask(
+                spec.base_url, target, outgoing.method, outgoing.headers, sent, length
+            )
             try:
                 self._relay = Relay(self, spec, outgoing, self._route, response)
                 return await self._relay.run()
@@ -225,31 +228,9 @@ class Exchange:
         """The real keys that no answer to this call may show."""
         return tuple(secret.reveal() for secret in self._sent)
 
-    async def send(self, message: dict[str, object]) -> None:
-        await self._send(message)
-
-    async def respond(self, status: int, pairs: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Sends a whole answer; the headers name the body's length, or that none is due."""
-        if self._direct is not None:
-            self.started = True
-            if self._direct.respond(status, self._headed(pairs), body):
-                return
-        await self.start(status, pairs)
-        await self._send({"type": "http.response.body", "body": body})
-
-    def _headed(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The headers, ours included."""
-        ours = [*pairs, *headers.FIXED, (b"x-request-id", self.recording.id.encode())]
-        if shown := cors.shown(self._asked):
-            ours += headers.encode(shown)
-        return ours
-
-    async def start(self, status: int, pairs: list[tuple[bytes, bytes]]) -> None:
-        """Sends the response line and headers, ours included."""
-        self.started = True
+    async def _reply(self, status: int, pairs: list[Pair], body: bytes) -> None:
         self.recording.status = status
-        start = {"type": "http.response.start", "status": status, "headers": self._headed(pairs)}
-        await self._send(start)
+        await self.reply.whole(status, pairs, body)
 
     def end(self, found: Judgement) -> None:
         """Records how the call ended."""
@@ -266,13 +247,14 @@ class Exchange:
         """Gives back what the call held of others' turns and permits."""
         if self._choice is not None:
             self._choice.let_go()
-        await self._permits.given_back()
+        if self._permits.any_held:
+            await self._permits.given_back()
 
     async def _refuse(self, refused: Denial) -> None:
         self.inbound.unwatch()
         outcome = errors.outcome(refused, asked=self.recording.attempts > 0)
         found = Judgement(outcome, refused.recorded, refused.message)
-        if self.started:
+        if self.reply.begun:
             # It broke off in the middle: without its end the server cuts the line.
             self.end(found)
             return
@@ -294,7 +276,7 @@ class Exchange:
         self.recording.status = refused.status
         if self._admission.app_key is not None:
             await self.over(found)
-        await self.respond(refused.status, pairs, body)
+        await self._reply(refused.status, pairs, body)
 
     async def _drain(self) -> bool:
         if (

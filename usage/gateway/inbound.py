@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from django.conf import settings
-
 from usage.gateway import room
 from usage.gateway.direct import Direct
 from usage.gateway.errors import Denial, denial
+from usage.gateway.terms import terms
 from usage.ingest import network_of
 
 CROWDED_RETRY = 1.0  # seconds
@@ -46,27 +45,28 @@ def crowded() -> Denial:
 class Inbound:
     """Reads `receive`. Only one of body, stream and drain reads at a time."""
 
+    _caller = ""  # the app key, once it is known
+    _moved: asyncio.Event | None = None  # of `_kept`; made when it is waited for
+    _task: asyncio.Task[Any] | None = None  # to be cancelled when the caller hangs up
+    _due: asyncio.TimerHandle | None = None
+    _watch: asyncio.Task[None] | None = None
+    _receiving = False
+    _paced_from: float | None = None
+    _limit = 0  # of the body
+    _room = room.strangers
+    _holder = ""  # of room there
+    _held = 0  # bytes
+    size = 0
+    read = False  # whether the body was read to its end
+    gone = False
+    over = False  # whether the body passed its limit
+    late = False  # whether the body came too slowly
+
     def __init__(self, receive: Receive, address: str = "", direct: Direct | None = None) -> None:
         self._receive = receive
         self._direct = direct
         self._address = address
-        self._caller = ""  # the app key, once it is known
         self._kept: deque[Message] = deque()
-        self._moved: asyncio.Event | None = None  # of `_kept`; made when it is waited for
-        self._task: asyncio.Task[Any] | None = None  # to be cancelled when the caller hangs up
-        self._due: asyncio.TimerHandle | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._receiving = False
-        self._paced_from: float | None = None
-        self._limit = 0  # of the body
-        self._room = room.strangers
-        self._holder = ""  # of room there
-        self._held = 0  # bytes
-        self.size = 0
-        self.read = False  # whether the body was read to its end
-        self.gone = False
-        self.over = False  # whether the body passed its limit
-        self.late = False  # whether the body came too slowly
 
     async def body(self, limit: int, announced: int, look: Look) -> bytes:
         """The whole body. Raises Denial (body_too_large) past `limit`, and Gone.
@@ -151,11 +151,14 @@ class Inbound:
                     await self._part()
         return self.read
 
-    def watch(self) -> None:
+    def watch(self, *, early: bool = True) -> None:
         """From now on the present task is cancelled when the caller hangs up.
 
-        For that the body is read ahead a little; behind more of it a hang-up waits unseen.
+        Where the server doesn't tell, the body is read ahead a little; behind more of it a hang-up
+        waits unseen. Not `early`: that would ask a caller for the body who waits to be asked.
         """
+        if self._direct is None and not early:
+            return
         if self._task is None:
             self._task = asyncio.current_task()
             if self._direct is None:
@@ -202,11 +205,11 @@ class Inbound:
 
     async def _part_in_time(self) -> bytes:
         now = asyncio.get_running_loop().time()
-        until = now + settings.GATEWAY_TIMEOUT
+        until = now + terms().timeout
         if self._paced_from is not None:
-            slack, needed = settings.GATEWAY_BODY_TIMEOUT, self.size / SLOWEST
+            slack, needed = terms().body_timeout, self.size / SLOWEST
             if self._caller:
-                slack = settings.GATEWAY_TIMEOUT
+                slack = terms().timeout
             elif self.size > ROOM_FREE:
                 needed = ROOM_FREE / SLOWEST + (self.size - ROOM_FREE) / SLOWEST_LARGE
             until = min(until, now + slack, self._paced_from + slack + needed)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from django.conf import settings
+from usage.gateway.terms import terms
 
 # A JSON string that is a URL whole: `"https://…"`, slashes and ampersands escaped or not.
 _TEMPLATE = r'"%s((?:/|\\/)[^"\\]*(?:\\.[^"\\]*)*)?"'
@@ -69,7 +69,7 @@ class Links:
 
 def links_of(slug: str, base_url: str) -> Links:
     """The rewriter of a provider, made once."""
-    return _made(slug, base_url, settings.GATEWAY_URL)
+    return _made(slug, base_url, terms().url)
 
 
 _made = lru_cache(maxsize=256)(Links)

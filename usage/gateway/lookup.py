@@ -17,7 +17,12 @@ V = TypeVar("V")
 async def find(directory: Directory, shelf: Shelf[K, V], name: K) -> V:
     """The entry. Raises Denial when nobody can say."""
     known = directory.known(shelf, name)
-    return known.value if known is not None else await _answer(directory.load(shelf, name))
+    return known.value if known is not None else await load(directory, shelf, name)
+
+
+async def load(directory: Directory, shelf: Shelf[K, V], name: K) -> V:
+    """An entry that isn't known. Raises Denial as `find` does."""
+    return await _answer(directory.load(shelf, name))
 
 
 async def run(directory: Directory, job: Job[V]) -> V:

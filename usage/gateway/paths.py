@@ -5,6 +5,7 @@ An endpoint rule is only as good as the certainty that the provider sees the sam
 
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import unquote
 
 from keys.providers.endpoints import plain_segments
@@ -25,12 +26,20 @@ def split(raw: str) -> tuple[str, str]:
 
     Raises Denial (bad_request) when the path is ambiguous.
     """
+    return (_split_kept if len(raw) <= _SHORT else _split)(raw)
+
+
+def _split(raw: str) -> tuple[str, str]:
     slug, slash, rest = raw.removeprefix(PREFIX).partition("/")
     if not slug:
         raise denial("bad_request", "Say /gateway/<provider>/<path of its API>")
     if not _SLUG.fullmatch(slug):
         raise denial("unknown_provider") if slug.isalnum() else denial("bad_request", "Bad path")
     return slug, check(slash + rest or "/")
+
+
+_SHORT = 60  # most paths; one with a key in it is longer
+_split_kept = lru_cache(maxsize=4096)(_split)
 
 
 def check(path: str) -> str:

@@ -16,6 +16,10 @@ class Permits:
         self._call = call
         self._held: dict[str, Limits] = {}
 
+    @property
+    def any_held(self) -> bool:
+        return bool(self._held)
+
     def take(self, key: str, limits: Limits, now: float) -> Ruling:
         """Counts the call, and holds its permit if it is allowed one. May wait for the network."""
         return self._noted(key, limits, self._limiter.take(key, self._call, limits, now))

@@ -117,7 +117,7 @@ class Relay:
             await self._share(self._job)
         exchange.inbound.unwatch()
         await exchange.over(found)
-        await exchange.respond(status, self._headers(len(body)), body)
+        await exchange.reply.whole(status, self._headers(len(body)), body)
         return True
 
     async def _stream(self, parts: AsyncIterator[bytes], length: int | None, before: bytes) -> None:
@@ -150,7 +150,8 @@ class Relay:
             yield self._masking.feed(rest)
 
     async def _start(self, length: int | None) -> None:
-        await self._exchange.start(self._response.status, self._headers(length))
+        self._exchange.recording.status = self._response.status
+        await self._exchange.reply.start(self._response.status, self._headers(length))
 
     def _headers(self, length: int | None) -> list[tuple[bytes, bytes]]:
         pairs = headers.to_caller(
@@ -168,8 +169,7 @@ class Relay:
 
     async def _more(self, part: bytes) -> None:
         self._exchange.recording.bytes_out += len(part)
-        message = {"type": "http.response.body", "body": part, "more_body": True}
-        await self._exchange.send(message)
+        await self._exchange.reply.more(part)
 
     async def _finish(self, last: bytes) -> None:
         found = self._judge()
@@ -178,7 +178,7 @@ class Relay:
             await self._share(self._job)
         self._exchange.inbound.unwatch()
         await self._exchange.over(found)
-        await self._exchange.send({"type": "http.response.body", "body": last})
+        await self._exchange.reply.end(last)
 
     def hung_up(self) -> Judgement:
         """What the call came to when the caller hung up during the answer."""

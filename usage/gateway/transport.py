@@ -9,8 +9,8 @@ from django.conf import settings
 from keys import outbound
 from keys.outbound.answer import Answer
 from keys.outbound.lines import Lines
+from keys.providers.outgoing import Headers
 from usage.gateway.errors import broke_off, denial, not_connected
-from usage.gateway.headers import Pairs
 
 Body = bytes | AsyncIterator[bytes] | None
 
@@ -35,13 +35,15 @@ async def close() -> None:
         _lines = None
 
 
-async def ask(method: str, url: str, headers: Pairs, body: Body, length: int | None) -> Answer:
+async def ask(
+    base_url: str, target: str, method: str, headers: Headers, body: Body, length: int | None
+) -> Answer:
     """The provider's answer, its body not read yet; to be given to `leave` whatever comes.
 
     Raises Denial (upstream_unreachable, upstream_timeout). `length` is a streamed body's.
     """
     with faults():
-        return await lines().ask(method, url, headers, b"" if body is None else body, length)
+        return await lines().ask(base_url, target, method, headers, body or b"", length)
 
 
 def leave(answer: Answer) -> None:
@@ -56,6 +58,8 @@ class faults:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         if isinstance(error, TimeoutError):
             raise denial("upstream_timeout") from None
         # The texts of these carry URLs, and a URL may carry a key.

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from django.db import DatabaseError, transaction
 
@@ -44,8 +43,7 @@ def hand_over(gathered: Gathered) -> None:
 
 def _tried(event: CallEvent) -> Iterator[CallEvent]:
     for attempt in event.tried:
-        yield replace(
-            event,
+        yield event._replace(
             provider_key=attempt.provider_key,
             provider_key_version=attempt.provider_key_version,
             outcome=attempt.outcome,

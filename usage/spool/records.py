@@ -6,7 +6,7 @@ order of its version: naming them in every line would treble the cost of recordi
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 from zlib import crc32
@@ -19,7 +19,7 @@ START = "s"
 STILL = "o"  # open when its segment was begun: the start again, in the segment's head
 END = "e"
 # A version's fields never change: events spooled before an upgrade are read after it.
-_NAMES = tuple(field.name for field in fields(CallEvent))
+_NAMES = CallEvent._fields
 FIELDS = {
     VERSION: _NAMES,
     2: tuple(name for name in _NAMES if name != "cost_nanos"),
