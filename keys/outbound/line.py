@@ -31,7 +31,7 @@ class Line(asyncio.Protocol):
         self._timeout = timeout
         self.answer: Answer | None = None  # to the present call
         self.heard = False  # whether anything came of it
-        self._parser = self._new_parser()
+        self._parser = new_parser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._around = 0  # bytes since the last of a body or the last end of a head
         self._interim = 0
@@ -82,7 +82,7 @@ class Line(asyncio.Protocol):
         if answer is None or not answer.complete or not self._sent or answer.error is not None:
             self._may_stay = False
         elif answer.method == "HEAD":
-            self._parser = self._new_parser()  # the old one waits for a body
+            self._parser = new_parser(self)  # the old one waits for a body
         if not self.is_fit:
             self.close()
             return False
@@ -206,16 +206,6 @@ class Line(asyncio.Protocol):
         elif self.answer is not None:
             self.answer.complete = True
 
-    def _new_parser(self) -> httptools.HttpResponseParser:
-        parser = httptools.HttpResponseParser(self)
-        # What many servers say and browsers take.
-        parser.set_dangerous_leniencies(
-            lenient_headers=True,
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-        )
-        return parser
-
     def _begin(self, method: str) -> Answer:
         self._around = self._interim = 0
         self.heard = False
@@ -265,3 +255,14 @@ class Line(asyncio.Protocol):
             self.answer.fail(error)
         self._may_stay = False
         self._transport.abort()
+
+
+def new_parser(reader: object) -> httptools.HttpResponseParser:
+    """A parser of answers that takes what many servers say and browsers take."""
+    parser = httptools.HttpResponseParser(reader)
+    parser.set_dangerous_leniencies(
+        lenient_headers=True,
+        lenient_optional_cr_before_lf=True,
+        lenient_spaces_after_chunk_size=True,
+    )
+    return parser

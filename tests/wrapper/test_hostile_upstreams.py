@@ -23,7 +23,7 @@ ENDS: dict[str, tuple[type[Exception] | int, str]] = {
     "too-short-answer": (200, "ok"),
     "too-short-garbage": (200, "ok"),
     "too-short-half": (200, "ok"),
-    "conflict": (requests.exceptions.InvalidHeader, "network_error"),
+    "conflict": (Away, "network_error"),
     "good-then-another": (200, "ok"),
     "size-words": (Cut, "network_error"),
     "size-negative": (Cut, "network_error"),

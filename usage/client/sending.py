@@ -7,14 +7,22 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import requests
+from django.conf import settings
 from requests.adapters import DEFAULT_POOLSIZE
+from requests.exceptions import InvalidHeader
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import DecodeError, NewConnectionError
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import (
+    DecodeError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
-from keys.outbound import Blocked, PinnedAdapter
+from keys.outbound import Blocked, PinnedAdapter, kept, proxy_for
 from keys.providers.injection import Outgoing
 from keys.providers.jobs import Job
 from usage.client.calling import OPAQUE, Call, Keyed
@@ -36,6 +44,7 @@ class RecordingAdapter(PinnedAdapter):
         super().__init__(max_retries=0)
         self._keyed = keyed
         self._pid = os.getpid()
+        self._pools: dict[object, HTTPConnectionPool] = {}
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **options: Any
@@ -44,6 +53,7 @@ class RecordingAdapter(PinnedAdapter):
         if self._pid != os.getpid():
             # The parent's connections are open here too; two must not speak on one.
             self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
+            self._pools.clear()
             self._pid = os.getpid()
         keyed = self._keyed(request.url or "")
         call = Call(keyed, request)
@@ -66,7 +76,9 @@ class RecordingAdapter(PinnedAdapter):
         sent = _with_key(request, outgoing, call.spec.base_url)
         call.recording.attempts += 1
         try:
-            response = super().send(sent, *args, **options)
+            response = self._over_kept(call, sent, outgoing, **options)
+            if response is None:
+                response = super().send(sent, *args, **options)
         except (requests.RequestException, Blocked, OSError) as error:
             found = _without_answer(error)
             if _not_connected(error) and call.goes_on(found, 0):
@@ -82,6 +94,50 @@ class RecordingAdapter(PinnedAdapter):
             call.end(_refused_here(refused))
             raise requests.ConnectionError(refused.message, request=request)
         return None if _refused(call, response) else response
+
+    def _over_kept(
+        self,
+        call: Call,
+        sent: requests.PreparedRequest,
+        outgoing: Outgoing,
+        *,
+        timeout: Any = None,
+        cert: Any = None,
+        **_: object,
+    ) -> requests.Response | None:
+        """The answer over a connection that is kept; None: this call must go the long way."""
+        base = call.spec.base_url
+        if outgoing.body == OPAQUE or not isinstance(timeout, tuple | int | float):
+            return None
+        if proxy_for(base):
+            return None
+        method = sent.method or "GET"
+        target = (sent.url or "").partition("://")[2]
+        host, slash, rest = target.partition("/")
+        head = kept.head_of(method, slash + rest, host, tuple(sent.headers.items()))
+        if head is None:
+            return None
+        pool = self._pool(base, sent, cert)
+        patience = timeout[1] if isinstance(timeout, tuple) else timeout
+        try:
+            raw = kept.ask(pool, method, slash + rest, head, outgoing.body, patience)
+        except ReadTimeoutError as error:
+            raise requests.ReadTimeout(error, request=sent) from None
+        except ProtocolError as error:
+            raise requests.ConnectionError(error, request=sent) from None
+        return None if raw is None else self.build_response(sent, raw)
+
+    def _pool(self, base: str, sent: requests.PreparedRequest, cert: Any) -> HTTPConnectionPool:
+        name = (base, settings.OUTBOUND_CA, cert)
+        kept_pool = self._pools.get(name)
+        if kept_pool is not None and kept_pool.pool is not None:  # closed: others are used more
+            return kept_pool
+        verify = settings.OUTBOUND_CA or True
+        pool = cast(
+            "HTTPConnectionPool", self.get_connection_with_tls_context(sent, verify, {}, cert)
+        )
+        self._pools[name] = pool
+        return pool
 
 
 def _refused(call: Call, response: requests.Response) -> bool:
@@ -225,6 +281,7 @@ def _masked(
 ) -> requests.RequestException:
     """The error anew: the old one's causes and attributes hold the request with the key."""
     text = mask(str(error), secrets)
-    if isinstance(error, requests.RequestException):
+    # An answer that contradicts itself is no answer, whoever read it.
+    if isinstance(error, requests.RequestException) and not isinstance(error, InvalidHeader):
         return type(error)(text, request=request)
     return requests.ConnectionError(text, request=request)
