@@ -1,4 +1,4 @@
-"""The bare proxy: the gateway's server and client, and nothing of what the gateway does.
+"""The bare proxy: the gateway's server with aiohttp, and nothing of what the gateway does.
 
 An ASGI application that passes method, path, headers and body on to BENCH_UPSTREAM and streams
 the answer back. What it costs is what Python's ASGI server and aiohttp cost.
@@ -22,7 +22,7 @@ _session: aiohttp.ClientSession | None = None
 
 
 def _mine() -> aiohttp.ClientSession:
-    """As usage.gateway.transport makes its session."""
+    """A session that adds nothing and keeps its connections."""
     global _session
     if _session is None:
         _session = aiohttp.ClientSession(

@@ -76,6 +76,7 @@ def beside(
 def test_throughput_beside_a_bare_proxy(
     stage: Stage, table: Table, bare: Server, full: Server
 ) -> None:
+    table.note("bare: uvicorn, aiohttp; full: uvicorn, lines of its own", "")
     beside(stage, table, bare, full, "POST of 1 KB", stage.post(), 0.80)
     beside(stage, table, bare, full, "GET", stage.get(), 0.80)
 

@@ -20,7 +20,6 @@ call's X-Request-Id (the provider's own is X-Upstream-Request-Id). No redirect i
 followed, and neither proxies nor .netrc are taken from the environment.
 """
 
-from copy import copy
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -109,7 +108,8 @@ class KeyedSession(requests.Session):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """As requests.Session's, with a path joined to the provider's base URL."""
-        joined = copy(request)
+        joined = requests.Request()
+        joined.__dict__.update(request.__dict__)
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
         joined.url = self._absolute(url)
         return super().prepare_request(joined)

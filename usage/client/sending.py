@@ -161,7 +161,8 @@ def _refused(call: Call, response: requests.Response) -> bool:
 def _with_key(
     request: requests.PreparedRequest, outgoing: Outgoing, base_url: str
 ) -> requests.PreparedRequest:
-    sent = request.copy()
+    sent = requests.PreparedRequest()  # not request.copy(): that copies what is replaced here
+    sent.method, sent.body, sent.hooks = request.method, request.body, request.hooks
     query = "?" + outgoing.query if outgoing.query else ""
     sent.url = base_url.rstrip("/") + outgoing.path + query
     sent.headers = CaseInsensitiveDict(outgoing.headers)
@@ -180,13 +181,7 @@ def _without_key(
     response.request = request
     response.url = request.url or ""
     raw = response.raw
-    response.reason = raw.reason = mask(response.reason or "", secrets)
-    for echoed in (response.headers, raw.headers):
-        for name, value in list(echoed.items()):
-            if mask(name, secrets) != name:
-                del echoed[name]
-            elif (masked := mask(value, secrets)) != value:
-                echoed[name] = masked
+    _mask_head(response, secrets)
     if theirs := response.headers.get("X-Request-Id"):
         response.headers["X-Upstream-Request-Id"] = theirs
     response.headers["X-Request-Id"] = call.recording.id
@@ -212,6 +207,21 @@ def _without_key(
 
     response.raw = RecordedBody(raw, secrets, ended)
     return response
+
+
+def _mask_head(response: requests.Response, secrets: tuple[str, ...]) -> None:
+    raw = response.raw
+    shown = [response.reason or "", *response.headers, *response.headers.values()]
+    text = "\n".join((*shown, *raw.headers, *raw.headers.values()))
+    if mask(text, secrets) == text:
+        return  # as nearly always
+    response.reason = raw.reason = mask(response.reason or "", secrets)
+    for echoed in (response.headers, raw.headers):
+        for name, value in list(echoed.items()):
+            if mask(name, secrets) != name:
+                del echoed[name]
+            elif (masked := mask(value, secrets)) != value:
+                echoed[name] = masked
 
 
 def _judged(
