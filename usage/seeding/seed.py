@@ -17,13 +17,12 @@ from uuid_utils import uuid7
 
 from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
 from usage import partitions, rollups
-from usage.ingest.rows import COLUMNS
 from usage.models import Call, SpoolWriter
 from usage.periods import Step, kept_since
 from usage.rollups import Counted, Tally
 from usage.seeding.cast import Cast, seeded
 from usage.seeding.rhythm import DAY, HOUR, Hour, hours
-from usage.seeding.traffic import Row, Traffic
+from usage.seeding.traffic import COLUMNS, Row, Traffic
 from usage.seeding.writing import write, zone
 
 WRITER = "seeded"

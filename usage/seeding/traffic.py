@@ -5,12 +5,14 @@ from bisect import bisect
 from collections.abc import Iterator
 from typing import Any
 
+from usage.models import Call
 from usage.seeding.cast import Cast, Part
 from usage.seeding.rhythm import BURST, DAY, Hour, out, shares
 from usage.seeding.story import Shape, Spread, shapes
 
-# A call in the order of `usage.ingest.rows.COLUMNS`; its id is hex, its time epoch milliseconds.
+# A call in the order of COLUMNS; its id is hex, its time epoch milliseconds.
 Row = tuple[Any, ...]
+COLUMNS = tuple(field.attname for field in Call._meta.concrete_fields)
 OUT = "openai"  # the provider that has outages
 HANDOVER = DAY  # in which callers move from an old secret to the new one
 _VERSION_7 = 0x7 << 76
