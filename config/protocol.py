@@ -9,17 +9,16 @@ front, that shares connections among callers, must never see other requests in o
 """
 
 import asyncio
-import json
 import logging
 import urllib.parse
 from typing import Any
 
 import httptools
-from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.bodies import ENDLESS
 from config.cycle import Cycle
+from config.refusals import MALFORMED, TOO_LONG, busy
 
 # Bytes of a head, of trailers or of a chunk's extension that come in several pieces; one piece is
 # what is read at a time, 256 KB.
@@ -31,33 +30,6 @@ MOST_HEADERS = 256  # of one request: each costs far more than its bytes
 STALL_TIME = 300.0  # seconds in which a caller takes at least something of what waits for it
 MOST_TOLD = 100  # connections past `--limit-concurrency` that are still told 503
 _logger = logging.getLogger(__name__)
-_MALFORMED = (
-    b"HTTP/1.1 400 Bad Request\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
-    b"Invalid HTTP request received."
-)
-_TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
-    b"The request head is too large."
-)
-
-
-async def busy(scope: Any, receive: Any, send: Any) -> None:
-    """503 in the gateway's own words (DESIGN section 7), where the server has bare text."""
-    request_id, message = str(uuid7()), "Keydeck cannot take this call now"
-    error = {"message": message, "type": "api_error", "code": "unavailable"}
-    said = {"status": "error", "message": message, "request_id": request_id, "error": error}
-    body = json.dumps(said).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        (b"retry-after", b"1"),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -113,10 +85,10 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self._feed(data)
         except httptools.HttpParserError:
-            self._refuse(_TOO_LONG if len(self.headers or ()) > MOST_HEADERS else _MALFORMED)
+            self._refuse(TOO_LONG if len(self.headers or ()) > MOST_HEADERS else MALFORMED)
             return
         if self._around > LIMIT:
-            self._refuse(_TOO_LONG if self._in_head else b"")
+            self._refuse(TOO_LONG if self._in_head else b"")
         elif self._deadline is None and (self._in_head or not self._is_answering()):
             # Or empty lines, or what is left of a body whose answer is out: uvicorn waits for ever.
             self._await_head()

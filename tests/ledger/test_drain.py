@@ -7,27 +7,24 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from django.db.models import Sum
 from django.utils import timezone
 
 from tests.factories import AppKeyFactory
 from tests.ledger.conftest import START, make_event
 from usage import stats
 from usage.events import Outcome
-from usage.ingest import bounds, drain, drain_dead
+from usage.ingest import drain, drain_dead
 from usage.ingest.follower import Follower
 from usage.ingest.store import Moved, store
 from usage.models import (
     Call,
-    CallerDay,
-    EndpointDay,
     KeyDay,
     KeyHour,
     KeyMinute,
     Quarantine,
     SpoolWriter,
 )
-from usage.rollups import compare, rebuild
+from usage.rollups import compare
 from usage.spool import Spool
 from usage.spool.reader import draining, segment_path, segments
 
@@ -353,51 +350,6 @@ def _day_of_start() -> tuple[datetime, datetime, datetime]:
     return now, now + timedelta(minutes=1), now
 
 
-def test_endpoints_past_the_bound_are_counted_together(
-    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounds, "ENDPOINTS", 3)
-    spool = new_spool()
-    for path in ("/a", "/b", "/c", "/d", "/e", "/a"):
-        record(spool, endpoint=path)
-    record(spool, endpoint="/d", provider="openai")
-    record(spool, endpoint="/d", started_at=START + 86_400_000)
-    drain(spool.directory)
-
-    def counts() -> set[tuple[str, str, int]]:
-        rows = EndpointDay.objects.values("provider", "endpoint").annotate(n=Sum("requests"))
-        return {(row["provider"], row["endpoint"], row["n"]) for row in rows}
-
-    told = counts()
-    assert told == {
-        ("modelslab", "/a", 2),
-        ("modelslab", "/b", 1),
-        ("modelslab", "/c", 1),
-        ("modelslab", "(other)", 2),
-        ("modelslab", "/d", 1),
-        ("openai", "/d", 1),
-    }
-    day = datetime.fromtimestamp(START / 1000, UTC)
-    rebuild(day, day + timedelta(days=2), now=day + timedelta(days=2))
-    assert counts() == told
-
-
-def test_the_bound_counts_what_was_stored_before_the_process_began(
-    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounds, "ENDPOINTS", 2)
-    spool = new_spool()
-    for path in ("/a", "/b"):
-        record(spool, endpoint=path)
-    drain(spool.directory)
-    bounds.forget()
-    for path in ("/b", "/c"):
-        record(spool, endpoint=path)
-    drain(spool.directory)
-
-    assert set(Call.objects.values_list("endpoint", flat=True)) == {"/a", "/b", "(other)"}
-
-
 def test_a_spool_full_of_noise_is_quarantined_and_holds_up_no_other(new_spool: NewSpool) -> None:
     noisy, sound = new_spool(), new_spool()
     for _ in range(3):
@@ -412,16 +364,3 @@ def test_a_spool_full_of_noise_is_quarantined_and_holds_up_no_other(new_spool: N
     assert account(noisy).broken > 0
     assert account(noisy).stored == 0
     assert not noisy.directory.exists()
-
-
-def test_callers_past_the_bound_are_counted_together(
-    new_spool: NewSpool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounds, "CALLERS", 2)
-    spool = new_spool()
-    for caller in ("a", "b", "c", "d", "a"):
-        record(spool, caller=caller)
-    drain(spool.directory)
-    counts = CallerDay.objects.values_list("caller", "requests")
-    assert set(counts) == {("a", 2), ("b", 1), ("(other)", 2)}
-    assert Call.objects.filter(caller="(other)").count() == 2

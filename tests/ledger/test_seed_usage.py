@@ -1,10 +1,10 @@
 """manage.py seed_usage: made-up usage that is counted as real usage is."""
 
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,11 +12,8 @@ from django.utils import timezone
 
 from keys.models import AppKey, Application, ProviderKey
 from tests.factories import ApplicationFactory
-from tests.ledger.conftest import make_event
 from usage import partitions, stats
-from usage.bulk import insert_new
 from usage.events import Outcome
-from usage.ingest.rows import COLUMNS, row_of
 from usage.models import Call
 from usage.periods import Step
 from usage.rollups import compare
@@ -35,10 +32,10 @@ def seed(**options: Any) -> datetime:
 
 
 def a_real_call() -> None:
-    event = make_event(application=ApplicationFactory().pk, started_at=round(time.time() * 1000))
     if partitions.in_use():
         partitions.make_ahead(timezone.now())
-    insert_new(Call, COLUMNS, [row_of(event)])
+    application = ApplicationFactory()
+    Call.objects.create(id=uuid4(), started_at=timezone.now(), application=application.pk)
 
 
 def test_every_call_is_counted_as_ingest_would_have() -> None:

@@ -39,7 +39,7 @@ GATEWAY = (
 CELERY = "-m celery --quiet --skip-checks -A config {kind} --loglevel WARNING"
 WORKER = " --pool threads --concurrency 4 --without-gossip --without-mingle --without-heartbeat"
 DISK = 160  # MiB that spools have, where a file system of their own can be mounted
-SETTLED = 120  # seconds for everything to come home on a loaded machine
+SETTLED = 300  # seconds for everything to come home on a loaded machine
 
 
 class Program(Server):
@@ -217,7 +217,7 @@ class Fleet:
     # What the product and the provider say.
 
     def ledger(self) -> dict[str, Any]:
-        shown = self.product.manage("ledger", "--json")
+        shown = self.product.manage("ledger", "--json", seconds=300)
         assert shown.returncode == 0, shown.stderr
         found: dict[str, Any] = json.loads(shown.stdout)
         return found
