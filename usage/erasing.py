@@ -65,11 +65,15 @@ def _erase(row: Erasure, now: datetime, stop_at: float) -> int:
 
 
 def _tables() -> Iterator[tuple[type[models.Model], str]]:
-    """Every table with rows of applications, and its column of time."""
+    """Every table that names applications by id, and its column of time.
+
+    Rows that refer to an application go with it.
+    """
     for model in apps.get_app_config("usage").get_models():
-        names = {field.name for field in model._meta.get_fields()}
-        if "application" in names and model is not Erasure:
-            yield model, "started_at" if "started_at" in names else "at"
+        own = [field for field in model._meta.concrete_fields if not field.is_relation]
+        times = [field.name for field in own if isinstance(field, models.DateTimeField)]
+        if times and any(field.name == "application" for field in own) and model is not Erasure:
+            yield model, times[0]
 
 
 def _chunk(model: type[models.Model], column: str, application: str) -> int:

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from django.core.asgi import get_asgi_application
 from django.db import transaction
+from django.utils import timezone
 
 from config.bodies import bounded
 from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import ApiTokenFactory, AppKeyFactory, ProviderKeyFactory
 from tests.ledger.conftest import make_event
-from usage.bulk import insert_new
 from usage.events import CallEvent
-from usage.ingest.rows import COLUMNS, row_of
-from usage.models import Call
+from usage.ingest.kinds import Gathered
+from usage.ingest.sink import SINK, Row
+from usage.spool.records import END, encode
 from usage.streaming import streamed
 
 AGO = timedelta(minutes=30)
@@ -59,10 +60,15 @@ def made(
     return make
 
 
-def keep(events: list[CallEvent]) -> None:
-    """Stores them as rows, without spool and counts."""
+def keep(events: list[CallEvent]) -> list[Row]:
+    """Stores them as rows, without spool and counts; returns the rows."""
+    lines = [encode(END, number, number, event)[:-1] for number, event in enumerate(events, 1)]
+    gathered = Gathered([(line, 1, 0, False) for line in lines], timezone.now())
+    assert not gathered.refused
+    SINK.make_room({datetime.fromtimestamp(one.started_at / 1000, UTC).date() for one in events})
     with transaction.atomic():
-        insert_new(Call, COLUMNS, [row_of(event) for event in events])
+        SINK.put(rows := gathered.rows(None))
+    return rows
 
 
 @dataclass

@@ -310,8 +310,7 @@ def test_what_is_stored_between_two_looks_is_not_passed_over(
     def look_then_store() -> reading.Place:
         found = look()
         monkeypatch.setattr(reading, "newest", look)
-        keep([event])
-        arrivals.announce([event], timezone.now())
+        arrivals.announce(keep([event]), timezone.now())
         return found
 
     begun = reading.newest()
@@ -325,6 +324,6 @@ def test_what_is_stored_between_two_looks_is_not_passed_over(
 def test_old_arrivals_are_let_go_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "EVERY", 3)
     for minutes in (40, 30, 20):
-        arrivals.announce([made()], timezone.now() - timedelta(minutes=minutes))
-    arrivals.announce([made()], timezone.now())
+        arrivals.announce(keep([made()]), timezone.now() - timedelta(minutes=minutes))
+    arrivals.announce(keep([made()]), timezone.now())
     assert list(Arrival.objects.values_list("number", flat=True)) == [3, 4]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from keys.models import AppKey, Application
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, wait_until
-from usage.gateway import app, desk, directory, loading
+from usage.gateway import app, desk, directory, loading, throttle
 from usage.gateway.directory import Directory, Entry, Shelf, Unavailable
 
 
@@ -70,6 +71,24 @@ def test_known_keys_are_served_and_unknown_ones_told_to_wait(
     database(True)
     assert status(gateway, other) == 200
     assert readiness()[1]["database"] == "ok"
+
+
+def test_a_good_key_is_no_stranger_because_nobody_can_look_it_up(
+    gateway: Server,
+    application: Application,
+    key: str,
+    database: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttle, "REFILL", 0.001)
+    assert status(gateway, key) == 200
+    other = AppKeyFactory(application=application).plaintext
+    database(False)
+    desk.mine().throttle._left["127.0.0.0/24"] = (-throttle.OVERDRAFT, time.monotonic())
+    assert status(gateway, other) == 503
+    assert gateway.post(TEXT2IMG, json={"prompt": "x"}).status_code == 429  # without any key
+    database(True)
+    assert status(gateway, other) == 429  # too many of its network were looked up
 
 
 def test_stale_keys_end_with_the_set_time(

@@ -264,6 +264,8 @@ class Admission:
 
     def _throttle(self, *, formed: bool) -> None:
         wait = self._desk.throttle.take(self._asked.address, time.monotonic(), formed=formed)
+        if wait and formed and not self._directory.fresh:
+            raise denial("unavailable")  # too many to look up, and nobody could say whose they are
         if wait:
             ingest.count_stranger(self._asked.address, "rate_limited")
             raise errors.throttled(wait)
