@@ -54,4 +54,5 @@ def forget_alerts() -> None:
 
 @shared_task
 def compare_counts() -> None:
+    """Compares the counts of the last whole day with its calls, once a day."""
     comparing.compare_yesterday()
