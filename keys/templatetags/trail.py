@@ -48,6 +48,7 @@ GROUPS = {
     "Providers": ("provider",),
     "Vault": ("vault", "data_key"),
     "Alerts and hygiene": ("alert_rule", "alert_channel", "hygiene"),
+    "Ledger": ("quarantine",),
     "Audit": ("audit",),
 }
 _CHUNK = re.compile(r"[^@]*@?")

@@ -114,7 +114,7 @@ def test_a_dotenv_is_told_from_a_table():
 def test_keys_are_known_by_their_shape_and_by_their_variable():
     read = pasted.read_dotenv(
         f"DEBUG=1\nMODELSLAB_API_KEY=ml-123\nLLM='{ANT}'\nBACKUP_OPENAI_KEY={SK}\n"
-        "STRIPE_LIVE_SECRET_KEY=whatever\nSTRIPE_URL=https://x\nSENDGRID_API_KEY=abc\n"
+        "STRIPE_LIVE_SECRET_KEY=whatever\nSTRIPE_URL=https://x\nTWILIO_API_KEY=abc\n"
         "EMPTY_API_KEY=\n",
         SPECS,
     )
@@ -125,7 +125,7 @@ def test_keys_are_known_by_their_shape_and_by_their_variable():
         (4, "openai", "BACKUP_OPENAI_KEY", SK),
         (5, "stripe", "STRIPE_LIVE_SECRET_KEY", "whatever"),
     ]
-    assert read.left == ("SENDGRID_API_KEY",)
+    assert read.left == ("TWILIO_API_KEY",)
 
 
 def test_the_shape_counts_more_than_the_variable():

@@ -12,7 +12,7 @@ from tests.factories import AppKeyFactory, ProviderKeyFactory
 
 ClientOf = Callable[..., Client]
 TABLE = "provider,name,secret\nmodelslab,First,ml-0001-first\nmodelslab,Second,ml-0002-second\n"
-DOTENV = "DEBUG=1\nMODELSLAB_API_KEY=ml-0001-first\nSENDGRID_API_KEY=sg-of-another\n"
+DOTENV = "DEBUG=1\nMODELSLAB_API_KEY=ml-0001-first\nTWILIO_API_KEY=tw-of-another\n"
 HTMX = {"HX-Request": "true"}
 
 
@@ -80,7 +80,7 @@ def test_a_dotenv_comes_back_with_app_keys_in_it(client_of, owner, address):
     page = client_of(owner).post(address, {"text": DOTENV}).content.decode()
 
     assert "MODELSLAB_API_KEY=kd_live_" in page
-    assert "for no known provider: SENDGRID_API_KEY" in page
+    assert "for no known provider: TWILIO_API_KEY" in page
     assert AppKey.objects.count() == 1
 
 

@@ -32,7 +32,7 @@ def quarantined(application: Application, store: Callable[..., None]) -> Callabl
         at = int(timezone.now().timestamp() * 1000)
         if event == ():
             made = make_event(application=application.pk, started_at=at, **fields)
-            event = {name: getattr(made, name) for name in type(made).__dataclass_fields__}
+            event = made._asdict()
             event |= {"source": "gateway", "outcome": made.outcome.value, "tried": []}
         line = f"broken {SECRET}" if event is None else repr(event)
         place = Quarantine.objects.count()

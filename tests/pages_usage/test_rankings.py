@@ -178,8 +178,8 @@ def test_the_page_costs_the_same_whatever_the_traffic(
     for names in ("ABC", "DEF"):
         # session, user, applications (visible ids, choices), providers; bounds, sums,
         # histograms; keys, first and last use; prices, spend; endpoints: histograms, requests;
-        # quiet keys of both kinds; the vault's state
-        with django_assert_num_queries(17):
+        # quiet keys of both kinds; the vault's state; the menu
+        with django_assert_num_queries(18):
             client.get(URL)
         for name in names:
             call(app_key=AppKeyFactory(application=application, name=name).pk)

@@ -2,6 +2,7 @@
 
 import time
 from functools import lru_cache, partial
+from typing import TypeVar
 from urllib.parse import unquote
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -14,6 +15,7 @@ from usage import ingest
 from usage.gateway import core, counting, desk, errors, lookup
 from usage.gateway.aside import LARGE, aside
 from usage.gateway.asked import Asked
+from usage.gateway.directory import Shelf
 from usage.gateway.errors import Denial, denial
 from usage.gateway.inbound import Inbound
 from usage.gateway.permits import Permits
@@ -30,6 +32,8 @@ PARSED = 64 * 1024
 _AGENT = 200  # characters of a user agent that many calls have in common
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
 _UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
+
+V = TypeVar("V")
 
 
 class Admission:
@@ -53,9 +57,7 @@ class Admission:
         """Raises Denial for a provider that nobody knows."""
         directory = self._directory
         known = directory.specs.holds(slug)
-        if not known:
-            self._throttle(formed=True)
-        spec = await lookup.find(directory, directory.specs, slug)
+        spec = await self._find(directory.specs, slug, known=known)
         if spec is None:
             raise denial("unknown_provider")
         if not known:
@@ -235,9 +237,7 @@ class Admission:
         if entry is not None and entry.value is not None and app_key_id(text) == entry.value.id:
             return entry.value
         known = directory.app_keys.holds(name)
-        if not known:
-            self._throttle(formed=True)
-        record = await lookup.find(directory, directory.app_keys, name)
+        record = await self._find(directory.app_keys, name, known=known)
         # A key names itself: one whose hash was written into another key's row opens nothing.
         if record is None or app_key_id(text) != record.id:
             ingest.count_stranger(self._asked.address, "invalid_key")
@@ -245,6 +245,17 @@ class Admission:
         if not known:
             self._desk.throttle.give_back(self._asked.address)
         return record
+
+    async def _find(self, shelf: Shelf[str, V], name: str, *, known: bool) -> V:
+        """The entry; what isn't known is looked up at the network's expense, if that tells."""
+        if not known:
+            self._throttle(formed=True)
+        try:
+            return await lookup.find(self._directory, shelf, name)
+        except Denial:  # nobody could say whose it is: that makes nobody a stranger
+            if not known:
+                self._desk.throttle.give_back(self._asked.address)
+            raise
 
     async def _limit(self, record: AppKeyRecord, now: float) -> None:
         asked = (record.id, record.limits, now)

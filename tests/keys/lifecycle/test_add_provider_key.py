@@ -58,16 +58,6 @@ def test_without_a_probe_the_verdict_stays_unchecked(
     assert not Check.objects.exists()
 
 
-@pytest.mark.parametrize("secret", ["sk-ac\u2014me-0001", "sk-acm\u00e9-0001", "s\u212a-acme-0001"])
-def test_a_secret_with_a_mark_that_no_key_has_was_not_copied_well(
-    actor: Actor, application: Application, acme: Acme, secret: str
-) -> None:
-    with pytest.raises(Invalid, match="paste it again") as refused:
-        add(actor, application, secret)
-    assert secret not in str(refused.value)
-    assert not ProviderKey.objects.exists()
-
-
 def test_its_part_in_the_pool_is_chosen_with_it(
     actor: Actor, application: Application, acme: Acme
 ) -> None:
