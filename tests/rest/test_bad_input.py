@@ -186,7 +186,7 @@ def test_another_method_is_told_which_are_allowed(rest, owner, application):
         ("/usage/totals?application=a%00b", "application"),
         ("/usage/totals?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
         ("/usage/series?step=week", "step"),
-        ("/usage/series?by=caller", "by"),
+        ("/usage/series?by=colour", "by"),
         ("/calls?cursor=nonsense", "cursor"),
         ("/calls?outcome=fine", "outcome"),
         ("/calls?status=abc", "status"),
