@@ -116,6 +116,12 @@ class CallsForm(forms.Form):
         return any(self.cleaned_data.get(name) or name in self.errors for name in RARE)
 
     @property
+    def complaint(self) -> str:
+        """What is wrong with the filters, a line each; empty: nothing."""
+        told = {name: " ".join(map(str, words)) for name, words in self.errors.items()}
+        return "\n".join(f"{name}: {words}" for name, words in told.items())
+
+    @property
     def is_live(self) -> bool:
         return bool(self.cleaned_data.get("live"))
 

@@ -138,6 +138,18 @@ def test_the_export_keeps_the_filters(client_of: SignIn, viewer: User, call: Cal
     assert client.get("/calls/export/xml/").status_code == 404
 
 
+def test_a_file_is_refused_where_a_filter_makes_no_sense(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    answer = client_of(viewer).get("/calls/export/csv/", {"status": "many", "outcome": "sad"})
+    assert answer.status_code == 422
+    assert answer.text.splitlines() == [
+        "outcome: Select a valid choice. sad is not one of the available choices.",
+        "status: Enter a whole number.",
+    ]
+
+
 def test_rare_filters_narrow_too_and_are_open_when_chosen(
     client_of: SignIn, viewer: User, call: Call, app_key: AppKey
 ) -> None:

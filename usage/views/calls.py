@@ -57,8 +57,11 @@ def calls_export(request: HttpRequest, form: str) -> HttpResponse:
     """What the filters show, all of it, as a file."""
     if form not in stats.FORMATS:
         raise Http404("No such format")
+    filters, chosen = _chosen(request)
+    if filters.errors:  # a file can't say at the field that it holds more than was asked for
+        return HttpResponse(filters.complaint, content_type="text/plain", status=422)
     try:
-        return exported(request, request.user.pk or 0, _chosen(request)[1], form)
+        return exported(request, request.user.pk or 0, chosen, form)
     except Full as error:
         return HttpResponse(str(error), content_type="text/plain", status=429)
 
