@@ -86,7 +86,8 @@ def test_what_is_not_counted_together_is_a_clear_refusal(rest, viewer, app_key):
         answer = client.get(path, **query)
         assert (answer.status, answer.json["error"]["field"]) == (422, "by"), path
         assert "Not counted together" in answer.json["message"]
-    assert client.get("/usage/totals", version=1).status == 422
+    answer = client.get("/usage/totals", version=1)
+    assert (answer.status, answer.json["error"]["field"]) == (422, "version")
 
 
 def test_days_begin_at_midnight_of_the_zone_asked_for(rest, viewer, record):

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest
 from django.utils import timezone
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic import StringConstraints as Chars
 
 from keys import permissions
@@ -78,14 +78,10 @@ class CountsQuery(UsageQuery):
         None, description="the label that a wrapper's caller gave itself"
     )
 
-    @model_validator(mode="after")
-    def _of_a_key(self) -> Self:
-        if self.version is not None and not (self.app_key or self.provider_key):
-            raise ValueError("version: of which key? Name app_key or provider_key.")
-        return self
-
 
 def counts_filter_of(request: HttpRequest, query: CountsQuery) -> Filter:
+    if query.version is not None and not (query.app_key or query.provider_key):
+        raise Invalid("version", "Of which key? Name app_key or provider_key.")
     return replace(
         filter_of(request, query),
         endpoint=query.endpoint or "",
