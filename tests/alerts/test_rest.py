@@ -146,6 +146,8 @@ def test_the_inbox_is_listed_mended_and_put_off(
 ) -> None:
     hygiene.sweep()
     items = rest(viewer).get("/hygiene", application="shop").json["items"]
+    unknown = rest(viewer).get("/hygiene", code="untidy")
+    assert (unknown.status, unknown.json["error"]["field"]) == (422, "code")
     found = {one["code"]: one for one in items}
     assert set(found) == {"no_limit", "no_expiry", "no_owner"}
     place = f"/hygiene/{found['no_limit']['id']}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Query, Router
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from keys import permissions
 from keys.api import paging
@@ -21,9 +21,15 @@ router = Router(tags=["hygiene"])
 FINDING = "/{int:finding_id}"
 
 
+def _known(code: str) -> str:
+    if code not in hygiene.CODES:
+        raise ValueError(f"is one of {', '.join(hygiene.CODES)}")
+    return code
+
+
 class FindingQuery(paging.Paging):
     application: Slug | None = None
-    code: Annotated[str, Field(max_length=20)] | None = None
+    code: Annotated[str, Field(max_length=20), AfterValidator(_known)] | None = None
     snoozed: bool = False
 
 
