@@ -47,6 +47,15 @@ def test_an_address_is_https_on_the_open_internet(
     assert refused.value.field == "url"
 
 
+@pytest.mark.parametrize("url", ["ftp://example.com/x", "https://", "example.com"])
+def test_what_is_no_web_address_is_not_said_to_be_a_matter_of_leave(
+    url: str, actor: Actor, application: Application
+) -> None:
+    with pytest.raises(Invalid, match="starts with https://") as refused:
+        channels.create_channel(actor, application, name="Ops", kind="webhook", url=url)
+    assert "KEYDECK_OUTBOUND_ALLOW" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -34,6 +34,8 @@ def clean_url(text: str, what: str = "url") -> Secret:
         raise Invalid(what, f"An https address of up to {LONGEST_URL} plain characters.")
     origin = origin_of(url)
     parts = urlsplit(origin)
+    if parts.scheme not in ("https", "http") or not parts.netloc:
+        raise Invalid(what, "The address starts with https:// and a host.")
     try:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
