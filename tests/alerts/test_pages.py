@@ -10,13 +10,15 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.audit import Actor
-from keys.models import AppKey, Application, ProviderKey, User
+from keys.models import AppKey, Application, Job, ProviderKey, User
 from tests.alerts.conftest import HOOK, Rule, evaluate
 from tests.factories import AppKeyFactory, ApplicationFactory
 from tests.upstream import Upstream
 from usage import hygiene
 from usage.alerts import channels, defaults
 from usage.models import AlertChannel, AlertRule, HygieneFinding
+from usage.tasks import sweep_hygiene
+from usage.views.hygiene import SWEEP
 
 ClientOf = Callable[..., Client]
 HTMX = {"HX-Request": "true"}
@@ -219,6 +221,20 @@ def test_a_click_in_the_inbox_mends(client_of: ClientOf, owner: User) -> None:
     assert answer.headers["Location"] == "/hygiene/?code=no_limit"
     assert AppKey.objects.get().per_day == 100
     assert "Nothing to tidy up" in client.get("/hygiene/?code=no_limit").content.decode()
+
+
+def test_an_inbox_that_nothing_looked_into_yet_says_so(client_of: ClientOf, owner: User) -> None:
+    job = Job.objects.create(name=SWEEP, every=120, next_at=timezone.now())
+    client = client_of(owner)
+    page = client.get("/hygiene/").content.decode()
+    assert "Not looked yet" in page
+    assert "Nothing to tidy up" not in page
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
+    assert "Nothing to tidy up" in client.get("/hygiene/").content.decode()
+
+
+def test_the_job_that_fills_the_inbox_is_known_by_its_name() -> None:
+    assert sweep_hygiene.name == SWEEP
 
 
 @pytest.mark.usefixtures("inbox")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys import permissions
+from keys import jobs, permissions
 from keys.audit import Actor
 from keys.lifecycle import LifecycleError, VaultError
 from keys.models import User
@@ -23,6 +23,7 @@ from usage.models import HygieneFinding
 from usage.views.alert_forms import SnoozeForm
 
 PER_PAGE = 50
+SWEEP = "usage.tasks.sweep_hygiene"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def hygiene(request: HttpRequest) -> HttpResponse:
         "page": page,
         "query": query.urlencode(),
         "rows": _rows(user, list(page)),
+        "unswept": not page.paginator.count and _is_unswept(),
         "codes": [(code, counts[code.slug]) for code in tidying.CODES.values()],
         "total": sum(counts.values()),
         "chosen": tidying.CODES.get(chosen),
@@ -65,6 +67,11 @@ def hygiene(request: HttpRequest) -> HttpResponse:
         "applications": permissions.visible_applications(user),
     }
     return render(request, "usage/hygiene.html", context)
+
+
+def _is_unswept() -> bool:
+    """Nobody looked yet, so that nothing was found says nothing."""
+    return any(one.name == SWEEP and one.last_at is None for one in jobs.standings())
 
 
 @require_POST
