@@ -102,6 +102,10 @@ def test_costs_stand_beside_and_an_estimate_is_marked(
     )
     assert "≈" in client.get(URL).text
     assert "$2.00" in client.get(URL).text
+    call(cost_nanos=5 * 10**9, endpoint="/reported")  # the sum of both is an estimate too
+    told = client.get(URL).text
+    assert "$7.00" in told
+    assert "≈" in told
 
 
 def test_the_slowest_endpoints_need_some_calls_to_be_told(

@@ -39,6 +39,11 @@ class Spend:
         return None if self.estimate is None else self.estimate / 10**9
 
     @property
+    def is_estimated(self) -> bool:
+        """Whether a part of `likely` is by our prices, not as reported."""
+        return self.likely != self.reported
+
+    @property
     def likely_usd(self) -> float:
         return self.likely / 10**9
 
