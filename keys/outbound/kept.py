@@ -129,6 +129,10 @@ class _Reading:
             raise HTTPException(why)
         self.error = HTTPException(why)
 
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            self.may_stay = False  # a second answer to one question, or the beginning of one
+
     def on_status(self, status: bytes) -> None:
         self.reason += status
 
@@ -139,7 +143,6 @@ class _Reading:
 
     def on_headers_complete(self) -> None:
         if self.is_complete:
-            self.may_stay = False  # a second answer to one question
             return
         headers, self._coming = self._coming, []
         if len(headers) > MOST_HEADERS:

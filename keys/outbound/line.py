@@ -17,6 +17,7 @@ LIMIT = 64 * 1024
 MOST_HEADERS = 128
 MOST_INTERIM = 10  # answers of 1xx before the one that counts
 _LARGE = 64 * 1024  # bytes of a body that aren't copied behind the head
+_ENDS = (b"\n\r\n", b"\n\n")  # of a head
 
 
 class Line(asyncio.Protocol):
@@ -132,6 +133,8 @@ class Line(asyncio.Protocol):
         if self._around > LIMIT and not answer.complete:
             self._fail(BrokeOff("a head without end"))
             return
+        if answer.method == "HEAD" and answer.status and not data.endswith(_ENDS):
+            self._may_stay = False  # the parser waits for a body and says nothing of its framing
         if self._sent:
             self._due = self.loop.time() + self._timeout
         answer.wake()
@@ -162,6 +165,12 @@ class Line(asyncio.Protocol):
 
     # The parser's side. What these raise breaks the line.
 
+    def on_message_begin(self) -> None:
+        if self.answer is None or self.answer.complete:
+            # A second answer to one question, be it the first bytes of its head alone: the rest
+            # would swallow what the next caller gets.
+            self._may_stay, self._is_second = False, True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if b"\0" in value:
             raise BrokeOff("no header")
@@ -170,8 +179,7 @@ class Line(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         answer, headers = self.answer, self._headers
         if answer is None or answer.complete:
-            self._may_stay, self._is_second = False, True  # answer to one question
-            return
+            return  # a second one
         if len(headers) > MOST_HEADERS or (
             self._around > LIMIT and sum(len(name) + len(value) for name, value in headers) > LIMIT
         ):
@@ -186,7 +194,8 @@ class Line(asyncio.Protocol):
                 raise BrokeOff("interim answers without end")
             return
         answer.status, answer.headers = status, headers
-        if not self._parser.should_keep_alive():
+        # Who answers what isn't out yet may take the rest of it for another request.
+        if not self._parser.should_keep_alive() or self._transport.get_write_buffer_size():
             self._may_stay = False
         if answer.method == "HEAD" or status == 101:
             answer.complete = True
@@ -196,7 +205,7 @@ class Line(asyncio.Protocol):
         answer = self.answer
         if answer is None or self._is_second:
             return
-        if answer.complete:
+        if answer.complete or self._is_interim:
             raise BrokeOff("a body where none is due")
         answer.came(body)
 

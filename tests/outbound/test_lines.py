@@ -176,3 +176,81 @@ def test_a_header_that_holds_a_line_break_is_not_sent(start: Callable[..., Provi
 
     run(calls)
     assert provider.heads == []
+
+
+def once_and_begins_another(provider: Provider, sock: socket.socket) -> None:
+    """A second answer whose head would swallow what the next caller gets."""
+    provider.head(sock)
+    sock.sendall(OK + b"HTTP/1.1 200 OK\r\nX: ")
+    provider.head(sock)
+    sock.sendall(OK)
+
+
+def once_and_behind_a_head(provider: Provider, sock: socket.socket) -> None:
+    provider.head(sock)
+    sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;")
+    provider.head(sock)
+    sock.sendall(OK)
+
+
+def before_it_has_the_body(provider: Provider, sock: socket.socket) -> None:
+    provider.head(sock)
+    sock.sendall(OK)
+    while sock.recv(65536):
+        pass
+
+
+def interim_with_a_body(provider: Provider, sock: socket.socket) -> None:
+    provider.head(sock)
+    sock.sendall(b"HTTP/1.1 150 So\r\nContent-Length: 2\r\n\r\n[]" + OK)
+    provider.head(sock)
+
+
+WAYS |= {
+    "begins": once_and_begins_another,
+    "behind": once_and_behind_a_head,
+    "early": before_it_has_the_body,
+    "interim": interim_with_a_body,
+}
+
+
+@pytest.mark.parametrize(("way", "method"), [("begins", "GET"), ("behind", "HEAD")])
+def test_a_connection_with_more_than_an_answer_on_it_is_left(
+    start: Callable[..., Provider], way: str, method: str
+) -> None:
+    provider = start(way, "always")
+
+    async def calls(lines: Lines) -> None:
+        await body_of(lines, method, f"http://{provider.host}/")
+        assert not any(line.is_fit for line in lines._of)
+        assert await body_of(lines, "POST", f"http://{provider.host}/") == b"{}"
+
+    run(calls)
+    assert provider.taken == 2
+
+
+def test_a_connection_answered_before_the_request_was_out_is_left(
+    start: Callable[..., Provider],
+) -> None:
+    provider = start("early", "always")
+
+    async def calls(lines: Lines) -> None:
+        url = f"http://{provider.host}/"
+        answer = await lines.ask(url, "", "POST", (), b"GET /x HTTP/1.1\r\n" * 2_000_000, None)
+        assert await answer.part() == b"{}"
+        lines.leave(answer)
+        assert not lines._of
+        assert await body_of(lines, "POST", url) == b"{}"
+
+    run(calls)
+    assert provider.taken == 2
+
+
+def test_an_interim_answer_has_no_body_that_anybody_gets(start: Callable[..., Provider]) -> None:
+    provider = start("interim")
+
+    async def calls(lines: Lines) -> None:
+        with pytest.raises(BrokeOff):
+            await body_of(lines, "GET", f"http://{provider.host}/")
+
+    run(calls)

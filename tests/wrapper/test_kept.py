@@ -39,12 +39,18 @@ def cut(line: Line) -> None:
     line.reset()
 
 
+def begins_another(line: Line) -> None:
+    line.body()
+    line.say(ok(b"{}") + b"HTTP/1.1 200 OK\r\nX: ")
+
+
 PLAYS: dict[str, Play] = {
     "cookie": cookie,
     "bare": bare,
     "chunks": chunks,
     "closes": closes,
     "cut": cut,
+    "begins": begins_another,
 }
 
 
@@ -108,5 +114,17 @@ def test_a_connection_that_ended_is_not_used_again(
             session.post("/api/v6/cut", json={})
         assert session.post("/api/v6/last", json={}).json()["name"] == "last"
         assert lines(provider) == 3
+    finally:
+        provider.close()
+
+
+def test_a_connection_on_which_another_answer_began_is_not_used_again(
+    session: KeyedSession, provider: RawProvider
+) -> None:
+    try:
+        session.post("/api/v6/first", json={})
+        assert session.post("/api/v6/begins", json={}).ok
+        assert session.post("/api/v6/last", json={}).json()["name"] == "last"
+        assert lines(provider) == 2
     finally:
         provider.close()
