@@ -66,7 +66,7 @@ def told(answer: Answer, name: str = "call") -> list[dict[str, Any]]:
     """The data of the events of a name, with their id."""
     found = []
     for block in answer.body.decode().split("\n\n"):
-        lines = dict(line.partition(": ")[::2] for line in block.splitlines())
+        lines = dict(line.partition(": ")[::2] for line in block.split("\n"))
         if lines.get("event") == name:
             found.append(json.loads(lines["data"]) | {"event id": lines.get("id")})
     return found
@@ -108,6 +108,17 @@ def test_calls_come_as_they_are_stored_in_that_order(token: str, made: Made, sto
             assert ids(answer) == [quick.id, slow.id]
             assert answer.headers["Content-Type"] == "text/event-stream"
             assert "Content-Length" not in answer.headers
+
+    asyncio.run(scenario())
+
+
+def test_what_a_caller_calls_itself_breaks_no_event(token: str, made: Made, store: Store) -> None:
+    async def scenario() -> None:
+        async with following_(Client(token)) as answer:
+            odd = "a\u2028b\u2029c\x85d"
+            await store(made(user_agent=odd))
+            await until(lambda: told(answer))
+            assert told(answer)[0]["user_agent"] == odd
 
     asyncio.run(scenario())
 

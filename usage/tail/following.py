@@ -1,5 +1,6 @@
 """One follower: Server-Sent Events of the calls that it wants, until its rights end."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -18,6 +19,7 @@ from usage.tail.reading import Place, newest
 STILL_HERE = 15.0  # seconds of silence after which a comment says that the connection lives
 RIGHTS = 1.0  # seconds between two looks whether the follower still may see what it sees
 RETRY = 2000  # milliseconds that a client waits before it comes back
+_BREAK = re.compile(r"\r\n|\r|\n")
 
 places = Places(most=200, each=5)
 
@@ -128,8 +130,11 @@ def followed(
 
 
 def event(name: str, data: Any, place: Place | None = None) -> bytes:
-    """One event of a stream. `data` is JSON; what is text already goes line by line."""
+    """One event of a stream. `data` is JSON; what is text already goes line by line.
+
+    Lines end as the format has it: any other separator of lines is a character of the data.
+    """
     text = data if isinstance(data, str) else orjson.dumps(data).decode()
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
+    lines = "".join(f"data: {line}\n" for line in _BREAK.split(text))
     id = f"id: {place}\n" if place else ""
     return f"event: {name}\n{id}{lines}\n".encode()
