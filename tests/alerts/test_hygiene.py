@@ -126,6 +126,16 @@ def test_a_click_mends_it_and_it_is_gone(
     assert AuditEvent.objects.filter(target=tidy.target).exists()
 
 
+def test_a_key_that_is_in_use_since_is_not_disabled_by_a_click(tidy: AppKey, actor: Actor) -> None:
+    AppKey.objects.update(last_used_at=timezone.now() - 31 * DAY)
+    found()
+    AppKey.objects.update(last_used_at=timezone.now())
+    with pytest.raises(Conflict, match="no longer so"):
+        hygiene.fix(actor, HygieneFinding.objects.get())
+    assert AppKey.objects.get().state == "active"
+    assert not HygieneFinding.objects.exists()
+
+
 def test_what_needs_a_new_secret_is_not_done_by_a_click(tidy: AppKey, actor: Actor) -> None:
     tidy.versions.update(created_at=timezone.now() - 181 * DAY)
     found()

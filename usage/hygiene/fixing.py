@@ -83,13 +83,20 @@ def key_of(finding: HygieneFinding) -> Key:
 
 
 def fix(actor: Actor, finding: HygieneFinding) -> str:
-    """Does what there is to do and looks again; returns the words for it. Raises Conflict."""
+    """Does what there is to do and looks again; returns the words for it. Raises Conflict.
+
+    Findings are as old as the last sweep, and a key may be in use since: it is looked at first.
+    """
     way, key = FIXES[finding.code], key_of(finding)
     if actor.user is not None:
         permissions.require(actor.user, key.application, way.right(key.kind))
     if way.run is None:
         raise Conflict(f"This needs a new secret: {way.words.lower()} on the key’s page.")
-    way.run(actor, key, finding)
+    look_again(key)
+    fresh = HygieneFinding.objects.filter(pk=finding.pk).first()
+    if fresh is None:
+        raise Conflict("This is no longer so: nothing was done.")
+    way.run(actor, key, fresh)
     look_again(key)
     return way.words
 
