@@ -1,7 +1,13 @@
 """Keys that callers put where no key belongs are neither written down nor passed on."""
 
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 
+from keys.models import Application
+from keys.states import Verdict
+from tests.factories import ProviderKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server, stored_call
 from tests.live import ask
@@ -21,6 +27,16 @@ def test_a_key_in_the_user_agent_is_not_recorded(
     call = stored_call(response)
     assert call.user_agent.startswith("app/1.0")
     assert stray[:20] not in call.user_agent
+
+
+def test_a_key_in_the_user_agent_is_not_recorded_encoded_either(
+    start_gateway: Callable[..., Server], application: Application, provider: Upstream, key: str
+) -> None:
+    stray = "real/key+of/ModelsLab0123456789=="
+    ProviderKeyFactory(application=application, secret=stray, verdict=Verdict.LIVE)
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": f"app/1.0 {quote(stray, safe='')}"}
+    response = start_gateway().post(TEXT2IMG, json={"prompt": "x"}, headers=headers)
+    assert set(stored_call(response).user_agent.removeprefix("app/1.0 ")) == {"*"}
 
 
 @pytest.mark.parametrize("written", ["{}", "call-{}", "%6b{}"])

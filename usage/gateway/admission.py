@@ -171,7 +171,7 @@ class Admission:
     def _named(self, *secrets: str) -> str:
         """What the caller calls itself."""
         agent = self._asked.value("user-agent")
-        if len(agent) <= _AGENT and not any(secret in agent for secret in secrets):
+        if len(agent) <= _AGENT and mask(agent, secrets) == agent:
             return _agent(agent)
         return clip(agent, secrets)
 
