@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 import orjson
@@ -80,13 +80,29 @@ def send_mail(recipients: Sequence[str], message: Message) -> Attempt:
         )
         for number, recipient in enumerate(recipients)
     ]
+    refused: list[int] = []  # what the server said to those it takes no mail for
     try:
-        get_connection().send_messages(mails)
+        with get_connection() as server:
+            for mail in mails:
+                try:
+                    server.send_messages([mail])
+                except SMTPRecipientsRefused as error:  # the others are told all the same
+                    refused += [code for code, _ in error.recipients.values()]
     except (SMTPException, OSError) as error:
-        said = redaction.clip(mask(f"{type(error).__name__}: {error}"), limit=ANSWER_LIMIT)
-        return Attempt(ok=False, answer=said, milliseconds=_since(began))
-    told = f"{len(recipients)} mail{'' if len(recipients) == 1 else 's'} handed over"
-    return Attempt(ok=True, answer=told, milliseconds=_since(began))
+        # Without its text: that names people, and not everybody who reads this may know them.
+        return Attempt(ok=False, answer=_fault(error), milliseconds=_since(began))
+    handed = len(mails) - len(refused)
+    told = f"{handed} mail{'' if handed == 1 else 's'} handed over"
+    if refused:
+        told += f", {len(refused)} refused ({', '.join(map(str, sorted(set(refused))))})"
+    later = any(code < 500 for code in refused)  # such a server takes it at another time
+    return Attempt(ok=bool(handed) and not later, answer=told, milliseconds=_since(began))
+
+
+def _fault(error: Exception) -> str:
+    code = f" {error.smtp_code}" if isinstance(error, SMTPResponseException) else ""
+    why = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    return redaction.clip(mask(f"{type(error).__name__}{code}{why}"), limit=ANSWER_LIMIT)
 
 
 def send_webhook(address: Address, message: Message) -> Attempt:
