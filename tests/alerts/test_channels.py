@@ -134,6 +134,20 @@ def test_a_test_is_sent_at_once_and_says_what_came_of_it(
     assert (refused.state, refused.status, refused.answer) == ("given_up", 404, "no such hook")
 
 
+def test_tests_flood_nobody(
+    actor: Actor, application: Application, webhook: AlertChannel, receiver: Upstream
+) -> None:
+    for _ in range(channels.MOST_TESTS):
+        channels.test_channel(actor, webhook)
+    with pytest.raises(Conflict, match="wait"):
+        channels.test_channel(actor, webhook)
+    channels.delete_channel(actor, webhook)
+    again, _ = channels.create_channel(actor, application, name="Again", kind="email")
+    with pytest.raises(Conflict, match="wait"):
+        channels.test_channel(actor, again)
+    assert len(receiver.requests) == channels.MOST_TESTS
+
+
 def test_a_test_of_a_digest_does_not_wait(
     actor: Actor, webhook: AlertChannel, receiver: Upstream
 ) -> None:

@@ -4,6 +4,7 @@ An address goes in and never comes out again; a signing secret comes out once, w
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import uuid_utils.compat as uuids
 from django.db import transaction
@@ -25,6 +26,7 @@ KINDS = ("email", "webhook", "slack")
 DIGESTS = ("", "hourly", "daily")
 MOST_CHANNELS = 50  # of one application, and of the installation
 MOST_RECIPIENTS = 20
+MOST_TESTS = 10  # of one application's channels in a minute: each may be twenty mails to anybody
 
 
 def create_channel(
@@ -117,6 +119,9 @@ def test_channel(actor: Actor, channel: AlertChannel) -> AlertDelivery:
         row = _held(channel)
         if not row.enabled:
             raise Conflict("This channel is turned off.")
+        told = AlertNotice.objects.filter(rule=None, application=row.application_id or "")
+        if told.filter(at__gt=now - timedelta(minutes=1)).count() >= MOST_TESTS:
+            raise Conflict(f"{MOST_TESTS} tests were sent in a minute: wait for the next.")
         notice = AlertNotice.objects.create(
             id=uuids.uuid7(),
             application=row.application_id or "",
