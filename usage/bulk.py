@@ -1,13 +1,12 @@
-"""Bulk SQL that Django's ORM has no word for: insert and learn what was new, add to counts.
+"""Bulk SQL that Django's ORM has no word for: add to counts, raise times, delete the oldest.
 
 PostgreSQL takes whole columns by `unnest`; SQLite takes rows one by one inside the transaction,
 which costs nothing there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 from django.db import connection, models
@@ -102,7 +101,7 @@ def delete_before(model: type[models.Model], name: str, before: datetime, limit:
 
 def _unnest(
     model: type[models.Model], names: Sequence[str], rows: Sequence[Row], conflict: str
-) -> list[tuple[Any, ...]]:
+) -> None:
     arrays = ", ".join(f"%s::{_array_type(model, name)}[]" for name in names)
     sql = (
         f"INSERT INTO {_quote(model._meta.db_table)} ({_columns(names)}) "  # noqa: S608 - names of our models
@@ -110,7 +109,6 @@ def _unnest(
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
-        return cursor.fetchall() if cursor.description else []
 
 
 def _array_type(model: type[models.Model], name: str) -> str:
@@ -125,18 +123,12 @@ def _adapted(
     model: type[models.Model], names: Sequence[str], rows: Iterable[Row]
 ) -> list[list[Any]]:
     """Rows as SQLite stores them (and as Django reads them back)."""
-    adapters: list[tuple[int, Callable[[Any], Any]]] = []
-    for index, name in enumerate(names):
-        field = model._meta.get_field(name)
-        if isinstance(field, models.DateTimeField):
-            adapters.append((index, _as_text))
-        elif isinstance(field, models.UUIDField):
-            adapters.append((index, attrgetter("hex")))
-    adapted = [list(row) for row in rows]
-    for row in adapted:
-        for index, adapt in adapters:
-            row[index] = adapt(row[index])
-    return adapted
+    fields = [model._meta.get_field(name) for name in names]
+    times = [isinstance(field, models.DateTimeField) for field in fields]
+    return [
+        [_as_text(value) if is_time else value for value, is_time in zip(row, times, strict=True)]
+        for row in rows
+    ]
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""One request and its whole answer, within a deadline and a size: what probes need."""
+"""One request and its whole answer, within a deadline and a size: what webhooks need."""
 
 import time
 from collections.abc import Mapping

@@ -96,7 +96,6 @@ class Gathered:
         self.refusals: list[Values] = []  # of a provider key
         self.passed_on: list[Values] = []  # calls that tried another key first
         self.ids: set[str] = set(known)
-        self._known = known
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         self._parts: list[tuple[list[Kind], Columns]] = []
         self._last_minute = (now + FUTURE).timestamp() * 1000 // MINUTE_MS
