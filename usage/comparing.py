@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from usage.models import Call, Comparison
+from usage.models import Call, Comparison, Erasure
 from usage.periods import Step, floor
 from usage.rollups import compare
 from usage.rollups.recount import NotKept
@@ -13,11 +13,17 @@ SETTLED = Step.HOUR.length * 3  # after midnight: what the spools of a day held 
 
 
 def compare_yesterday(now: datetime | None = None) -> Comparison | None:
-    """Compares the last whole day, unless that is done or its calls are gone; what was found."""
+    """Compares the last whole day, unless that is done or its calls are gone; what was found.
+
+    While an application is being erased some of its calls are gone and their counts aren't yet,
+    or the other way round: the day waits for that.
+    """
     now = now or timezone.now()
     until = floor(now - SETTLED, Step.DAY)
     day = until - Step.DAY.length
     if Comparison.objects.filter(pk=day.date()).exists():
+        return None
+    if Erasure.objects.filter(finished_at=None).exists():
         return None
     differences, first = 0, ""
     try:

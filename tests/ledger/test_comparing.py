@@ -9,11 +9,11 @@ from django.core.management import call_command
 from django.db import connection
 
 from tests.ledger.conftest import START, make_event
-from usage import stats
+from usage import erasing, stats
 from usage.comparing import compare_yesterday
 from usage.ingest import drain
-from usage.models import Comparison, KeyHour
-from usage.rollups import compare
+from usage.models import Call, Comparison, Erasure, KeyHour
+from usage.rollups import compare, rebuild
 from usage.spool import Spool
 
 NewSpool = Callable[..., Spool]
@@ -58,6 +58,26 @@ def test_a_difference_is_kept_with_its_first_row(
     assert "usage_keyhour" in found.first
     call_command("ledger", "--json")
     assert '"differences"' in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_a_day_that_was_counted_again_is_compared_again(spool: Spool) -> None:
+    KeyHour.objects.filter(at__day=NOW.day).update(requests=7)
+    compare_yesterday(TOMORROW)
+    rebuild(NOW, NOW + timedelta(seconds=1), TOMORROW)
+    found = compare_yesterday(TOMORROW)
+    assert found is not None
+    assert found.differences == 0
+
+
+@pytest.mark.django_db
+def test_a_day_is_not_compared_while_an_application_is_being_erased(spool: Spool) -> None:
+    erasing.begin("a", "Shop", TOMORROW)
+    Call.objects.filter(pk__in=Call.objects.values("pk")[:5]).delete()
+    assert compare_yesterday(TOMORROW) is None
+    assert not Comparison.objects.exists()
+    Erasure.objects.update(finished_at=TOMORROW)
+    assert compare_yesterday(TOMORROW) is not None
 
 
 @pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from usage.models import Call, Trimmed
+from usage.models import Call, Comparison, Trimmed
 from usage.models.rollups import Histogram
 from usage.periods import Step, floor, kept_since, ticks
 from usage.rollups.adding import increment
@@ -48,7 +48,8 @@ def calls_kept_since(now: datetime) -> datetime:
 def rebuild(since: datetime, until: datetime, now: datetime | None = None) -> int:
     """Counts the whole days that hold the range again from raw calls; returns the calls counted.
 
-    Raises NotKept. Ingest waits while a day is counted; its spool holds what comes in.
+    What the daily comparison found of these days is no longer so and goes. Raises NotKept.
+    Ingest waits while a day is counted; its spool holds what comes in.
     """
     counted = 0
     for day in _kept_days(since, until, now or timezone.now()):
@@ -61,6 +62,7 @@ def rebuild(since: datetime, until: datetime, now: datetime | None = None) -> in
                 tally = Tally(_raw(piece))
                 increment(tally.cells.values())
                 counted += tally.requests
+            Comparison.objects.filter(pk=day.date()).delete()
     return counted
 
 
