@@ -1,16 +1,14 @@
 """What each condition finds, in real rows and stored calls."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import AppKey, Application, Incident, PriceList, ProviderKey
 from keys.states import Stage
 from tests.factories import ProviderKeyFactory, add_version
-from usage.alerts import facts as reading
 from usage.alerts.conditions import CONDITIONS, Finding
 from usage.alerts.facts import Facts, Scope
 from usage.alerts.params import clean_params
@@ -51,32 +49,36 @@ def test_verdict_names_the_keys_with_one_of_the_verdicts(provider_key: ProviderK
     assert find("verdict", verdicts=["limited"]) == []
 
 
-@dataclass
-class Outage:
-    provider: str = "modelslab"
-    is_network: bool = False
-    opened_at: datetime = field(default_factory=timezone.now)
-    keys_affected: int = 9
-    evidence: dict[str, Any] = field(default_factory=lambda: {"status": 503})
+def opened(provider: str = "modelslab", cause: str = "provider") -> Incident:
+    now = timezone.now()
+    return Incident.objects.create(
+        provider=provider,
+        cause=cause,
+        opened_at=now,
+        last_unclear_at=now,
+        keys_affected=9,
+        evidence={"status": 503},
+    )
 
 
 def test_an_incident_is_one_finding_for_whoever_has_a_key_there(
-    application: Application, provider_key: ProviderKey, monkeypatch: pytest.MonkeyPatch
+    application: Application, provider_key: ProviderKey
 ) -> None:
-    outage = Outage()
-    monkeypatch.setattr(reading, "open_troubles", lambda: [outage])
+    ProviderKey.objects.update(next_check_at=timezone.now())
+    opened("openai")
+    assert find("incident", Scope((application.pk,))) == []
+    outage = opened()
     (found,) = find("incident")
     assert found.title == "ModelsLab gives no clear answers"
     assert found.evidence == "9 keys turned unclear together: HTTP 503"
     assert find("incident", Scope((application.pk,))) == [found]
-    monkeypatch.setattr(reading, "open_troubles", lambda: [Outage("openai")])
-    assert find("incident", Scope((application.pk,))) == []
+    Incident.objects.filter(pk=outage.pk).update(closed_at=timezone.now())
+    assert find("incident") == []
 
 
-def test_the_network_away_is_one_finding(
-    provider_key: ProviderKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "open_troubles", lambda: [Outage(is_network=True)])
+def test_the_network_away_is_one_finding(provider_key: ProviderKey) -> None:
+    ProviderKey.objects.update(next_check_at=timezone.now())
+    opened("openai", cause="network")
     (found,) = find("incident")
     assert (found.subject, found.title) == ("network", "No provider gives clear answers")
 
@@ -154,6 +156,13 @@ def test_spend_is_held_against_an_amount_or_the_week_before(store: Any) -> None:
     store(1, ago=timedelta(days=3), cost_nanos=21 * 10**9)
     assert len(find("spend", dollars_per_day=0, times=8, hours=6)) == 1
     assert find("spend", dollars_per_day=0, times=9, hours=6) == []
+
+
+def test_spend_is_worked_out_from_prices_where_the_provider_reports_none(store: Any) -> None:
+    PriceList.objects.create(provider="modelslab", rows=[["*", 10**9, 0, 0]])
+    store(6, ago=timedelta(hours=1))
+    (found,) = find("spend", dollars_per_day=20, times=0, hours=6)
+    assert "$24.00 a day" in found.title
 
 
 def test_expiring_counts_days(app_key: AppKey) -> None:

@@ -17,6 +17,7 @@ def test_a_provider_in_trouble_is_told_once_however_many_keys_it_has(
     for _ in range(20):
         ProviderKeyFactory(application=provider_key.application, verdict="live")
     now = timezone.now()
+    ProviderKey.objects.update(next_check_at=now)
     Incident.objects.create(
         provider="modelslab", opened_at=now, last_unclear_at=now, keys_affected=20,
         evidence={"status": 503, "unclear": 20, "asked": 21},

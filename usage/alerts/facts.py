@@ -10,11 +10,18 @@ from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet
 
-from keys import providers
-from keys.models import AppKey, AppKeyVersion, Application, Key, ProviderKey, ProviderKeyVersion
+from keys import incidents, providers
+from keys.models import (
+    AppKey,
+    AppKeyVersion,
+    Application,
+    Incident,
+    Key,
+    ProviderKey,
+    ProviderKeyVersion,
+)
 from keys.states import KeyState, Stage, Verdict
 from usage import stats
-from usage.alerts.incidents import Trouble, open_troubles
 
 MOST = 2000  # subjects of one question: more say nothing new
 Answer = TypeVar("Answer")
@@ -123,20 +130,16 @@ class Facts:
         return p95
 
     def spent(self, since: datetime, until: datetime, by: str, scope: Scope) -> dict[str, float]:
-        """US dollars of the calls between, by subject; providers that tell no cost have none."""
+        """US dollars of the calls between, by subject: as reported, else by the prices set here."""
         f = self._filter(scope, since).between(since, until)
-        groups = stats.groups(f, by, MOST, self.now)
-        return {one.value: one.cost_nanos / 10**9 for one in groups if one.cost_nanos}
+        found = stats.spend_by(f, by, now=self.now)
+        return {value: spend.likely_usd for value, spend in found.items() if spend.likely}
 
-    def incidents(self, scope: Scope) -> list[Trouble]:
-        """Providers in trouble, as far as anybody in scope has a key of theirs."""
-        found = self._once("incidents", lambda: list(open_troubles()))
+    def incidents(self, scope: Scope) -> list[Incident]:
+        """Open incidents, as far as anybody in scope has a key that one is about."""
+        found: list[Incident] = self._once("incidents", incidents.open_incidents)
         keys = self._provider_keys(scope)
-        return [
-            one
-            for one in found
-            if (keys if one.is_network else keys.filter(provider=one.provider)).exists()
-        ]
+        return [one for one in found if (incidents.keys_of(one) & keys).exists()]
 
     def lag_seconds(self) -> float:
         """How far the spools are behind."""

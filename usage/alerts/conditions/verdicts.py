@@ -62,7 +62,7 @@ def _incidents(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
             if one.is_network
             else f"{provider} gives no clear answers",
             evidence=f"{plural(one.keys_affected, 'key')} turned unclear together"
-            + (f": {said}" if (said := attention.explain(dict(one.evidence))) else ""),
+            + (f": {said}" if (said := attention.explain(one.evidence)) else ""),
             cause=network
             if one.is_network
             else f"An outage at {provider}, or something between it and this machine.",
