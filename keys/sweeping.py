@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from keys import health, incidents, pacing, probe_counts, providers, validation, vault
+from keys import health, incidents, leases, pacing, probe_counts, providers, validation, vault
 from keys.evidence import Evidence
 from keys.models import Lane, ProviderKey, ProviderKeyVersion
 from keys.models.ids import new_id
@@ -217,8 +217,7 @@ def _take_lanes(mine: dict[str, str]) -> dict[str, str]:
             continue
         Lane.objects.get_or_create(provider=slug)
         holder = new_id()
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
-        rows = Lane.objects.filter(free, provider=slug)
+        rows = Lane.objects.filter(leases.free(now), provider=slug)
         if rows.update(lease_until=now + LANE_LEASE, holder=holder):
             taken[slug] = holder
     return taken
@@ -244,7 +243,7 @@ def plan_anew() -> int:
 
 
 def _due(now: datetime) -> Q:
-    return Q(next_check_at__lte=now) & (Q(lease_until=None) | Q(lease_until__lte=now))
+    return Q(next_check_at__lte=now) & leases.free(now)
 
 
 def _due_of(slug: str, now: datetime) -> QuerySet[ProviderKey]:

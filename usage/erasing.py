@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from django.apps import apps
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 
+from keys import leases
 from usage.models import Call, Erasure, Quarantine
 
 CHUNK = 5000  # rows of one transaction, about: ingest never waits long
@@ -34,8 +35,7 @@ def erased(applications: Iterable[str]) -> set[str]:
 def go_on(now: datetime, seconds: float = 5.0) -> int:
     """Erases for about so long what is open and nobody else is at; returns the rows erased."""
     stop_at, gone = time.monotonic() + seconds, 0
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
-    for row in Erasure.objects.filter(free, finished_at=None).order_by("begun_at"):
+    for row in Erasure.objects.filter(leases.free(now), finished_at=None).order_by("begun_at"):
         if _take(row, now):
             gone += _erase(row, now, stop_at)
         if time.monotonic() >= stop_at:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
-from keys import permissions
+from keys import leases, permissions
 from keys.audit import Action, Actor
 from keys.derived import derived_key
 from keys.lifecycle import inputs
@@ -193,8 +193,7 @@ def _open() -> list[Batch]:
 
 def _claim(batch: Batch) -> bool:
     now = timezone.now()
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
-    rows = Batch.objects.filter(free, pk=batch.pk, ended_at=None)
+    rows = Batch.objects.filter(leases.free(now), pk=batch.pk, ended_at=None)
     return rows.update(lease_until=now + LEASE) == 1
 
 

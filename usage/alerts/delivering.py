@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from keys import leases
 from keys.vault import VaultError
 from usage.alerts import addresses, recipients
 from usage.alerts.sending import Attempt, Message, send_mail, send_slack, send_webhook
@@ -53,7 +53,8 @@ def deliver_due(now: datetime | None = None, limit: int = 100) -> int:
     Receivers are asked side by side; the database is left to the calling thread alone.
     """
     now = now or timezone.now()
-    parcels = list(_parcels(_lease(now, limit), now))
+    due = _due(now).order_by("next_at", "pk").select_related("notice", "channel")
+    parcels = list(_parcels(leases.take(due, now + LEASE, limit), now))
     if not parcels:
         return 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="alert") as pool:
@@ -81,24 +82,9 @@ def deliver_now(delivery: AlertDelivery) -> AlertDelivery:
     return delivery
 
 
-def _lease(now: datetime, limit: int) -> list[AlertDelivery]:
-    with transaction.atomic():
-        rows = _due(now).order_by("next_at", "pk").select_related("notice", "channel")
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True, of=("self",))
-        until = now + LEASE
-        found = [
-            row for row in rows[:limit] if _due(now).filter(pk=row.pk).update(lease_until=until)
-        ]
-    for row in found:
-        row.lease_until = until
-    return found
-
-
 def _due(now: datetime) -> QuerySet[AlertDelivery]:
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
     return AlertDelivery.objects.filter(
-        free, state="pending", next_at__lte=now, channel__enabled=True
+        leases.free(now), state="pending", next_at__lte=now, channel__enabled=True
     )
 
 

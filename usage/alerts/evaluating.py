@@ -7,11 +7,12 @@ and what is to be told of it, is written in one transaction.
 import logging
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.logging import mask
+from keys import leases
 from usage.alerts import outbox
 from usage.alerts.conditions import CONDITIONS, Condition, Finding
 from usage.alerts.facts import MOST, Facts, Scope
@@ -28,31 +29,16 @@ TOLD = ("title", "evidence", "cause", "remedy", "url")
 def evaluate_due(now: datetime | None = None) -> int:
     """Looks at every rule that is due and not being looked at; returns how many."""
     now = now or timezone.now()
-    rules = _lease(now)
+    due = _due(now).order_by("next_at").select_related("application")
+    rules = leases.take(due, now + LEASE, RULES)
     facts = Facts(now)
     for rule in rules:
         _evaluate(rule, facts, now)
     return len(rules)
 
 
-def _lease(now: datetime) -> list[AlertRule]:
-    """Claims due rows. Where rows can't be locked, the conditional update decides the race."""
-    with transaction.atomic():
-        rows = _due(now).order_by("next_at").select_related("application")
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True, of=("self",))
-        until = now + LEASE
-        found = [
-            rule for rule in rows[:RULES] if _due(now).filter(pk=rule.pk).update(lease_until=until)
-        ]
-    for rule in found:
-        rule.lease_until = until
-    return found
-
-
 def _due(now: datetime) -> QuerySet[AlertRule]:
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
-    return AlertRule.objects.filter(free, enabled=True, next_at__lte=now)
+    return AlertRule.objects.filter(leases.free(now), enabled=True, next_at__lte=now)
 
 
 def _evaluate(rule: AlertRule, facts: Facts, now: datetime) -> None:
