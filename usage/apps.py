@@ -10,10 +10,9 @@ class UsageConfig(AppConfig):
 
     def ready(self) -> None:
         # Their models can't be imported earlier.
-        from keys import attention
         from keys.models import Application
         from usage import erasing
-        from usage.alerts import defaults, overview
+        from usage.alerts import defaults
 
         def deleted(instance: Application, **_: object) -> None:
             erasing.begin(instance.pk, instance.name, timezone.now())
@@ -22,4 +21,3 @@ class UsageConfig(AppConfig):
             deleted, Application, weak=False, dispatch_uid="usage.erasing of a deleted application"
         )
         post_migrate.connect(defaults.ensure, sender=self)
-        attention.add_source(overview.firing)

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+from keys import attention
+from usage.alerts import overview
 from usage.views import (
     alert_acts,
     alerts,
@@ -16,6 +18,9 @@ from usage.views import (
 )
 
 RULE, CHANNEL, FINDING = "alerts/rules/<str:id>/", "alerts/channels/<str:id>/", "hygiene/<int:id>/"
+
+# Not at every start: commands that show no page do without what the overview loads.
+attention.add_source(overview.firing)
 
 urlpatterns = [
     path("alerts/", alerts.alerts, name="alerts"),

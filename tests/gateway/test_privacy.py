@@ -51,7 +51,8 @@ def test_neither_body_is_stored_anywhere(
 
 def spooled(**fields: Any) -> bytes:
     """What a call leaves in the spool."""
-    recording = Recording(source=Source.GATEWAY, method="POST", application="shop", **fields)
+    recording = Recording(source=Source.GATEWAY, method="POST", **fields)
+    recording.application = "shop"
     recording.begin()
     recording.end(Judgement(Outcome.OK))
     folder = spool.mine().directory
