@@ -2,7 +2,6 @@
 
 from usage.ingest.drain import drain, drain_dead, drain_mine
 from usage.ingest.drainer import start_drainer, stop_drainer
-from usage.ingest.quarantine import let_go, retry
 from usage.ingest.store import Drained
 from usage.ingest.strangers import count_stranger, flush_strangers, network_of
 
@@ -13,9 +12,7 @@ __all__ = [
     "drain_dead",
     "drain_mine",
     "flush_strangers",
-    "let_go",
     "network_of",
-    "retry",
     "start_drainer",
     "stop_drainer",
 ]

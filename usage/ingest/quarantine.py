@@ -5,10 +5,6 @@ what still can't be stored is quarantined anew, and an event that was stored mea
 nothing. The account of the writer that it came from stays as it was.
 """
 
-from ast import literal_eval
-from typing import Any
-
-import orjson
 from django.db import transaction
 
 from keys.audit import Action, Actor, record
@@ -16,25 +12,10 @@ from keys.lifecycle import Conflict
 from usage import spool
 from usage.events import CallEvent
 from usage.ingest.drain import drain_mine
+from usage.ingest.quarantined import event_of
 from usage.models import Quarantine
-from usage.spool.records import FIELDS, BrokenLine, decode
 
 TARGET = "ledger:quarantine"
-
-
-def event_of(line: str) -> dict[str, Any] | None:
-    """The event that a quarantined line tells of; None where nothing can be read in it."""
-    for read in (orjson.loads, literal_eval):
-        try:
-            found = read(line)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            return _named(found)
-    try:
-        return decode(line.encode()).event
-    except BrokenLine:
-        return None
 
 
 def retry(actor: Actor, key: int) -> None:
@@ -73,11 +54,3 @@ def _taken(key: int) -> Quarantine:
     if row is None:
         raise Conflict("Somebody saw to this line already.")
     return row
-
-
-def _named(event: dict[str, Any]) -> dict[str, Any]:
-    """An event of a version that was not known when it was quarantined, if it is by now."""
-    values, names = event.get("values"), FIELDS.get(event.get("v", 0))
-    if isinstance(values, list) and names:
-        return dict(zip(names, values, strict=False))
-    return event

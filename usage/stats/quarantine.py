@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from keys.tokens import looks_secret
-from usage.ingest.quarantine import event_of
+from usage.ingest.quarantined import event_of
 from usage.models import Quarantine
 from usage.redaction import clip
 

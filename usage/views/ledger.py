@@ -10,12 +10,13 @@ from keys import permissions
 from keys.audit import Actor
 from keys.forms.keys import ConfirmForm
 from keys.views.acting import ask, carry_out, done, posted
-from usage import ingest, stats
+from usage import stats
+from usage.ingest import quarantine as quarantine_acts
 
 # What can be done with a quarantined line, and what is said then.
 ACTS = {
-    "retry": (ingest.retry, "The line went into the spool once more."),
-    "let-go": (ingest.let_go, "The line is let go of."),
+    "retry": (quarantine_acts.retry, "The line went into the spool once more."),
+    "let-go": (quarantine_acts.let_go, "The line is let go of."),
 }
 
 
