@@ -12,7 +12,6 @@ class UsageConfig(AppConfig):
         # Their models can't be imported earlier.
         from keys.models import Application
         from usage import erasing
-        from usage.alerts import defaults
 
         def deleted(instance: Application, **_: object) -> None:
             erasing.begin(instance.pk, instance.name, timezone.now())
@@ -20,4 +19,11 @@ class UsageConfig(AppConfig):
         post_delete.connect(
             deleted, Application, weak=False, dispatch_uid="usage.erasing of a deleted application"
         )
-        post_migrate.connect(defaults.ensure, sender=self)
+
+        def migrated(**told: object) -> None:
+            # Loads what no other start needs.
+            from usage.alerts import defaults
+
+            defaults.ensure(**told)
+
+        post_migrate.connect(migrated, sender=self, weak=False, dispatch_uid="usage.alerts rules")
