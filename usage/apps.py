@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_delete, post_migrate
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 
 class UsageConfig(AppConfig):
@@ -21,9 +22,7 @@ class UsageConfig(AppConfig):
         )
 
         def migrated(**told: object) -> None:
-            # Loads what no other start needs.
-            from usage.alerts import defaults
-
-            defaults.ensure(**told)
+            # By name, as it loads what no other start needs.
+            import_string("usage.alerts.defaults.ensure")(**told)
 
         post_migrate.connect(migrated, sender=self, weak=False, dispatch_uid="usage.alerts rules")
