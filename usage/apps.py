@@ -3,7 +3,6 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_delete, post_migrate
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 
 class UsageConfig(AppConfig):
@@ -13,6 +12,7 @@ class UsageConfig(AppConfig):
         # Their models can't be imported earlier.
         from keys.models import Application
         from usage import erasing
+        from usage.alerts import defaults
 
         def deleted(instance: Application, **_: object) -> None:
             erasing.begin(instance.pk, instance.name, timezone.now())
@@ -21,8 +21,4 @@ class UsageConfig(AppConfig):
             deleted, Application, weak=False, dispatch_uid="usage.erasing of a deleted application"
         )
 
-        def migrated(**told: object) -> None:
-            # By name, as it loads what no other start needs.
-            import_string("usage.alerts.defaults.ensure")(**told)
-
-        post_migrate.connect(migrated, sender=self, weak=False, dispatch_uid="usage.alerts rules")
+        post_migrate.connect(defaults.ensure, sender=self)
