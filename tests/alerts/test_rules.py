@@ -124,6 +124,12 @@ def test_a_built_in_rule_is_turned_off_and_not_deleted(admin: User) -> None:
     assert not AlertRule.objects.get(preset="verdict").enabled
 
 
+@pytest.mark.parametrize("preset", defaults.RULES)
+def test_what_a_rule_starts_with_is_what_a_form_would_store(preset: str) -> None:
+    _, condition, params, _ = defaults.RULES[preset]
+    assert clean_params(CONDITIONS[condition], params) == params
+
+
 def test_every_act_is_audited(actor: Actor, rule: Rule) -> None:
     made = rule()
     rules.change_rule(actor, made, FIELDS)

@@ -65,13 +65,13 @@ def test_somebody_elses_application_of_that_name_is_left_alone(transactional_db:
     assert AuditEvent.objects.filter(actor_name="demo", application_id=made.pk).exists()
 
 
-def test_asking_whether_it_is_there_loads_no_gateway() -> None:
+def test_asking_whether_it_is_there_loads_no_http_library() -> None:
     code = "import django; django.setup(); import usage.demo_state, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     assert "usage.demo_state" in loaded
-    assert not {"usage.gateway"} & set(loaded)
+    assert not {"aiohttp", "requests", "usage.gateway"} & set(loaded)
 
 
 @pytest.mark.live

@@ -4,12 +4,11 @@ from typing import Any
 
 from django.db import connection
 
-from usage.alerts.conditions import CONDITIONS
-from usage.alerts.params import clean_params
 from usage.models import AlertChannel, AlertRule
 
 CHANNEL = "owners"
-# preset -> (name, condition, parameters, cooldown in seconds)
+# preset -> (name, condition, parameters, cooldown in seconds). The parameters stand here as they
+# are stored: every process starts with this module, and needs nothing of what conditions look at.
 RULES: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "verdict": (
         "A provider key died or ran out",
@@ -28,7 +27,7 @@ RULES: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "error_rate": (
         "Half of an application’s calls fail",
         "error_rate",
-        {"percent": 50, "calls": 20, "minutes": 15},
+        {"percent": 50, "minutes": 15, "calls": 20, "each": "application"},
         3600,
     ),
     "spool_lag": ("Calls wait to be stored", "spool_lag", {"seconds": 60}, 3600),
@@ -51,7 +50,7 @@ def ensure(**_: object) -> None:
             preset=preset,
             name=name,
             condition=condition,
-            params=clean_params(CONDITIONS[condition], params),
+            params=params,
             cooldown_seconds=cooldown,
         )
         rule.channels.add(channel)
