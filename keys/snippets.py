@@ -6,6 +6,7 @@ in that language's own quoting, so that every snippet runs as copied.
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ class _Key:
     prefix: str = ""
 
 
-class _Writer:
+class _Writer(ABC):
     """Writes values as one language's literals. JSON's strings are those of most languages."""
 
     joiner = " + "
@@ -116,8 +117,9 @@ class _Writer:
         """The right side of the line that sets the key."""
         return self.variable() if self.key.variable else self.string(self.key.text)
 
+    @abstractmethod
     def variable(self) -> str:
-        raise NotImplementedError
+        """The expression that reads the variable of the environment."""
 
     def string(self, text: str) -> str:
         return json.dumps(text, ensure_ascii=False)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,7 @@ needs_own_servers = pytest.mark.skipif(
 )
 
 
-class Server:
+class Server(ABC):
     """One process that can be killed and started again on the same data and port."""
 
     def __init__(self, folder: Path) -> None:
@@ -43,11 +44,13 @@ class Server:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What starts it."""
 
+    @abstractmethod
     def answers(self) -> bool:
-        raise NotImplementedError
+        """Whether it takes requests."""
 
     def options(self) -> dict[str, Any]:
         return {}

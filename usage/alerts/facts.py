@@ -81,10 +81,9 @@ class Facts:
 
     def unused_since(self, since: datetime, scope: Scope) -> list[Key]:
         """Active keys of both kinds that nobody has used since then, nor made."""
-        idle = Q(last_used_at__lt=since) | Q(last_used_at=None)
         found: list[Key] = []
         for rows in (self._provider_keys(scope), self._app_keys(scope)):
-            found += rows.filter(idle, created_at__lt=since).order_by("pk")[:MOST]
+            found += rows.filter(stats.idle(since)).order_by("pk")[:MOST]
         return found
 
     def old_versions(

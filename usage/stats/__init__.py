@@ -9,7 +9,7 @@ from usage.stats.counts import Group, Latency, Totals, groups, previous, totals
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
 from usage.stats.quarantine import quarantined, quarantined_line
-from usage.stats.quiet import Use, quiet, uses
+from usage.stats.quiet import Use, idle, quiet, uses
 from usage.stats.ranking import ORDERS, top
 from usage.stats.raw import BadCursor, Page, PassedOn, call, calls, latest_codes, passed_on
 from usage.stats.reading import BREAKDOWNS, TooFine, column
@@ -51,6 +51,7 @@ __all__ = [
     "cutover",
     "export",
     "groups",
+    "idle",
     "impact",
     "latest_codes",
     "ledger",

@@ -29,6 +29,11 @@ def uses(kind: str, ids: Collection[str]) -> dict[str, Use]:
     return {pk: Use(first, last) for pk, first, last in found}
 
 
+def idle(before: datetime) -> Q:
+    """Keys of either kind that nobody has called with since then, nor made."""
+    return Q(created_at__lt=before) & (Q(last_used_at=None) | Q(last_used_at__lt=before))
+
+
 def quiet(
     kind: str,
     applications: Collection[str] | None,
@@ -41,15 +46,8 @@ def quiet(
     `applications` are ids, None for all.
     """
     before = (now or timezone.now()) - silence
-    rows = (
-        KEYS[kind]
-        ._default_manager.select_related("application")
-        .filter(
-            Q(last_used_at=None) | Q(last_used_at__lt=before),
-            state=KeyState.ACTIVE,
-            created_at__lt=before,
-        )
-    )
+    rows = KEYS[kind]._default_manager.select_related("application")
+    rows = rows.filter(idle(before), state=KeyState.ACTIVE)
     if applications is not None:
         rows = rows.filter(application__in=applications)
     return list(rows.order_by(F("last_used_at").asc(nulls_first=True), "created_at")[:limit])
