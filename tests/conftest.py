@@ -25,7 +25,7 @@ from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
 from tests.live import keydeck
 from tests.upstream import Upstream
-from usage import spool
+from usage import partitions, spool
 from usage.gateway import desk
 from usage.ingest import bounds
 
@@ -65,6 +65,7 @@ def _no_calls_of_another_test(settings: Settings) -> Iterator[None]:
     """A spool directory of its own: what a test leaves in its spool, no other test drains."""
     settings.SPOOL_DIR = Path(settings.DATA_DIR) / f"spool-{next(_spools)}"
     bounds.forget()
+    partitions.forget()  # days that another test made went with its transaction
     yield
     desk.forget()  # its thread reads the database, which the next test may not have
     if mine := spool.mine_if_any():
