@@ -47,7 +47,7 @@ X_API_KEY = Placement("header", "x-api-key")
 
 class Reading(NamedTuple):
     """An answer, understood. `code` is the provider's own, else the kind's name; `message` is
-    the provider's words, not redacted yet."""
+    the provider's words, not redacted yet, or ours where it had none that could be read."""
 
     kind: Kind
     code: str = ""
@@ -140,7 +140,10 @@ class ProviderSpec:
         if kind is Kind.OK:
             return Reading(kind, "", "", *used)
         code = answers.code(data) or str(kind)
-        return Reading(kind, code, answers.message(data), *used)
+        message = answers.message(data)
+        if not message and kind is Kind.UPSTREAM_ERROR and answer.broken:
+            message = "A web page came instead of JSON" if answer.html else "What came is no JSON"
+        return Reading(kind, code, message, *used)
 
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:
         """The kind by status alone. A refusal that comes as a web page is not the provider's."""

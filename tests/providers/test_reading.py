@@ -89,7 +89,11 @@ def test_an_object_for_a_message_becomes_a_sentence() -> None:
 def test_html_and_broken_json_where_json_is_due_are_the_providers_fault(
     spec: ProviderSpec,
 ) -> None:
-    assert spec.read(200, "text/html", b"<html>hello</html>").kind is Kind.UPSTREAM_ERROR
+    page = spec.read(200, "text/html", b"<html>hello</html>")
+    assert (page.kind, page.message) == (
+        Kind.UPSTREAM_ERROR,
+        "A web page came instead of JSON",
+    )
     assert spec.read(200, "application/json", b'{"a": ').kind is Kind.UPSTREAM_ERROR
     assert spec.read(200, "application/json", b'{"a": ', complete=False).kind is Kind.OK
     assert spec.read(200, "image/png", b"\x89PNG").kind is Kind.OK
