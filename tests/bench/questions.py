@@ -73,7 +73,7 @@ def questions(keys: Keys, now: datetime) -> dict[str, Question]:
         "totals and series by the hour, middling key, 30 days": totals_and_series(
             keys.middle, "hour"
         ),
-        "top 50 keys, 24 hours": lambda: len(stats.groups(day, "app_key", TOP, now)),
+        "top 50 keys, 24 hours": lambda: len(stats.top(day, "app_key", limit=TOP, now=now)),
         "newest 50 calls, busiest key, ok": newest(keys.busy, Outcome.OK),
         "newest 50 calls, busiest key, rarest outcome": newest(keys.busy, keys.rare),
         "newest 50 calls, middling key, an outcome it never met": newest(keys.middle, "never"),
