@@ -21,7 +21,7 @@ from usage.streaming import streamed  # noqa: E402
 django = bounded(streamed(loaded))
 
 MOUNT = "/gateway/"
-YOUNG = 10_000  # objects made before the young ones are looked through; a call makes a thousand
+YOUNG = 50_000  # objects made before the young ones are looked through; a call makes a thousand
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -4,10 +4,22 @@ Each run takes what it finds; a lost message costs one tick.
 """
 
 from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
 from django.utils import timezone
 
 from usage import comparing, erasing, hygiene, ingest, retention
 from usage.alerts import delivering, evaluating, forgetting
+
+
+@worker_ready.connect
+def drain_for_all(**_told: object) -> None:
+    """A worker drains the spools of its machine: the processes there that answer calls needn't."""
+    ingest.start_drainer(for_all=True)
+
+
+@worker_shutdown.connect
+def stop_draining(**_told: object) -> None:
+    ingest.stop_drainer()
 
 
 @shared_task

@@ -43,19 +43,19 @@ def _pinned(cores: set[int], command: Sequence[str], **options: Any) -> subproce
 
 
 class Server:
-    """A process that listens on `port`, with its children, on one core unless told otherwise."""
+    """A process with its children, on one core unless told otherwise; listens on `port`, if any."""
 
     def __init__(
         self,
         name: str,
         command: Sequence[str],
         log: Path,
-        port: int,
+        port: int | None,
         *,
         environment: Mapping[str, str] | None = None,
         cores: set[int] = MEASURED,
     ) -> None:
-        self.name, self.port, self.log = name, port, log
+        self.name, self.port, self.log = name, port or 0, log
         with log.open("ab") as file:
             self._process = _pinned(
                 cores,
@@ -64,7 +64,8 @@ class Server:
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(self._listens, 30, f"{name} listens; see {log}")
+        if port is not None:
+            wait_for(self._listens, 30, f"{name} listens; see {log}")
 
     def _listens(self) -> bool:
         assert self._process.poll() is None, f"{self.name} ended:\n{self.log.read_text()[-2000:]}"
@@ -127,6 +128,17 @@ def serve_asgi(
     )
     command = [sys.executable, *words.split()]
     return Server(name, command, folder / f"{name}.log", port, environment=environment)
+
+
+def serve_worker(folder: Path, environment: Mapping[str, str]) -> Server:
+    """As docker-compose.yml starts the worker, which drains."""
+    words = (
+        "-m celery --quiet --skip-checks -A config worker --pool threads --concurrency 8"
+        " --without-gossip --without-mingle --loglevel WARNING"
+    )
+    command = [sys.executable, *words.split()]
+    log = folder / "worker.log"
+    return Server("worker", command, log, None, environment=environment, cores=OTHERS)
 
 
 _NGINX = """

@@ -1,15 +1,18 @@
 """The drainer thread: it brings calls home by itself and outlives the database."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from celery.signals import worker_ready, worker_shutdown
 from django.db import connection, connections
 
 from tests.ledger.conftest import make_event
 from usage import spool
-from usage.ingest import drain, start_drainer, stop_drainer
+from usage.ingest import drain, drainer, machine, start_drainer, stop_drainer
 from usage.models import Call, KeyDay, SpoolWriter
 from usage.spool import Spool
 
@@ -30,24 +33,24 @@ def record(one: Spool, calls: int = 1) -> None:
 
 
 @pytest.fixture
-def drainer(my_spool: Spool) -> Iterator[None]:
+def running(my_spool: Spool) -> Iterator[None]:
     start_drainer()
     yield
     stop_drainer(20)
 
 
-def test_a_call_is_stored_without_anybody_asking(my_spool: Spool, drainer: None) -> None:
+def test_a_call_is_stored_without_anybody_asking(my_spool: Spool, running: None) -> None:
     record(my_spool)
     wait_for(lambda: Call.objects.count() == 1)
 
 
-def test_starting_twice_is_one_thread(my_spool: Spool, drainer: None) -> None:
+def test_starting_twice_is_one_thread(my_spool: Spool, running: None) -> None:
     start_drainer()
     assert sum(thread.name == "drainer" for thread in threading.enumerate()) == 1
 
 
 def test_it_outlives_a_database_that_is_away(
-    my_spool: Spool, drainer: None, caplog: pytest.LogCaptureFixture
+    my_spool: Spool, running: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE usage_call RENAME TO usage_away")
@@ -63,7 +66,7 @@ def test_it_outlives_a_database_that_is_away(
 
 
 def test_it_brings_home_the_spools_of_dead_processes(
-    my_spool: Spool, drainer: None, new_spool: Callable[..., Spool]
+    my_spool: Spool, running: None, new_spool: Callable[..., Spool]
 ) -> None:
     other = new_spool()
     record(other)
@@ -90,6 +93,63 @@ def test_an_open_call_keeps_the_spool_when_the_drainer_stops(my_spool: Spool) ->
     stop_drainer(20)
     my_spool.end(number, make_event())
     assert my_spool.directory.exists()
+
+
+def test_the_machines_drainer_stores_the_calls_of_processes_that_live(
+    new_spool: Callable[..., Spool],
+) -> None:
+    one, other = new_spool(), new_spool()
+    record(one, 2)
+    record(other)
+    assert not machine.is_drained()
+    machine.drain_all()
+    assert machine.is_drained()
+    assert Call.objects.count() == 3
+
+
+def test_a_process_leaves_its_spool_to_the_machines_drainer_while_that_is_there(
+    my_spool: Spool, spools: Path
+) -> None:
+    machine.drain_all()
+    record(my_spool)
+    mine = drainer.Drainer()
+    mine.attempt()
+    assert Call.objects.count() == 0
+    long_ago = time.time() - machine.FRESH - 1
+    os.utime(spools / "drained-at", (long_ago, long_ago))
+    mine.attempt()
+    assert Call.objects.count() == 1
+
+
+def test_a_process_drains_by_itself_where_the_machines_drainer_fails(
+    my_spool: Spool, new_spool: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        raise connection.Database.OperationalError("away")
+
+    record(my_spool)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, "drain", fail)
+        theirs = drainer.Drainer()
+        theirs.for_all = True
+        theirs.attempt()
+    assert not machine.is_drained()
+    drainer.Drainer().attempt()
+    assert Call.objects.count() == 1
+
+
+def test_a_celery_worker_is_the_machines_drainer(
+    my_spool: Spool, new_spool: Callable[..., Spool]
+) -> None:
+    other = new_spool()
+    start_drainer()
+    worker_ready.send(sender=None)
+    record(other)
+    record(my_spool)
+    wait_for(lambda: Call.objects.count() == 2)
+    assert machine.is_drained()
+    worker_shutdown.send(sender=None)
+    assert not any(thread.name == "drainer" for thread in threading.enumerate())
 
 
 def test_many_drainers_of_one_folder_store_every_call_once(

@@ -39,14 +39,19 @@ def drain(folder: Path) -> Drained:
 
 def drain_mine() -> Drained:
     """Drains this process's own spool, if it has one."""
+    mine = flush_mine()
+    return Drained() if mine is None else drain(mine.directory)
+
+
+def flush_mine() -> spool.Spool | None:
+    """This process's own spool, if it has one, with what an outage of the disk left in memory."""
     mine = spool.mine_if_any()
-    if mine is None:
-        return Drained()
-    try:
-        mine.flush()
-    except spool.SpoolError as error:
-        logger.warning("Spool %s: %s", mine.directory.name, error)
-    return drain(mine.directory)
+    if mine is not None:
+        try:
+            mine.flush()
+        except spool.SpoolError as error:
+            logger.warning("Spool %s: %s", mine.directory.name, error)
+    return mine
 
 
 def drain_dead() -> Drained:

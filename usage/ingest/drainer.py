@@ -1,7 +1,7 @@
 """The thread that drains its process's spool while the process lives, whatever the database does.
 
 It also looks after the spools of processes that died on this machine, so that a restart of one
-process is enough to bring everything home.
+process is enough to bring everything home. Where a worker drains for the whole machine, it rests.
 """
 
 import logging
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from django.db import Error, connection
 
 from usage import spool
-from usage.ingest.drain import drain, drain_dead, drain_mine
+from usage.ingest.drain import drain, drain_dead, drain_mine, flush_mine
+from usage.ingest.machine import drain_all, is_drained
 from usage.ingest.strangers import flush_strangers
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,11 @@ LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
 
 
 class Drainer(threading.Thread):
+    """Of one process's spool, or (`for_all`) of every spool of the machine."""
+
     def __init__(self) -> None:
         super().__init__(name="drainer", daemon=True)
+        self.for_all = False
         self._stopping = threading.Event()
         self._pause = EVERY
         self._others_at = 0.0
@@ -38,7 +42,7 @@ class Drainer(threading.Thread):
         rest = 0.0
         while not self._stopping.wait(max(self._pause, rest)):
             started = time.thread_time()
-            self._attempt(self._tick)
+            self.attempt()
             rest = min((time.thread_time() - started) * REST, LONGEST_REST)
         self._attempt(_finish)
         connection.close()
@@ -48,11 +52,24 @@ class Drainer(threading.Thread):
         self.join(timeout)
 
     def _tick(self) -> None:
-        drain_mine()
         flush_strangers()
+        if self.for_all:
+            flush_mine()
+            drain_all()
+        elif is_drained():
+            flush_mine()
+        else:
+            drain_mine()
+            self._look_at_others()
+
+    def _look_at_others(self) -> None:
         if time.monotonic() >= self._others_at:
             self._others_at = time.monotonic() + EVERY_OTHERS
             drain_dead()
+
+    def attempt(self) -> None:
+        """One round; what fails in it is said once, and tried again later."""
+        self._attempt(self._tick)
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -82,15 +99,20 @@ _drainer: Drainer | None = None
 _guard = threading.Lock()
 
 
-def start_drainer() -> None:
-    """Starts this process's drainer, if it does not run yet."""
+def start_drainer(*, for_all: bool = False) -> None:
+    """Starts this process's drainer, if it does not run yet.
+
+    With `for_all` it drains every spool of the machine from now on.
+    """
     global _drainer
-    if _drainer is not None and _drainer.is_alive():
-        return
-    with _guard:
-        if _drainer is None or not _drainer.is_alive():
-            _drainer = Drainer()
-            _drainer.start()
+    running = _drainer
+    if running is None or not running.is_alive():
+        with _guard:
+            if _drainer is None or not _drainer.is_alive():
+                _drainer = Drainer()
+                _drainer.start()
+            running = _drainer
+    running.for_all = running.for_all or for_all
 
 
 def stop_drainer(timeout: float = 5.0) -> None:
