@@ -35,8 +35,10 @@ def is_drained() -> bool:
 
 
 def _note() -> None:
+    mark = _mark()
     try:
-        _mark().touch(mode=0o600)
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch(mode=0o600)
     except OSError:
         return  # nowhere to say it: each process drains its own
 
