@@ -1,9 +1,11 @@
 """The daily check that counts are what the calls add up to; its findings are kept."""
 
-from datetime import datetime
+from datetime import date, datetime
 
+from django.db import transaction
 from django.utils import timezone
 
+from keys.audit import Action, Actor, record
 from usage.models import Call, Comparison, Erasure
 from usage.periods import Step, floor
 from usage.rollups import compare
@@ -45,3 +47,13 @@ def compare_yesterday(now: datetime | None = None) -> Comparison | None:
         },
     )
     return found
+
+
+def acknowledge(actor: Actor, day: date) -> bool:
+    """A day's differences are known and told no more; False where it has none that are told."""
+    with transaction.atomic():
+        told = Comparison.objects.filter(pk=day, differences__gt=0, acknowledged_at=None)
+        if not told.update(acknowledged_at=timezone.now()):
+            return False
+        record(actor, Action.DIFFERENCES_ACKNOWLEDGED, f"comparison:{day}")
+    return True

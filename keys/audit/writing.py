@@ -80,6 +80,7 @@ class Action(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, not a secret
     QUARANTINE_RETRIED = "quarantine.retried"
     QUARANTINE_LET_GO = "quarantine.let_go"
+    DIFFERENCES_ACKNOWLEDGED = "comparison.differences_acknowledged"
     ALERT_RULE_CREATED = "alert_rule.created"
     ALERT_RULE_CHANGED = "alert_rule.changed"
     ALERT_RULE_DELETED = "alert_rule.deleted"

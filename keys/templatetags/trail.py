@@ -48,7 +48,7 @@ GROUPS = {
     "Providers": ("provider",),
     "Vault": ("vault", "data_key"),
     "Alerts and hygiene": ("alert_rule", "alert_channel", "hygiene"),
-    "Ledger": ("quarantine",),
+    "Ledger": ("quarantine", "comparison"),
     "Audit": ("audit",),
 }
 _CHUNK = re.compile(r"[^@]*@?")

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
+from keys.models import AuditEvent
 from tests.ledger.conftest import START, make_event
 from usage import erasing, stats
 from usage.comparing import compare_yesterday
@@ -58,6 +60,51 @@ def test_a_difference_is_kept_with_its_first_row(
     assert "usage_keyhour" in found.first
     call_command("ledger", "--json")
     assert '"differences"' in capsys.readouterr().out
+
+
+def found_on(*ago: int, differences: int = 2) -> list[Comparison]:
+    """Comparisons of so many days ago, the first of them the oldest."""
+    today = timezone.now().date()
+    return [
+        Comparison.objects.create(
+            day=today - timedelta(days=days),
+            checked_at=timezone.now(),
+            calls=9,
+            differences=differences,
+        )
+        for days in sorted(ago, reverse=True)
+    ]
+
+
+def told() -> list[str]:
+    return [trouble.text for trouble in stats.troubles(stats.ledger())]
+
+
+@pytest.mark.django_db
+def test_a_difference_is_told_until_its_day_is_counted_again() -> None:
+    older, _ = found_on(5, 3)
+    found_on(2, 1, differences=0)
+    assert told() == [
+        f"The counts of {older.day}, {older.day + timedelta(days=2)} are not what the calls "
+        "add up to: 4 rows differ."
+    ]
+    at = datetime(older.day.year, older.day.month, older.day.day, tzinfo=UTC)
+    rebuild(at, at + timedelta(days=3))
+    assert told() == []
+
+
+@pytest.mark.django_db
+def test_a_difference_that_is_acknowledged_is_told_no_more() -> None:
+    """As of a day whose calls are gone, which nobody can count again."""
+    old, recent = found_on(400, 3)
+    gone = stats.troubles(stats.ledger())[1]
+    assert str(old.day) in gone.text
+    assert "nothing can be counted again" in gone.remedy
+    call_command("ledger", "--acknowledge", str(old.day))
+    assert AuditEvent.objects.get().target == f"comparison:{old.day}"
+    assert [str(recent.day) in text for text in told()] == [True]
+    with pytest.raises(CommandError, match="nothing to acknowledge"):
+        call_command("ledger", "--acknowledge", str(old.day))
 
 
 @pytest.mark.django_db

@@ -55,7 +55,7 @@ def test_its_queries_do_not_grow(
 ) -> None:
     call()
     client = client_of(admin)
-    # session, user, totals, writers, the last comparison, quarantined lines, erasures, the menu,
-    # the banner
-    with django_assert_num_queries(9):
+    # session, user, totals, writers, the last comparison, quarantined lines, differences,
+    # erasures, the menu, the banner
+    with django_assert_num_queries(10):
         client.get(reverse("ledger"))

@@ -46,6 +46,7 @@ class Comparison(models.Model):
     calls = models.BigIntegerField()
     differences = models.BigIntegerField()  # rows of counts that are not what the calls add up to
     first = models.TextField(blank=True)  # the first of them, in words
+    acknowledged_at = models.DateTimeField(null=True)  # the differences are known
 
     def __str__(self) -> str:
         return f"{self.day}: {self.differences} differences"

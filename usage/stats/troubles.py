@@ -1,13 +1,17 @@
 """What is wrong with the ledger, in words, the worst first; each with what to do."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from usage.models import Comparison, Erasure
+from usage.rollups import calls_kept_since
 from usage.stats.accounts import Ledger, Writer
 from usage.stats.quarantine import waiting
 
 LATE = 30.0  # seconds that a record may wait before that is a trouble
-NAMED = 3  # writers by name
+NAMED = 3  # writers or days by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ def troubles(ledger: Ledger) -> list[Trouble]:
         _lost(ledger),
         _waiting(ledger),
         _quarantined(),
-        _differing(ledger.compared),
+        *_differing(),
         _late(ledger),
         *map(_erasing, Erasure.objects.filter(finished_at=None).order_by("begun_at")),
     ]
@@ -72,15 +76,33 @@ def _quarantined() -> Trouble | None:
     )
 
 
-def _differing(found: Comparison | None) -> Trouble | None:
-    if found is None or not found.differences:
-        return None
-    rows = f"{found.differences:,} row{'s' if found.differences > 1 else ''}"
+def _differing() -> Iterator[Trouble]:
+    """Days whose differences stand: neither counted again since, nor acknowledged."""
+    open_ = Comparison.objects.filter(differences__gt=0, acknowledged_at=None)
+    days = list(open_.order_by("day"))
+    if not days:
+        return
+    kept_since = calls_kept_since(timezone.now()).date()
+    if kept := [one for one in days if one.day >= kept_since]:
+        yield _of_days(
+            kept,
+            f"`manage.py rebuild_rollups --since {kept[0].day} --until {kept[-1].day}` counts "
+            f"{'that day' if len(kept) == 1 else 'these days'} again from the calls; with --check "
+            "it only names what differs.",
+        )
+    if gone := [one for one in days if one.day < kept_since]:
+        yield _of_days(gone, "The calls are no longer kept, so nothing can be counted again.")
+
+
+def _of_days(days: list[Comparison], remedy: str) -> Trouble:
+    rows = sum(one.differences for one in days)
+    names = ", ".join(str(one.day) for one in days[:NAMED])
+    more = f" and {len(days) - NAMED} more days" if len(days) > NAMED else ""
     return Trouble(
         "danger",
-        f"The counts of {found.day} are not what its calls add up to: {rows} differ.",
-        f"`manage.py rebuild_rollups --since {found.day} --until {found.day}` counts that day "
-        "again from its calls. `manage.py ledger` names the first difference.",
+        f"The counts of {names}{more} are not what the calls add up to: {rows:,} "
+        f"{'rows differ' if rows > 1 else 'row differs'}.",
+        f"{remedy} `manage.py ledger --acknowledge {days[0].day}` stops telling of that day.",
     )
 
 

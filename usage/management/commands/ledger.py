@@ -1,13 +1,15 @@
 """manage.py ledger: every accepted call, what became of it, and what is wrong with that."""
 
 from dataclasses import asdict, replace
+from datetime import date
 from typing import Any
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.forms.models import model_to_dict
 
-from usage import stats
+from keys.audit import Actor
+from usage import comparing, stats
 from usage.models import Comparison
 
 COLUMNS = ("accepted", "stored", "duplicates", "quarantined", "broken", "lost", "late", "pending")
@@ -18,8 +20,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument(
+            "--acknowledge",
+            type=date.fromisoformat,
+            metavar="YYYY-MM-DD",
+            help="tell no more of the differences found in this day's counts",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["acknowledge"]:
+            self._acknowledge(options["acknowledge"])
+            return
         ledger = stats.ledger()
         found = stats.troubles(ledger)
         if options["json"]:
@@ -32,6 +43,11 @@ class Command(BaseCommand):
             self._table(ledger, found)
         if ledger.lost > 0:
             raise CommandError(f"{ledger.lost} accepted calls got lost")
+
+    def _acknowledge(self, day: date) -> None:
+        if not comparing.acknowledge(Actor.system("ledger"), day):
+            raise CommandError(f"no differences of {day} are told: nothing to acknowledge")
+        self.stdout.write(f"The differences of {day} are acknowledged and told no more.")
 
     def _table(self, ledger: stats.Ledger, found: list[stats.Trouble]) -> None:
         for trouble in found:
