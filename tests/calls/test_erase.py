@@ -18,6 +18,7 @@ from usage.events import CallEvent
 from usage.ingest import drain
 from usage.models import Call, Erasure, Quarantine
 from usage.spool import Spool
+from usage.spool.records import END, encode
 
 __all__ = ["new_spool", "spools"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -147,13 +148,27 @@ def test_one_that_another_worker_is_at_is_left_to_it(
     assert not rows_of(gone)
 
 
-def test_quarantined_lines_of_it_go(
+def test_quarantined_lines_of_it_go_and_those_that_only_name_it_stay(
     application: Application, other: Application, owner: User
 ) -> None:
-    for number, of in enumerate((application, other)):
-        Quarantine.objects.create(
-            writer="w", segment=1, offset=number, reason="x", line=repr({"application": of.pk})
-        )
+    gone, kept = application.pk, other.pk
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in gone)
+    mine = {
+        "repr": repr({"application": gone}),
+        "escaped": f'{{"application": "{escaped}"}}',
+        "spooled": encode(END, 1, 1, recent(application)).decode().strip(),
+        "of a later version": f'{{"v": 99, "values": ["x", "{gone}"]}}',
+        "damaged": f'00000000 ["e",1,1,1,["x","{gone}"',
+    }
+    others = {
+        "named by its caller": repr({"application": kept, "caller": f"job of {gone}"}),
+        "of a later version, named": f'{{"v": 99, "values": ["{kept}", "job of {gone}"]}}',
+        "damaged": '00000000 ["e",1,1',
+    }
+    for number, (reason, line) in enumerate([*mine.items(), *others.items()]):
+        Quarantine.objects.create(writer="w", segment=1, offset=number, reason=reason, line=line)
+
     delete_application(Actor.person(owner), application)
     erasing.go_on(NOW())
-    assert [other.pk in row.line for row in Quarantine.objects.all()] == [True]
+
+    assert list(Quarantine.objects.values_list("line", flat=True)) == list(others.values())

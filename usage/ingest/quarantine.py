@@ -12,8 +12,8 @@ from keys.lifecycle import Conflict
 from usage import spool
 from usage.events import CallEvent
 from usage.ingest.drain import drain_mine
-from usage.ingest.quarantined import event_of
 from usage.models import Quarantine
+from usage.quarantined import event_of
 
 TARGET = "ledger:quarantine"
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from keys.tokens import looks_secret
-from usage.ingest.quarantined import event_of
 from usage.models import Quarantine
+from usage.quarantined import event_of
 from usage.redaction import clip
 
 PAGE = 50

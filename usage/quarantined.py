@@ -29,3 +29,14 @@ def _named(event: dict[str, Any]) -> dict[str, Any]:
     if isinstance(values, list) and names:
         return dict(zip(names, values, strict=False))
     return event
+
+
+def is_of(line: str, application: str) -> bool:
+    """Whether a line tells of an application's call; where it can't be read: whether it may."""
+    told = event_of(line)
+    if told is None:
+        return application in line
+    if "application" in told:
+        return bool(told["application"] == application)
+    values = told.get("values")  # of a version that isn't known here: which is which isn't either
+    return isinstance(values, list) and application in values
