@@ -8,6 +8,7 @@ spool brings nothing back.
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.apps import apps
 from django.db import models
@@ -16,8 +17,9 @@ from django.db.models import F
 from keys import leases
 from usage.models import Call, Erasure, Quarantine
 from usage.quarantined import is_of
+from usage.resting import parts
 
-CHUNK = 5000  # rows of one transaction, about: ingest never waits long
+CHUNK = 2000  # rows of one transaction, about: ingest never waits long
 LINES = 500  # quarantined ones in memory at once: each is up to 10 kB
 LEASE = timedelta(seconds=60)
 # Whoever looked before the deletion was there to be seen has stored what it had by then.
@@ -54,7 +56,7 @@ def _erase(row: Erasure, now: datetime, stop_at: float) -> int:
     mine, gone = Erasure.objects.filter(pk=row.pk), 0
     for model, column in _tables():
         kind = "calls" if model is Call else "counts"
-        while deleted := _chunk(model, column, row.pk):
+        for deleted in parts(partial(_chunk, model, column, row.pk)):
             gone += deleted
             mine.update(**{kind: F(kind) + deleted})
             if time.monotonic() >= stop_at:

@@ -10,11 +10,11 @@ from usage import partitions
 from usage.bulk import delete_before
 from usage.models import Call, StrangerCount, Trimmed
 from usage.periods import kept_since
+from usage.resting import parts
 from usage.rollups import calls_kept_since, tables
 
 CHUNK = 2000  # rows per transaction: ingest never waits long
 BUDGET = 60.0  # seconds; the next run goes on
-REST = 2.0  # times what a chunk took belongs to the others
 STRANGERS_KEPT = timedelta(days=90)
 
 
@@ -42,11 +42,9 @@ def trim(now: datetime | None = None) -> int:
 
 def _delete_before(model: type[models.Model], name: str, before: datetime, stop_at: float) -> int:
     gone = 0
-    while time.monotonic() < stop_at:
-        started = time.monotonic()
-        deleted = delete_before(model, name, before, CHUNK)
-        gone += deleted
-        if deleted < CHUNK:
-            break
-        time.sleep((time.monotonic() - started) * REST)
+    if time.monotonic() < stop_at:
+        for deleted in parts(lambda: delete_before(model, name, before, CHUNK)):
+            gone += deleted
+            if deleted < CHUNK or time.monotonic() >= stop_at:
+                break
     return gone

@@ -13,7 +13,7 @@ from keys.lifecycle import delete_application
 from keys.models import Application, User
 from tests.factories import ApplicationFactory
 from tests.ledger.conftest import make_event, new_spool, spools
-from usage import erasing, stats
+from usage import erasing, resting, stats
 from usage.events import CallEvent
 from usage.ingest import drain
 from usage.models import Call, Erasure, Quarantine
@@ -133,6 +133,33 @@ def test_it_goes_in_parts_and_goes_on_where_it_was_left(
 
     assert parts > 1
     assert Erasure.objects.get().calls == 7
+
+
+def test_others_have_their_turn_between_its_parts(
+    application: Application,
+    owner: User,
+    record: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[tuple[float, int]] = []
+    monkeypatch.setattr(
+        resting, "sleep", lambda seconds: rests.append((seconds, Call.objects.count()))
+    )
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    Call.objects.bulk_create(
+        Call(
+            id=recent(application).id,
+            started_at=NOW() + timedelta(milliseconds=number),
+            application=application.pk,
+        )
+        for number in range(6)
+    )
+    delete_application(Actor.person(owner), application)
+
+    erasing.go_on(NOW())
+
+    assert [left for _, left in rests][:3] == [4, 2, 0]
+    assert all(seconds > 0 for seconds, _ in rests)
 
 
 def test_one_that_another_worker_is_at_is_left_to_it(
