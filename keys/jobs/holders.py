@@ -4,10 +4,11 @@ A lease runs out by itself; this only shortens the wait after a worker that was 
 """
 
 import os
-import socket
 import uuid
 from contextlib import suppress
 from pathlib import Path
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def new_holder() -> str:
@@ -17,19 +18,22 @@ def new_holder() -> str:
 
 def is_gone(holder: str) -> bool:
     """Whether the process that held it has ended. False wherever that can't be seen from here."""
-    host, _, rest = holder.partition("/")
-    space, pid, born, *_ = [*rest.split("/"), "", "", ""]
-    if (host, space) != _place() or not pid.isdecimal() or not born:
+    boot, space, pid, born, *_ = [*holder.split("/"), "", "", "", ""]
+    if not (boot and space and born and pid.isdecimal()) or (boot, space) != _place():
         return False
     return _born(int(pid)) != born
 
 
 def _place() -> tuple[str, str]:
-    """The machine and its numbering of processes: containers count their own."""
-    space = ""
+    """Which start of which kernel, and which numbering of processes: containers count their own.
+
+    Names of hosts don't tell: two may have one, and a container gets its own again.
+    """
+    boot = space = ""
     with suppress(OSError):
+        boot = BOOT.read_text().strip()
         space = str(Path("/proc/self/ns/pid").readlink())
-    return socket.gethostname().replace("/", "-")[:60], space
+    return boot, space
 
 
 def _born(pid: int) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from config.celery import BEAT
 from config.celery import app as celery
 from keys import jobs
+from keys.jobs import holders
 from keys.jobs.holders import is_gone, new_holder
 from keys.jobs.task import JobTask
 from keys.models import Job
@@ -102,11 +104,30 @@ def test_a_worker_killed_on_this_machine_is_not_waited_for(row: Job) -> None:
 
 def test_who_lives_or_can_not_be_seen_is_not_gone() -> None:
     mine = new_holder()
-    host, space, pid, born, token = mine.split("/")
+    boot, space, pid, born, token = mine.split("/")
     assert not is_gone(mine)
-    assert not is_gone("/".join(("elsewhere", space, pid, "1", token)))
-    assert not is_gone("/".join((host, "pid:[7]", pid, "1", token)))
-    assert is_gone("/".join((host, space, pid, f"{born}1", token)))  # another got its number
+    assert not is_gone("/".join((boot, "pid:[7]", pid, "1", token)))
+    assert is_gone("/".join((boot, space, pid, f"{born}1", token)))  # another got its number
+
+
+def test_a_machine_of_the_same_name_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its processes have numbers and times of their own, and its first ones the same space."""
+    there = tmp_path / "boot_id"
+    there.write_text("8a1bb3a3-0000-4000-8000-000000000000\n")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(holders, "BOOT", there)
+        *place, pid, _, token = new_holder().split("/")
+    assert not is_gone("/".join((*place, pid, "1", token)))
+
+
+def test_where_the_kernel_tells_nothing_nobody_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(holders, "BOOT", tmp_path / "missing")
+    *place, pid, _, token = new_holder().split("/")
+    assert not is_gone("/".join((*place, pid, "1", token)))
 
 
 @given(st.text(max_size=60))
