@@ -9,8 +9,9 @@ from pytest_django import Settings
 
 from keys import lifecycle, sweeping, vault
 from keys.audit import Actor
-from keys.lifecycle import Invalid
-from keys.models import Application, AuditEvent, CheckRun, Provider, ProviderKey
+from keys.lifecycle import Conflict, Invalid
+from keys.lifecycle.check_runs import MOST_OPEN
+from keys.models import Application, AuditEvent, CheckRun, Provider, ProviderKey, User
 from keys.states import KeyState
 from tests.factories import ProviderKeyFactory
 from tests.health.conftest import LIVE, Clock
@@ -117,6 +118,34 @@ def test_more_than_ten_thousand_are_refused(
     with pytest.raises(Invalid, match="choose fewer"):
         lifecycle.start_checks(actor, ALL(), "Shop")
     assert not CheckRun.objects.exists()
+
+
+def test_who_asks_again_for_what_goes_on_gets_the_same_run(
+    make: Callable[..., ProviderKey], actor: Actor, allow_upstream: Upstream
+) -> None:
+    allow_upstream.answer(200, LIVE)
+    make()
+    first = lifecycle.start_checks(actor, ALL(), "Shop")
+    assert lifecycle.start_checks(actor, ALL(), "Shop") == first
+    assert CheckRun.objects.count() == AuditEvent.objects.count() == 1
+    make()  # now it is about other keys
+    assert lifecycle.start_checks(actor, ALL(), "Shop") != first
+    sweeping.check_due()
+    assert lifecycle.start_checks(actor, ALL(), "Shop") != first  # it has ended
+
+
+def test_one_person_has_so_many_going_on_and_no_more(
+    make: Callable[..., ProviderKey], actor: Actor, viewer: User, clock: Clock
+) -> None:
+    keys = [make() for _ in range(MOST_OPEN + 1)]
+    for key in keys[:-1]:
+        lifecycle.start_checks(actor, ALL().filter(pk=key.pk), "1 chosen")
+    last = ALL().filter(pk=keys[-1].pk)
+    with pytest.raises(Conflict, match="wait until one has ended"):
+        lifecycle.start_checks(actor, last, "1 chosen")
+    assert lifecycle.start_checks(Actor.person(viewer), last, "1 chosen")
+    clock.jump(hours=1, seconds=1)  # nobody is kept out for ever by what can't be looked at
+    assert lifecycle.start_checks(actor, last, "1 chosen")
 
 
 def test_who_asked_is_audited_and_old_runs_go(

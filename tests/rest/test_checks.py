@@ -37,6 +37,15 @@ def test_chosen_keys_and_an_application_are_checked(
     assert CheckRun.objects.get(total=2).scope == "Shop"
 
 
+def test_too_many_at_once_are_refused(rest: Any, developer: User, application: Application) -> None:
+    keys = [ProviderKeyFactory(application=application) for _ in range(6)]
+    made = [rest(developer).post("/checks", {"keys": [key.pk]}) for key in keys]
+    assert [one.status for one in made] == [202] * 5 + [409]
+    assert "wait until one has ended" in made[5].json["message"]
+    again = rest(developer).post("/checks", {"keys": [keys[0].pk]})
+    assert (again.status, again.json["id"]) == (202, made[0].json["id"])
+
+
 def test_keys_of_others_are_not_there(rest: Any, developer: User, viewer: User) -> None:
     other = ApplicationFactory(slug="other")
     foreign = ProviderKeyFactory(application=other)
