@@ -1,7 +1,7 @@
 """The one door out (DESIGN door 3): checked addresses, no redirects, no surroundings, bounded time.
 
 The wrapper and webhooks go through `requests` (calls over a connection that is kept: `kept`),
-probes through aiohttp, the gateway over lines of its own; the rules are the same.
+probes and the gateway over lines of our own, dialled by aiohttp; the rules are the same.
 """
 
 from keys.destinations import Blocked, check_host, check_url, proxy_for

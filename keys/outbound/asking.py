@@ -1,40 +1,33 @@
 """Many requests side by side, each within a deadline and a size: what sweeps of probes need."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 
 import aiohttp
-from yarl import URL
 
-from keys.destinations import proxy_for
-from keys.outbound.aio import connector
+from keys.destinations import Blocked
+from keys.outbound.answer import Answer
 from keys.outbound.errors import OutboundError, Reason
 from keys.outbound.fetching import HEADERS, Reply
+from keys.outbound.lines import Lines
 
-_AUTOMATIC = ("User-Agent", "Content-Type", "Accept", "Accept-Encoding")
+PATIENCE = 60.0  # seconds, of a line by itself: whoever asks gives less for all of it
+_SPLIT = re.compile(r"(https?://[^/?#]+)([^#]*)")
 _TLS = aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError
 _NO_WAY_THERE = aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | ValueError
 
-Client = aiohttp.ClientSession
+Client = Lines
 
 
 def client() -> Client:
-    """A session for `ask`, to be made and closed inside the event loop. It keeps no cookie."""
-    return Client(
-        connector=connector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        skip_auto_headers=_AUTOMATIC,
-        max_line_size=16 * 1024,
-        max_field_size=64 * 1024,
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+    """Lines for `ask`, to be made and closed inside the event loop."""
+    return Lines(PATIENCE, PATIENCE)
 
 
 async def ask(
-    session: Client,
+    lines: Client,
     method: str,
     url: str,
     *,
@@ -50,37 +43,41 @@ async def ask(
     """
     started = time.monotonic()
     try:
-        async with (
-            asyncio.timeout(timeout),
-            session.request(
-                method,
-                URL(url, encoded=True),
-                headers={**HEADERS, **headers},
-                data=body,
-                allow_redirects=False,
-                proxy=proxy_for(url) or None,
-            ) as response,
-        ):
-            content = await _read(response, limit_bytes)
+        async with asyncio.timeout(timeout):
+            answer = await _asked(lines, method, url, headers, body or b"")
+            try:
+                content = await _read(answer, limit_bytes)
+            finally:
+                lines.leave(answer)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # The originals speak of URLs, and of header values that can't be sent.
         raise OutboundError(_reason(error)) from None
     return Reply(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        status=answer.status,
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers},
         body=content,
         latency_ms=(time.monotonic() - started) * 1000,
     )
 
 
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+async def _asked(
+    lines: Client, method: str, url: str, headers: Mapping[str, str], body: bytes
+) -> Answer:
+    parts = _SPLIT.fullmatch(url)
+    if parts is None:
+        raise Blocked
+    origin, below = parts.groups()
+    target = below if below.startswith("/") else f"/{below}"
+    sent = {**HEADERS, **headers}
+    sent.pop("Accept-Encoding")  # a line says that itself
+    return await lines.ask(origin, target, method, tuple(sent.items()), body, None)
+
+
+async def _read(answer: Answer, limit_bytes: int) -> bytes:
     """The body up to the limit; where it goes on, its connection is not used again."""
     content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) >= limit_bytes:
-            response.close()
-            break
+    while len(content) < limit_bytes and (part := await answer.part()) is not None:
+        content += part
     return bytes(content[:limit_bytes])
 
 

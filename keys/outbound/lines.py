@@ -1,4 +1,4 @@
-"""The gateway's connections to providers: dialled where they may go, kept for the next call.
+"""Connections of gateway and probes: dialled where they may go, kept for the next call.
 
 A connector of aiohttp dials (`keys.outbound.aio`: checked address, TLS, proxy); what is said over
 it is `keys.outbound.line`'s, at a seventh of what aiohttp's own client costs a call.

@@ -8,6 +8,7 @@ import queue
 import socket
 import threading
 from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import requests
@@ -19,6 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from keys.destinations import check_address, proxy_for
 from keys.outbound.deadline import current
+from keys.outbound.line import MOST_INTERIM
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]  # of getaddrinfo
 
@@ -125,12 +127,28 @@ def _resolve(host: str, port: int, timeout: float) -> list[Address]:
     return found
 
 
+class _Response(HTTPResponse):
+    """One of http.client's, which passes over as many interim answers as anybody sends."""
+
+    _heads = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        self._heads += 1
+        if self._heads > MOST_INTERIM + 1:
+            raise HTTPException("interim answers without end")
+        return super()._read_status()  # type: ignore[misc,no-any-return] # not in its stubs
+
+
 class _PlainConnection(HTTPConnection):
+    response_class = _Response
+
     def _new_conn(self) -> socket.socket:
         return _connect(self, plain=True)
 
 
 class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
     def _new_conn(self) -> socket.socket:
         return _connect(self, plain=False)
 

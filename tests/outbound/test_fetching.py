@@ -1,5 +1,6 @@
 """One exchange through the door: bounded in time and size, never redirected, telling no secret."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
-from keys.outbound import Blocked, OutboundError, PinnedAdapter, fetch
+from keys.outbound import Blocked, OutboundError, PinnedAdapter, Reply, ask, client, fetch
 from keys.outbound.errors import Reason
 from tests.upstream import Upstream
 
@@ -335,3 +336,48 @@ def test_a_plain_session_keeps_its_connections_through_the_adapter(
         with pytest.raises(Blocked):
             session.get("http://10.0.0.1:1/")
     assert len([call for call in looked_up if call[0] == "127.0.0.1"]) == 1  # type: ignore[index]
+
+
+def announce_without_end(sock: socket.socket) -> None:
+    sock.recv(4096)
+    while True:
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+def ask_once(method: str, url: str, timeout: float = 10.0) -> Reply:
+    """As a probe does."""
+
+    async def once() -> Reply:
+        lines = client()
+        try:
+            return await ask(
+                lines, method, url, headers={}, body=None, timeout=timeout, limit_bytes=64
+            )
+        finally:
+            await lines.close()
+
+    return asyncio.run(once())
+
+
+@pytest.mark.parametrize("way", [fetch, ask_once])
+def test_interim_answers_have_an_end(
+    raw: Callable[..., str], settings: Settings, way: Callable[..., Reply]
+) -> None:
+    host = raw(announce_without_end)
+    settings.OUTBOUND_ALLOW = [host]
+    assert reason_of(lambda: way("GET", f"http://{host}/", timeout=60.0)) == "reset"
+
+
+@pytest.mark.parametrize("way", [fetch, ask_once])
+def test_a_few_interim_answers_are_passed_over(
+    raw: Callable[..., str], settings: Settings, way: Callable[..., Reply]
+) -> None:
+    def serve(sock: socket.socket) -> None:
+        sock.recv(4096)
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 3)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    host = raw(serve)
+    settings.OUTBOUND_ALLOW = [host]
+    reply = way("GET", f"http://{host}/")
+    assert (reply.status, reply.body) == (200, b"{}")
