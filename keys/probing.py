@@ -84,10 +84,8 @@ class Prober:
         for case, done in told:
             self._asked.discard(done)
             self.under_way[case.spec.slug] -= 1
-            if (error := done.exception()) is None:
-                yield case, done.result()
-            else:  # one odd provider must not keep the others from being checked
-                logger.error("probe of %s failed: %s", case.key_id, type(error).__name__)
+            error = done.exception()
+            yield case, done.result() if error is None else _failed(case, error)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -104,7 +102,7 @@ class Prober:
 def ask_all(
     cases: Iterable[Case], at_once: int, timeout: float = TIMEOUT
 ) -> Iterator[tuple[Case, Evidence]]:
-    """Asks about all of these; a case without evidence is one that couldn't be asked about."""
+    """Asks about all of these."""
     asked = list(cases)
     if not asked:
         return
@@ -113,6 +111,21 @@ def ask_all(
             prober.ask(case)
         while prober.under_way.total():
             yield from prober.answers(wait=1.0)
+
+
+def _failed(case: Case, error: BaseException) -> Evidence:
+    """A fault of ours or an answer beyond all expectation: the key is looked at again, and one
+    odd provider doesn't keep the others from being checked. The fault's text may hold anything.
+    """
+    name = type(error).__name__
+    logger.error("probe of %s failed: %s", case.key_id, name)
+    return Evidence(
+        meaning=Verdict.UNKNOWN,
+        at=timezone.now(),
+        code="check_failed",
+        message=f"The check itself failed ({name}): see the log",
+        version=case.version,
+    )
 
 
 async def _opened() -> outbound.Client:

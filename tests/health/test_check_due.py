@@ -317,3 +317,27 @@ def test_the_tasks_are_named_as_beat_calls_them() -> None:
 
 def test_the_tasks_run_on_an_empty_database() -> None:
     assert tasks.check_due() == tasks.end_overlaps() == tasks.expire_app_keys() == 0
+
+
+def test_a_fault_of_the_check_itself_is_evidence_of_nothing_and_the_key_is_due_again(
+    make: Callable[..., ProviderKey],
+    allow_upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    allow_upstream.answer(200, LIVE)
+    key = make()
+
+    def fail(*_: object) -> Evidence:
+        raise KeyError("text-of-the-fault")
+
+    monkeypatch.setattr("keys.probing._read", fail)
+    assert sweeping.check_due() == 1
+    key.refresh_from_db()
+    assert (key.verdict, key.evidence["code"], key.lease_until) == ("unknown", "check_failed", None)
+    assert "KeyError" in key.evidence["message"]
+    assert key.next_check_at is not None and key.next_check_at > timezone.now()
+    assert validation.check_now(key).code == "check_failed"
+    assert "KeyError" in caplog.text
+    for told in (caplog.text, *Check.objects.values_list("message", flat=True)):
+        assert "text-of-the-fault" not in told
