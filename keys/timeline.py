@@ -1,12 +1,16 @@
 """The checks of a provider key as its page lists them. Written by `keys.health` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from keys.evidence import Evidence
 from keys.models import Check, ProviderKey
 from keys.states import CONFIRM_AFTER, Standing, Verdict
 
-LIMIT = 500  # checks kept of one key, besides those that moved its verdict
+LIMIT = 500  # lines kept of one key, besides those that moved its verdict
+MOVES = 1000  # and of those
+_TOLD = ("version", "via", "meaning", "status", "code", "message", "why")
 _UNJUDGED = (Verdict.UNCHECKED, Verdict.UNKNOWN)
 
 
@@ -28,13 +32,48 @@ def line(key: ProviderKey, evidence: Evidence, moved_to: str = "", why: str = ""
 
 
 def write(lines: Sequence[Check]) -> None:
-    """Save these lines; now and then the oldest quiet ones of a key go."""
-    for check in Check.objects.bulk_create(lines):
+    """Save these lines, of keys that are held; what says nothing new is counted in the last one.
+
+    Now and then the oldest lines of a key go.
+    """
+    last = _last_of({check.key_id for check in lines})
+    new: list[Check] = []
+    again: list[Check] = []
+    for check in lines:
+        there = last.get(check.key_id)
+        if there is not None and _says_the_same(there, check):
+            there.first_at = there.first_at or there.at
+            there.at, there.latency_ms, there.times = check.at, check.latency_ms, there.times + 1
+            again.append(there)
+        else:
+            new.append(check)
+    if again:
+        Check.objects.bulk_update(again, ["first_at", "at", "latency_ms", "times"])
+    for check in Check.objects.bulk_create(new):
         if check.pk % 50 == 0:
-            quiet = Check.objects.filter(key=check.key_id, moved_to="").order_by("-at")
-            oldest = quiet.values_list("at", flat=True)[LIMIT : LIMIT + 1].first()
-            if oldest:
-                quiet.filter(at__lte=oldest).delete()
+            mine = Check.objects.filter(key=check.key_id)
+            _keep(mine.filter(moved_to=""), LIMIT)
+            _keep(mine.exclude(moved_to=""), MOVES)
+
+
+def _last_of(keys: Collection[str]) -> dict[str, Check]:
+    """The newest line of each of these keys."""
+    newest = Check.objects.filter(key=OuterRef("pk")).order_by("-at", "-pk").values("pk")[:1]
+    rows = ProviderKey.objects.filter(pk__in=keys).values_list(Subquery(newest))
+    return {check.key_id: check for check in Check.objects.filter(pk__in=rows)}
+
+
+def _says_the_same(there: Check, check: Check) -> bool:
+    if check.moved_to or there.moved_to or check.at < there.at:
+        return False
+    return all(getattr(there, name) == getattr(check, name) for name in _TOLD)
+
+
+def _keep(rows: QuerySet[Check], most: int) -> None:
+    """Lets the oldest of them go."""
+    oldest = rows.order_by("-at").values_list("at", flat=True)[most : most + 1].first()
+    if oldest:
+        rows.filter(at__lte=oldest).delete()
 
 
 def reason(before: Standing, after: Standing, evidence: Evidence, *, frozen: bool) -> str:

@@ -8,11 +8,17 @@ from keys.models.provider_keys import ProviderKey
 
 
 class Check(models.Model):
-    """One piece of evidence, from a probe or from traffic, and the verdict it moved to (if any)."""
+    """One piece of evidence, from a probe or from traffic, and the verdict it moved to (if any).
+
+    What only says the same again is counted in the line that says it: `first_at` is then when
+    that began, and all else is of the last one.
+    """
 
     key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="checks")
     version = models.PositiveIntegerField()
+    first_at = models.DateTimeField(null=True)  # null: once
     at = models.DateTimeField()
+    times = models.PositiveIntegerField(default=1, db_default=1)
     via = models.CharField(max_length=8)  # probe or traffic
     meaning = models.CharField(max_length=14)  # a Verdict
     status = models.PositiveIntegerField(default=0)  # HTTP; 0: no answer

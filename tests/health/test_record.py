@@ -10,7 +10,7 @@ from keys import changes, health
 from keys.evidence import Evidence
 from keys.models import Check, Incident, ProviderKey
 from keys.states import KeyState, Stage, Verdict
-from keys.timeline import LIMIT
+from keys.timeline import LIMIT, MOVES
 from tests.factories import add_version
 from tests.health.conftest import START, after, timeline
 
@@ -159,18 +159,59 @@ def test_what_a_database_refuses_or_has_no_room_for_is_cut(key: ProviderKey, see
     assert (check.code, check.message) == ("c" * 60, "m" * 200)
 
 
-def test_the_timeline_is_bounded_and_keeps_what_moved(key: ProviderKey, see: See) -> None:
+def test_what_says_the_same_again_is_counted_and_not_told_again(key: ProviderKey, see: See) -> None:
+    for number in range(4):
+        see(Verdict.LIVE, number * 300, latency_ms=number)
+    see(Verdict.UNKNOWN, 1200, code="timeout")
+    see(Verdict.LIVE, 1500)
+    rows = Check.objects.filter(key=key).order_by("at")
+    told = [(one.meaning, one.times, one.first_at, one.at, one.moved_to) for one in rows]
+    assert told == [
+        ("live", 1, None, START, "live"),  # what moved the verdict stands by itself
+        ("live", 3, after(300), after(900), ""),
+        ("unknown", 1, None, after(1200), ""),
+        ("live", 1, None, after(1500), ""),
+    ]
+    assert rows[1].latency_ms == 3
+
+
+def test_what_differs_in_anything_is_told(key: ProviderKey, see: See) -> None:
+    for number, fields in enumerate(
+        [{}, {"status": 503}, {"code": "x"}, {"message": "m"}, {"version": 0}, {"via": "traffic"}]
+    ):
+        see(Verdict.UNKNOWN, number * 300, **fields)
+    assert Check.objects.filter(key=key).count() == 6
+
+
+def test_evidence_that_comes_late_is_told_where_it_belongs(key: ProviderKey, see: See) -> None:
+    see(Verdict.UNKNOWN, 300, code="timeout")
+    see(Verdict.UNKNOWN, 0, code="timeout")
+    assert list(Check.objects.order_by("at").values_list("at", "times")) == [
+        (START, 1),
+        (after(300), 1),
+    ]
+
+
+@pytest.mark.parametrize(("moved_to", "most"), [("", LIMIT), ("live", MOVES)])
+def test_the_timeline_is_bounded(key: ProviderKey, see: See, moved_to: str, most: int) -> None:
     see(Verdict.LIVE, 0)
     old = [
-        Check(key=key, version=1, at=after(number), via="probe", meaning=Verdict.LIVE)
-        for number in range(1, LIMIT + 200)
+        Check(
+            key=key,
+            version=1,
+            at=after(number),
+            via="probe",
+            meaning=Verdict.LIVE,
+            moved_to=moved_to,
+        )
+        for number in range(1, most + 200)
     ]
     Check.objects.bulk_create(old)
     for number in range(60):
-        see(Verdict.LIVE, 10_000 + number)
-    kept = Check.objects.filter(key=key)
-    assert kept.count() <= LIMIT + 60
-    assert kept.filter(moved_to="live").exists()
+        see(Verdict.UNKNOWN, 10_000 + number, message=str(number))
+    kept = Check.objects.filter(key=key, moved_to=moved_to)
+    assert most <= kept.count() <= most + 60
+    assert Check.objects.filter(moved_to="live").exists()
 
 
 def test_other_processes_are_told_in_the_transaction_that_moves_a_verdict_and_only_then(
