@@ -1,7 +1,9 @@
 """An installation that is brought up to date keeps its charts."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,6 +46,64 @@ def old(db: None, tmp_path: Path) -> Iterator[Any]:
 def test_counts_of_calls_that_are_gone_are_carried_over_and_the_others_counted_anew(
     old: Any,
 ) -> None:
+    _fill(old)
+    _is_carried(_migrated(AFTER))
+
+
+class Cut(Exception):
+    """The upgrade is cut off."""
+
+
+@pytest.mark.parametrize("name", ["0005_families_of_counts", "0006_calls_by_day"])
+def test_an_upgrade_that_is_cut_off_goes_on_where_it_was(
+    old: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    migration = import_module(f"usage.migrations.{name}")
+    real, cuts, new = migration.whole, 0, None
+    _fill(old)
+    for parts in (1, 2, 3, 5, 8, 13, 21, 34, 10_000):
+        left = parts
+
+        @contextmanager
+        def cut_off(connection: Any) -> Iterator[None]:
+            nonlocal left
+            with real(connection):
+                yield
+                left -= 1
+                if not left:
+                    raise Cut
+
+        monkeypatch.setattr(migration, "whole", cut_off)
+        try:
+            new = _migrated(AFTER)
+            break
+        except Cut:
+            cuts += 1
+    assert cuts >= 3
+    _is_carried(new)
+
+
+def test_an_upgrade_that_is_cut_off_while_it_clears_away_goes_on(
+    old: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is carried over already is neither missed nor carried twice."""
+    migration = import_module("usage.migrations.0005_families_of_counts")
+    real = migration.delete
+
+    def cut_off(editor: Any, model: Any) -> None:
+        real(editor, model)
+        if model.__name__ == "HourRollup":
+            raise Cut
+
+    _fill(old)
+    with monkeypatch.context() as once:
+        once.setattr(migration, "delete", cut_off)
+        with pytest.raises(Cut):
+            _migrated(AFTER)
+    _is_carried(_migrated(AFTER))
+
+
+def _fill(old: Any) -> None:
     for number, at in enumerate([DAY - timedelta(days=2), KEPT, DAY, DAY + timedelta(hours=3)]):
         for outcome, latency_ms in (("ok", 1.5), ("ok", 900.25), ("caller_error", 3.0)):
             _counted(old, at, outcome, latency_ms)
@@ -51,8 +111,8 @@ def test_counts_of_calls_that_are_gone_are_carried_over_and_the_others_counted_a
                 _recorded(old, at + timedelta(seconds=20), outcome, latency_ms, number)
     _model(old, "Trimmed").create(calls_before=KEPT)
 
-    new = _migrated(AFTER)
 
+def _is_carried(new: Any) -> None:
     for step in STEPS:
         for family in ("Key", "Endpoint"):
             rows = list(_model(new, f"{family}{step}").all())
