@@ -1,6 +1,8 @@
 """What is kept of a call: no body, and of the caller's address what the setting says."""
 
+import gc
 import io
+from functools import _lru_cache_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from usage.models import Call
 
 ASKED, ANSWERED = "a-fox-in-the-request-4711", "a-fox-in-the-response-4711"
 ADDRESS = "203.0.113.77"
+AGENT = "ml-a-real-key-4711"
 
 
 def everything() -> str:
@@ -100,3 +103,18 @@ def test_the_gateway_keeps_it_so(gateway: Server, key: str, settings: Settings) 
     call = Call.objects.get()
     assert call.address == "127.0.0.0/24"
     assert len(call.user_agent) == 200
+
+
+def remembered() -> str:
+    """The keys of every cache of this process's functions."""
+    caches = [one for one in gc.get_objects() if type(one) is _lru_cache_wrapper]
+    inside = [told for cache in caches for told in gc.get_referents(cache)]
+    return repr([list(told) for told in inside if isinstance(told, dict)])
+
+
+def test_what_a_caller_calls_itself_is_not_remembered(gateway: Server, key: str) -> None:
+    """It may be the real key, sent where it doesn't belong."""
+    assert remembered() != "[]"
+    gateway.post(TEXT2IMG, json={"key": key}, headers={"User-Agent": AGENT})
+    wait_until(Call.objects.exists)
+    assert AGENT not in remembered()

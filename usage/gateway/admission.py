@@ -1,7 +1,7 @@
 """Who calls, and may they: decided with as little of the body as that takes."""
 
 import time
-from functools import lru_cache, partial
+from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -29,7 +29,6 @@ from usage.redaction import Masker, clip, mask
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
 # seconds, in which no other call goes on: its key must stand in it as it is.
 PARSED = 64 * 1024
-_AGENT = 200  # characters of a user agent that many calls have in common
 _OPAQUE = b"\0"  # stands in for a body that is streamed past
 _UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
 
@@ -170,10 +169,7 @@ class Admission:
 
     def _named(self, *secrets: str) -> str:
         """What the caller calls itself."""
-        agent = self._asked.value("user-agent")
-        if len(agent) <= _AGENT and mask(agent, secrets) == agent:
-            return _agent(agent)
-        return clip(agent, secrets)
+        return clip(self._asked.value("user-agent"), secrets)
 
     def describe(self, spec: ProviderSpec, path: str, *secrets: str) -> None:
         """Says in the record what was asked by what, without the keys that callers put there."""
@@ -280,6 +276,3 @@ class Admission:
         if wait:
             ingest.count_stranger(self._asked.address, "rate_limited")
             raise errors.throttled(wait)
-
-
-_agent = lru_cache(maxsize=1024)(clip)
