@@ -10,13 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from keys.models import AppKey, Application, ProviderKey
+from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import ApplicationFactory
-from usage import partitions, stats
+from usage import demo, partitions, stats
 from usage.events import Outcome
-from usage.models import Call
+from usage.models import Call, KeyDay
 from usage.periods import Step
-from usage.rollups import compare
+from usage.rollups import compare, tables
 
 pytestmark = pytest.mark.django_db
 CALLS, DAYS = 2000, 8
@@ -107,6 +107,8 @@ def test_the_same_seed_makes_the_same_calls() -> None:
         seed(calls=500, seed=5, until=until.isoformat())
         found.append(list(Call.objects.order_by("id").values_list(*columns)))
         Call.objects.all().delete()
+        for table in tables():
+            table.model.objects.all().delete()
         Application.objects.all().delete()
     assert found[0] == found[1]
     assert {at for _, at, *_ in found[0]} <= {at for _, at, *_ in found[0] if at < until}
@@ -119,6 +121,26 @@ def test_real_calls_are_not_mixed_with_made_up_ones() -> None:
     assert not Application.objects.filter(slug__startswith="seeded-").exists()
     call_command("seed_usage", "--into-live", "--calls=10", "--days=1", "--keys=2")
     assert Call.objects.count() == 11
+
+
+def test_what_people_made_is_not_mixed_with_what_is_made_up() -> None:
+    application = ApplicationFactory()
+    with pytest.raises(CommandError, match="has applications that somebody made: --into-live"):
+        seed()
+    application.delete()
+    KeyDay.objects.create(
+        at=timezone.now(), application="gone", app_key="k", provider="p", provider_key="u",
+        outcome="ok", status=200, requests=1,
+    )  # fmt: skip
+    with pytest.raises(CommandError, match="has counts of real calls: --into-live"):
+        seed()
+    assert not Application.objects.exists()
+
+
+def test_the_demo_is_nobodys(admin: User) -> None:
+    demo.application()
+    seed(calls=10)
+    assert Call.objects.count() == 10
 
 
 def test_an_installation_is_seeded_once() -> None:

@@ -8,6 +8,6 @@ what really happened, and goes when those applications are erased.
 """
 
 from usage.seeding.cast import SLUG, Cast, Part, make_cast, seeded
-from usage.seeding.seed import real_calls, seed
+from usage.seeding.seed import real, seed
 
-__all__ = ["SLUG", "Cast", "Part", "make_cast", "real_calls", "seed", "seeded"]
+__all__ = ["SLUG", "Cast", "Part", "make_cast", "real", "seed", "seeded"]

@@ -15,8 +15,8 @@ from django.db import models, transaction
 from django.utils import timezone
 from uuid_utils import uuid7
 
-from keys.models import AppKey, AppKeyVersion, ProviderKey, ProviderKeyVersion
-from usage import partitions, rollups
+from keys.models import AppKey, AppKeyVersion, Application, ProviderKey, ProviderKeyVersion
+from usage import demo_state, partitions, rollups
 from usage.models import Call, SpoolWriter
 from usage.periods import Step, kept_since
 from usage.rollups import Counted, Tally
@@ -48,9 +48,18 @@ _USES = tuple(
 Latest = dict[tuple[str, int], int]  # id and version -> epoch milliseconds
 
 
-def real_calls() -> bool:
-    """Whether there are calls that nobody made up."""
-    return Call.objects.exclude(application__in=seeded()).exists()
+def real() -> str:
+    """What is here that nobody made up, in words; empty: nothing."""
+    made_up = seeded()
+    if Call.objects.exclude(application__in=made_up).exists():
+        return "real calls"
+    # They stay when their calls are let go of, or their application is being erased.
+    for table in rollups.tables():
+        if table.model._default_manager.exclude(application__in=made_up).exists():
+            return "counts of real calls"
+    _, demo = demo_state.find()
+    others = Application.objects.exclude(pk__in=[*made_up, demo.pk if demo else ""])
+    return "applications that somebody made" if others.exists() else ""
 
 
 def seed(

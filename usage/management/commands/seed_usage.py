@@ -15,7 +15,7 @@ from usage import seeding
 
 
 class Command(BaseCommand):
-    help = "Fills an installation that has no real calls with believable usage of new applications."
+    help = "Fills an installation that nobody uses with believable usage of new applications."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--calls", type=_whole, default=10_000_000)
@@ -24,14 +24,14 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="the same makes the same calls")
         parser.add_argument("--until", type=_time, help="ISO 8601; now, unless it is given")
         parser.add_argument(
-            "--into-live", action="store_true", help="also beside calls that really happened"
+            "--into-live", action="store_true", help="also beside what is really here"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if seeding.seeded():
             raise CommandError("There are seeded applications already: delete those first.")
-        if not options["into_live"] and seeding.real_calls():
-            raise CommandError("This installation has real calls: --into-live seeds beside them.")
+        if not options["into_live"] and (found := seeding.real()):
+            raise CommandError(f"This installation has {found}: --into-live seeds beside them.")
         until = options["until"] or timezone.now()
         since = until - timedelta(days=options["days"])
         luck = random.Random(options["seed"])  # noqa: S311 - a story
