@@ -1,6 +1,7 @@
 """Cells of CSV files that people open in a spreadsheet."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# OWASP's list (CSV injection). Spreadsheets of some languages take the full-width signs for plain.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(text: str) -> str:

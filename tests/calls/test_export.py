@@ -72,7 +72,8 @@ def test_the_filters_are_those_of_the_list(
 
 
 def test_a_spreadsheet_runs_nothing_of_it(token: str, made: Made) -> None:
-    bad = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")']
+    bad = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x")']
+    bad += ["＝1+1", "＋1", "－1", "＠SUM(A1)"]
     keep([made(caller=text, user_agent=text, message=text, endpoint=text) for text in bad])
 
     body = Client(token).get(f"{EXPORT}?format=csv").body.decode()
