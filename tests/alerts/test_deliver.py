@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -156,6 +157,35 @@ def test_slack_gets_its_own_shape(
     assert set(body) == {"text"}
     assert body["text"].startswith("*A&lt;b&gt; &amp; C · Main account is dead*\n")
     assert "Likely cause: " in body["text"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@channel", "@here", "@all", "<!channel>", "<@U012AB3CD>", "~town-square", "#general",
+        "https://evil.example", "www.evil.example", "mailto:a@b.example",
+        "[click](https://evil.example)", "![seen](http://evil.example/x.png)",
+        "<https://evil.example|click>", "*bold*", "_sloped_", "~gone~", "`code`", "```", "a|b",
+    ],
+)  # fmt: skip
+def test_a_name_means_nothing_to_a_chat(
+    actor: Actor, application: Application, receiver: Upstream, fire: Any, name: str
+) -> None:
+    application.name = name
+    application.save()
+    channel, _ = channels.create_channel(
+        actor, application, name="Chat", kind="slack", url=receiver.url + HOOK
+    )
+    fire(channel)
+    deliver_due()
+    head, _, lines = receiver.requests[0].json()["text"].partition("\n")
+    ours = "http://localhost:8000/"
+    assert head[0] == head[-1] == "*"
+    assert "is dead" in head
+    assert ours in lines  # that is a link still
+    text = head[1:-1] + lines.replace(ours, "")
+    assert name not in text
+    assert not re.search(r"[@#]\w|[<*`~|]|://|www\.|mailto:\w|\]\(|!\[|(?<!\w)_|_(?!\w)", text)
 
 
 def test_mail_goes_to_the_owners_each_by_themselves(

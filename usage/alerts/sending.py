@@ -22,7 +22,7 @@ from django.core.mail import EmailMessage, get_connection
 from config.logging import mask
 from keys import outbound
 from usage import redaction
-from usage.alerts import words
+from usage.alerts import chat, words
 from usage.alerts.addresses import PREFIX, Address, origin_of
 
 TIMEOUT = 10.0  # seconds for one attempt
@@ -112,9 +112,10 @@ def send_webhook(address: Address, message: Message) -> Attempt:
 
 def send_slack(address: Address, message: Message) -> Attempt:
     """What Slack, Mattermost and others take: `{"text": …}` in Slack's markup."""
-    head = words.headline(message.alerts, message.more)
-    text = words.in_lines(message.alerts, message.more)
-    told = f"*{_escaped(head)}*\n{_escaped(text)}"
+    alerts = [chat.plain(alert) for alert in message.alerts]
+    head = words.headline(alerts, message.more)
+    text = words.in_lines(alerts, message.more)
+    told = f"*{chat.escaped(head)}*\n{chat.escaped(text)}"
     return _post(address, orjson.dumps({"text": told}), {})
 
 
@@ -162,10 +163,6 @@ def _redacted(body: bytes, address: Address) -> str:
     known = [url, url.partition("://")[2], secret, secret.removeprefix(PREFIX), *parts]
     longest_first = sorted(filter(None, known), key=len, reverse=True)
     return redaction.clip(mask(redaction.mask(text, longest_first)), limit=ANSWER_LIMIT)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _since(began: float) -> float:
