@@ -14,11 +14,12 @@ from keys.audit import Actor
 from keys.lifecycle import Conflict, Invalid
 from keys.models import AppKey, Application, AuditEvent, ProviderKey, ToRotate, User
 from tests.factories import AppKeyFactory, ApplicationFactory, ProviderKeyFactory
-from usage import hygiene
+from usage import hygiene, stats
 from usage.hygiene.sweeping import suggested
 from usage.models import HygieneFinding
 
 DAY = timedelta(days=1)
+LONG_AGO = timezone.now() - 100 * DAY
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_where_all_is_well_nothing_is_found(tidy: AppKey) -> None:
     ("fields", "code"),
     [
         ({"last_used_at": None, "created_at": timezone.now() - 8 * DAY}, "never_used"),
-        ({"last_used_at": timezone.now() - 31 * DAY}, "unused"),
+        ({"last_used_at": timezone.now() - 31 * DAY, "created_at": LONG_AGO}, "unused"),
         ({"expires_at": None}, "no_expiry"),
         ({"owner": None}, "no_owner"),
         ({"per_day": None}, "no_limit"),
@@ -57,6 +58,15 @@ def test_each_kind_is_found_by_itself(tidy: AppKey, fields: dict[str, Any], code
 def test_a_new_key_has_a_week_to_be_put_to_use(tidy: AppKey) -> None:
     AppKey.objects.update(last_used_at=None)
     assert found() == set()
+
+
+def test_unused_is_what_it_is_to_alerts_and_pages(tidy: AppKey) -> None:
+    """A key that was made since has its time, whatever its last use says."""
+    for made in (10 * DAY, 31 * DAY):
+        at = timezone.now()
+        AppKey.objects.update(created_at=at - made, last_used_at=at - 40 * DAY)
+        quiet = stats.quiet("app_key", None, timedelta(days=30))
+        assert ((tidy.target, "unused") in found()) == (tidy in quiet) == (made > 30 * DAY)
 
 
 def test_a_limit_far_above_real_use_is_found(tidy: AppKey, store: Any) -> None:
@@ -109,7 +119,11 @@ def test_keys_that_are_over_are_no_work(app_key: AppKey, provider_key: ProviderK
 @pytest.mark.parametrize(
     ("fields", "code", "change"),
     [
-        ({"last_used_at": timezone.now() - 31 * DAY}, "unused", {"state": "disabled"}),
+        (
+            {"last_used_at": timezone.now() - 31 * DAY, "created_at": LONG_AGO},
+            "unused",
+            {"state": "disabled"},
+        ),
         ({"per_day": None}, "no_limit", {"per_day": 100}),
         ({"owner": None}, "no_owner", {"owner__email": "owner@example.com"}),
         ({"expires_at": None}, "no_expiry", {"expires_at__isnull": False}),
@@ -127,7 +141,7 @@ def test_a_click_mends_it_and_it_is_gone(
 
 
 def test_a_key_that_is_in_use_since_is_not_disabled_by_a_click(tidy: AppKey, actor: Actor) -> None:
-    AppKey.objects.update(last_used_at=timezone.now() - 31 * DAY)
+    AppKey.objects.update(last_used_at=timezone.now() - 31 * DAY, created_at=LONG_AGO)
     found()
     AppKey.objects.update(last_used_at=timezone.now())
     with pytest.raises(Conflict, match="no longer so"):

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from keys import exposure
 from keys.models import (
+    KEYS,
     AppKey,
     AppKeyVersion,
     Application,
@@ -55,6 +56,7 @@ class _Seen:
     made: dict[str, datetime]  # target -> when its present secret came into use
     shared: dict[str, int]  # target -> applications with the same secret
     busiest: dict[str, int]  # id of an app key -> calls of its busiest day
+    idle: dict[str, str]  # target -> never_used or unused
 
 
 def sweep(now: datetime | None = None) -> int:
@@ -102,7 +104,20 @@ def _look(now: datetime, only: ProviderKey | AppKey | None = None) -> _Seen:
         for target, fingerprint in holders.items()
         if len(prints[fingerprint]) > 1
     }
-    return _Seen(now, made, shared, _busiest(now, only))
+    return _Seen(now, made, shared, _busiest(now, only), _idle(now, only))
+
+
+def _idle(now: datetime, only: ProviderKey | AppKey | None) -> dict[str, str]:
+    """The keys that nobody calls with, by the definition that alerts and pages have."""
+    found: dict[str, str] = {}
+    for kind, model in KEYS.items():
+        rows = model._default_manager.filter(state=KeyState.ACTIVE)
+        if only is not None:
+            rows = rows.filter(pk=only.pk)
+        for code, silence in (("never_used", YOUNG), ("unused", UNUSED)):
+            mine = rows.filter(stats.idle(now - silence), last_used_at__isnull=code == "never_used")
+            found |= {f"{kind}:{id}": code for id in mine.values_list("pk", flat=True)}
+    return found
 
 
 def _busiest(now: datetime, only: ProviderKey | AppKey | None) -> dict[str, int]:
@@ -140,11 +155,8 @@ def _of_key(key: ProviderKey | AppKey, seen: _Seen) -> Iterator[Found]:
 
 
 def _use(key: ProviderKey | AppKey, seen: _Seen) -> Iterator[Found]:
-    if key.last_used_at is None:
-        if key.created_at < seen.now - YOUNG:
-            yield _found(key, "never_used", key.created_at)
-    elif key.last_used_at < seen.now - UNUSED:
-        yield _found(key, "unused", key.last_used_at)
+    if code := seen.idle.get(key.target):
+        yield _found(key, code, key.last_used_at or key.created_at)
 
 
 def _secret(key: ProviderKey | AppKey, seen: _Seen) -> Iterator[Found]:
