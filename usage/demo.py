@@ -4,24 +4,20 @@ Made once, through the same doors as everything else: lifecycle, spool, ingest, 
 calls. What it made and somebody deleted stays deleted.
 """
 
-import math
 import random
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from uuid import UUID
 
 import requests
-import uuid_utils
 from django.conf import settings
 
 from keys import lifecycle
 from keys.audit import Actor
 from keys.models import AppKey, Application, ProviderKey, User
-from keys.providers.answers import NANOS
-from keys.sandbox.openai import ANSWERED_DOLLARS, ASKED_DOLLARS
 from usage import ingest, spool
 from usage.client import KeyedSession
 from usage.demo_state import (
@@ -36,55 +32,13 @@ from usage.demo_state import (
     has_traffic,
 )
 from usage.events import CallEvent, Outcome, Source
+from usage.seeding.cast import Cast, Outage, Part
+from usage.seeding.rhythm import hours
+from usage.seeding.traffic import COLUMNS, Row, Traffic
 
-PER_MINUTE = 1.9  # at the busiest time of day
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    path: str
-    share: float
-    median_ms: float
-    bytes_out: int
-    tokens_in: int = 0  # of an ordinary call
-    tokens_out: int = 0
-
-
-ENDPOINTS = (
-    Endpoint("/api/v6/images/text2img", 0.55, 1400, 620),
-    Endpoint("/api/v6/images/img2img", 0.17, 1900, 640),
-    Endpoint("/api/v6/images/fetch/{id}", 0.2, 90, 480),
-    Endpoint("/api/v6/image_editing/super_resolution", 0.08, 2600, 410),
-    Endpoint("/api/v7/llm/chat/completions", 0.12, 1100, 900, tokens_in=640, tokens_out=180),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """One way a call ends. `speed` scales the endpoint's latency."""
-
-    share: float
-    outcome: Outcome
-    status: int
-    code: str = ""
-    message: str = ""
-    speed: float = 1.0
-
-
-ENDINGS = (
-    Ending(0.930, Outcome.OK, 200),
-    Ending(0.022, Outcome.CALLER_ERROR, 400, "bad_request", "prompt is required", 0.05),
-    Ending(0.012, Outcome.KEY_ERROR, 402, "key_exhausted", "Insufficient credits", 0.05),
-    Ending(0.012, Outcome.RATE_LIMITED, 429, "rate_limited", "Rate limit exceeded", 0.04),
-    Ending(0.008, Outcome.UPSTREAM_ERROR, 500, "server_error", "Internal server error", 0.6),
-    Ending(0.003, Outcome.NETWORK_ERROR, 504, "timeout", "No answer in time", 9.0),
-    Ending(0.010, Outcome.DENIED, 429, "rate_limited", "Limit per minute reached", 0.001),
-    Ending(0.003, Outcome.ABORTED, 0, "", "", 0.7),
-)
-T = TypeVar("T", Endpoint, Ending)
-INCIDENT = Ending(0, Outcome.UPSTREAM_ERROR, 503, "unavailable", "Service unavailable", 0.1)
+CALLS = 2000
+SPENT_AGO = timedelta(hours=5)  # the trial account ran dry then
 INCIDENT_AGO, INCIDENT_LENGTH = timedelta(hours=7), timedelta(minutes=25)
-UNSENT = (Outcome.DENIED,)  # no provider key was used
 
 
 def application() -> Application | None:
@@ -130,89 +84,47 @@ def call(application: Application) -> None:
     ingest.stop_drainer()
 
 
-def traffic(application: Application, now: datetime, rng: random.Random) -> Iterator[CallEvent]:
-    """Events of the last HOURS: busy by day, quiet by night, one outage at the provider."""
+def traffic(application: Application, now: datetime, luck: random.Random) -> Iterator[CallEvent]:
+    """Events of the last HOURS, as `seed_usage` makes them: one outage at the provider, and an
+    account that runs dry."""
+    until = now - timedelta(minutes=1)
+    out = now - INCIDENT_AGO
+    outage = Outage(PROVIDER, _ms(out), _ms(out + INCIDENT_LENGTH))
+    since = now - timedelta(hours=HOURS)
+    cast = Cast(list(_parts(application, _ms(until - SPENT_AGO))), since, until, [outage])
+    made = Traffic(cast, luck)
+    for hour in hours(cast.since_ms, cast.until_ms, CALLS, len(cast.parts), luck):
+        yield from map(_event, made.of(hour))
+
+
+def _parts(application: Application, spent_at: int) -> Iterator[Part]:
+    """The app keys with the main account, the busiest first, and the last one's trial account."""
     app_keys = {key.name: key.pk for key in AppKey.objects.filter(application=application)}
-    provider_keys = {
-        key.name: key.pk for key in ProviderKey.objects.filter(application=application)
+    accounts = {key.name: key.pk for key in ProviderKey.objects.filter(application=application)}
+    for name in APP_KEYS:
+        yield _part(application, app_keys[name], accounts[MAIN])
+    trial = _part(application, app_keys[APP_KEYS[-1]], accounts[TRIAL])
+    yield replace(trial, mood="spent", mood_since=spent_at)
+
+
+def _part(application: Application, app_key: str, account: str) -> Part:
+    return Part(application.pk, app_key, PROVIDER, (account,), "127.0.0.1", NAME)
+
+
+def _event(row: Row) -> CallEvent:
+    told = dict(zip(COLUMNS, row, strict=True))
+    named = {
+        "id": str(UUID(told["id"])),
+        "source": Source(told["source"]),
+        "outcome": Outcome(told["outcome"]),
+        "tried": (),
     }
-    minute = now - timedelta(hours=HOURS)
-    while minute < now - timedelta(minutes=1):
-        for _ in range(_how_many(minute, rng)):
-            at = minute + timedelta(seconds=rng.uniform(0, 40))
-            endpoint = _pick(ENDPOINTS, rng)
-            ending = _ending(at, now, rng)
-            used = "" if ending.outcome in UNSENT else provider_keys[_account(ending)]
-            name = rng.choices(list(APP_KEYS), list(APP_KEYS.values()))[0]
-            event = _event(at, endpoint, ending, rng)
-            yield event._replace(
-                application=application.pk,
-                app_key=app_keys[name],
-                app_key_version=1,
-                provider_key=used,
-                provider_key_version=1 if used else 0,
-                attempts=1 if used else 0,
-            )
-        minute += timedelta(minutes=1)
+    return CallEvent(**(told | named))
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def _actor() -> Actor:
     return Actor(User.objects.filter(is_superuser=True).order_by("pk").first(), NAME)
-
-
-def _account(ending: Ending) -> str:
-    return TRIAL if ending.outcome is Outcome.KEY_ERROR else MAIN
-
-
-def _how_many(minute: datetime, rng: random.Random) -> int:
-    """Calls in this minute: most in the early afternoon, a fifth of that at night."""
-    hour = minute.hour + minute.minute / 60
-    rhythm = 0.6 + 0.4 * math.sin((hour - 8) / 24 * 2 * math.pi)
-    left, count = math.exp(-PER_MINUTE * rhythm), 0
-    chance = rng.random()
-    while chance > left:  # Poisson, after Knuth
-        count += 1
-        chance *= rng.random()
-    return count
-
-
-def _ending(at: datetime, now: datetime, rng: random.Random) -> Ending:
-    since = at - (now - INCIDENT_AGO)
-    if timedelta(0) < since < INCIDENT_LENGTH and rng.random() < 0.7:
-        return INCIDENT
-    return _pick(ENDINGS, rng)
-
-
-def _pick(what: tuple[T, ...], rng: random.Random) -> T:
-    return rng.choices(what, [one.share for one in what])[0]
-
-
-def _event(at: datetime, endpoint: Endpoint, ending: Ending, rng: random.Random) -> CallEvent:
-    """A call without its keys: what was asked and how it ended."""
-    latency = endpoint.median_ms * ending.speed * rng.lognormvariate(0, 0.35)
-    milliseconds = int(at.timestamp() * 1000)
-    answered = ending.status and ending.outcome is not Outcome.NETWORK_ERROR
-    length = rng.lognormvariate(0, 0.5) if ending.outcome is Outcome.OK else 0.0
-    asked, told = round(endpoint.tokens_in * length), round(endpoint.tokens_out * length)
-    return CallEvent(
-        id=str(uuid_utils.uuid7(nanoseconds=milliseconds * 1_000_000)),
-        source=Source.GATEWAY,
-        application="",
-        provider=PROVIDER,
-        method="POST",
-        endpoint=endpoint.path,
-        started_at=milliseconds,
-        address="127.0.0.1",
-        user_agent=NAME,
-        outcome=ending.outcome,
-        code=ending.code,
-        message=ending.message,
-        status=ending.status,
-        latency_ms=round(latency, 1),
-        first_byte_ms=round(latency * 0.97, 1) if answered else 0.0,
-        bytes_in=rng.randint(120, 420),
-        bytes_out=endpoint.bytes_out if ending.outcome is Outcome.OK else 90 if answered else 0,
-        tokens_in=asked,
-        tokens_out=told,
-        cost_nanos=round((asked * ASKED_DOLLARS + told * ANSWERED_DOLLARS) * NANOS),
-    )

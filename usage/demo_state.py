@@ -13,7 +13,7 @@ NAME = DEMO  # actor, caller and user agent: how its traces are known
 PROVIDER = "sandbox"
 MAIN, TRIAL = "Main account", "Trial account"
 PROVIDER_KEYS = {MAIN: "sandbox-live-demo", TRIAL: "sandbox-credits-demo"}
-APP_KEYS = {"Website": 0.62, "Mobile app": 0.28, "Nightly batch": 0.1}  # share of the traffic
+APP_KEYS = ("Website", "Mobile app", "Nightly batch")  # the busiest first
 HOURS = 30
 
 

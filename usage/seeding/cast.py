@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -13,6 +14,7 @@ from keys.audit import Actor
 from keys.lifecycle import provider_keys
 from keys.models import AppKey, AppKeyVersion, Application, ProviderKey, ProviderKeyVersion
 from keys.vault import Secret
+from usage.seeding.rhythm import outages
 
 SLUG = "seeded-"
 NAMES = ("Shop", "Studio", "Support desk", "Newsroom", "Back office", "Mobile")
@@ -30,6 +32,7 @@ AGENTS = ("python-requests/2.32.3", "okhttp/4.12.0", "node", "curl/8.5.0", "Go-h
 # The places of some among all, the busiest first.
 ROTATED, SPENT, WRAPPED = 1, 2, 4
 AT_ONCE = 200  # keys in one transaction
+OUT = "openai"  # the provider that has outages
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,20 @@ class Part:
     caller: str = ""  # the wrapper's label
 
 
+class Outage(NamedTuple):
+    """A provider is out of order. Times are epoch milliseconds."""
+
+    provider: str
+    since: int
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     parts: list[Part]  # the busiest first
     since: datetime
     until: datetime
+    outages: list[Outage] = field(default_factory=list)
 
     @property
     def since_ms(self) -> int:
@@ -79,6 +91,7 @@ def make_cast(
             numbers = range(start, min(keys, start + AT_ONCE))
             cast.parts.extend(_part(actor, houses, n, cast, luck) for n in numbers)
     _age(houses, since)
+    cast.outages.extend(Outage(OUT, *span) for span in outages(cast.since_ms, cast.until_ms))
     return cast
 
 

@@ -54,9 +54,10 @@ def hours(since: int, until: int, calls: int, parts: int, luck: random.Random) -
         done = upto
 
 
-def out(at: int, since: int) -> bool:
-    """Whether the provider that fails now and then is out of order."""
-    return (at - since + OUTAGE_EVERY // 2) % OUTAGE_EVERY < OUTAGE
+def outages(since: int, until: int) -> Iterator[tuple[int, int]]:
+    """When the provider that fails now and then is out of order: beginnings and ends."""
+    for at in range(since + OUTAGE_EVERY // 2, until, OUTAGE_EVERY):
+        yield at, at + OUTAGE
 
 
 def shares(parts: int) -> list[float]:

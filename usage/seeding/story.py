@@ -5,6 +5,8 @@ import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from keys.providers.answers import NANOS
+from keys.sandbox.openai import ANSWERED_DOLLARS, ASKED_DOLLARS
 from usage.events import UNCOUNTED, Outcome
 
 
@@ -59,8 +61,11 @@ _IMAGES = (
     Ask("POST", "/api/v6/image_editing/super_resolution", 0.06, 2600, 410),
     Ask("POST", "/api/v7/llm/chat/completions", 0.12, 1100, 900, 640, 180, 500, 1500),
 )
+_CHEAP = _IMAGES[-1]._replace(
+    nanos_in=round(ASKED_DOLLARS * NANOS), nanos_out=round(ANSWERED_DOLLARS * NANOS)
+)
 ASKS = {
-    "sandbox": _IMAGES,
+    "sandbox": (*_IMAGES[:-1], _CHEAP),
     "modelslab": _IMAGES,
     "openai": (
         Ask("POST", "/v1/chat/completions", 0.62, 1800, 1400, 900, 220, 2500, 10000),
@@ -80,9 +85,9 @@ _MISHAPS = (
     Ending(0.009, Outcome.RATE_LIMITED, 429, "rate_limited", "Rate limit exceeded", 0.04),
     Ending(0.006, Outcome.UPSTREAM_ERROR, 500, "server_error", "Internal server error", 0.6),
     Ending(0.002, Outcome.UPSTREAM_ERROR, 502, "upstream_error", "Bad gateway", 0.4),
-    Ending(0.002, Outcome.NETWORK_ERROR, 504, "upstream_timeout", "No answer in time", 12.0),
+    Ending(0.004, Outcome.NETWORK_ERROR, 504, "upstream_timeout", "No answer in time", 12.0),
     Ending(0.008, Outcome.DENIED, 429, "rate_limited", "Rate limit of this app key", 0.001),
-    Ending(0.003, Outcome.ABORTED, 0, "", "The caller hung up before the end", 0.7),
+    Ending(0.005, Outcome.ABORTED, 0, "", "The caller hung up before the end", 0.7),
 )
 _SPENT = Ending(0.82, Outcome.KEY_ERROR, 402, "key_exhausted", "Insufficient credits", 0.05)
 _CARELESS = Ending(0.38, Outcome.CALLER_ERROR, 400, "bad_request", "prompt is required", 0.05)

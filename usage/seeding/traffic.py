@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from usage.models import Call
-from usage.seeding.cast import Cast, Part
-from usage.seeding.rhythm import BURST, DAY, Hour, out, shares
+from usage.seeding.cast import Cast, Outage, Part
+from usage.seeding.rhythm import BURST, DAY, Hour, shares
 from usage.seeding.story import Shape, Spread, shapes
 
 # A call in the order of COLUMNS; its id is hex, its time epoch milliseconds.
 Row = tuple[Any, ...]
 COLUMNS = tuple(field.attname for field in Call._meta.concrete_fields)
-OUT = "openai"  # the provider that has outages
 HANDOVER = DAY  # in which callers move from an old secret to the new one
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
@@ -26,12 +25,16 @@ class Traffic:
     def __init__(self, cast: Cast, luck: random.Random) -> None:
         self._cast, self._luck = cast, luck
         self._shares = shares(len(cast.parts))
+        self._outages: list[Outage] = []  # of the hour
         self._shapes: dict[tuple[str, str], list[Shape]] = {}
         self._slow = Spread.lognormal(0.45, luck).of
         self._long = Spread.lognormal(0.6, luck).of
 
     def of(self, hour: Hour) -> Iterator[Row]:
         """The hour's calls in the order of their times."""
+        self._outages = [
+            one for one in self._cast.outages if one.since < hour.until and one.until > hour.since
+        ]
         due = sorted([*self._ordinary(hour), *self._sudden(hour)])
         for at, number in due:
             yield self._row(at, self._cast.parts[number])
@@ -49,8 +52,9 @@ class Traffic:
 
     def _shape(self, at: int, part: Part) -> Shape:
         mood = part.mood if at >= part.mood_since else "plain"
-        if part.provider == OUT and out(at, self._cast.since_ms):
-            mood = "down"
+        for provider, since, until in self._outages:
+            if provider == part.provider and since <= at < until:
+                mood = "down"
         drawn = self._shapes.get((part.provider, mood))
         if drawn is None:
             drawn = self._shapes[part.provider, mood] = shapes(part.provider, mood, self._luck)
