@@ -1,6 +1,6 @@
 """What of alerts somebody sees: their applications', and the installation's as it concerns them."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from keys import permissions
 from keys.models import Application, ProviderKey
@@ -43,13 +43,29 @@ def deliveries(user: Anybody) -> QuerySet[AlertDelivery]:
 
 
 def firing(user: Anybody) -> QuerySet[AlertState]:
-    """What fires now in one's applications, and of providers of which one has keys."""
+    """What fires now in one's applications, and of providers of which one has keys.
+
+    Each with `reached_at`: when the first channel took what is told of it; None while none has.
+    """
     rows = AlertState.objects.filter(ended_at=None, rule__enabled=True).select_related("rule")
-    rows = rows.order_by("-firing_since", "pk")
+    rows = rows.annotate(reached_at=_reached_at()).order_by("-firing_since", "pk")
     if permissions.is_site_admin(user):
         return rows
     mine = list(permissions.visible_applications(user).values_list("pk", flat=True))
     return within(rows, mine)
+
+
+def _reached_at() -> Subquery:
+    """Of a state: told is what a channel took, not what was put into the outbox."""
+    sent = AlertDelivery.objects.filter(
+        # of an application's alerts a notice speaks whatever their provider
+        Q(notice__provider=OuterRef("provider")) | ~Q(notice__application=""),
+        state="sent",
+        notice__rule=OuterRef("rule"),
+        notice__at=OuterRef("told_at"),
+        notice__application=OuterRef("application"),
+    )
+    return Subquery(sent.order_by("finished_at").values("finished_at")[:1])
 
 
 def within(rows: QuerySet[AlertState], applications: list[str]) -> QuerySet[AlertState]:

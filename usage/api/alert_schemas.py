@@ -1,5 +1,6 @@
 """What REST takes and gives about alerts and hygiene."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, StrictBool
 from keys.api.fields import Input, Line, Slug, Text
 from keys.api.paging import Paging
 from keys.api.schemas import ListOut
+from usage.alerts import hearing
 from usage.models import AlertChannel, AlertDelivery, AlertRule, AlertState
 
 Cooldown = Annotated[int, Field(strict=True, ge=0, le=30 * 86400)]
@@ -43,7 +45,8 @@ class RulePatch(Input):
 
 
 class RuleOut(BaseModel):
-    """`built_in`: there from the start; it can be turned off and not deleted."""
+    """`built_in`: there from the start; it can be turned off and not deleted. `tells_nobody`: why
+    no channel would take what it finds, and what to do; empty where one would."""
 
     id: str
     application: str | None
@@ -56,11 +59,21 @@ class RuleOut(BaseModel):
     enabled: bool
     cooldown_seconds: int
     tells_recovery: bool
+    tells_nobody: str
     built_in: bool
     created_at: datetime
 
     @classmethod
+    def all_of(cls, rows: Sequence[AlertRule]) -> "list[RuleOut]":
+        mute = hearing.tells_nobody(rows)
+        return [cls._of(row, mute.get(row.pk, "")) for row in rows]
+
+    @classmethod
     def of(cls, row: AlertRule) -> "RuleOut":
+        return cls.all_of([row])[0]
+
+    @classmethod
+    def _of(cls, row: AlertRule, tells_nobody: str) -> "RuleOut":
         return cls(
             id=row.pk,
             application=row.application.slug if row.application else None,
@@ -73,6 +86,7 @@ class RuleOut(BaseModel):
             enabled=row.enabled,
             cooldown_seconds=row.cooldown_seconds,
             tells_recovery=row.tells_recovery,
+            tells_nobody=tells_nobody,
             built_in=bool(row.preset),
             created_at=row.created_at,
         )
@@ -206,7 +220,8 @@ class Deliveries(ListOut[DeliveryOut]):
 
 
 class FiringOut(BaseModel):
-    """`told_at` is null while it is kept quiet."""
+    """`told_at`: when the first channel took it. Null while none has: the rule has no channel, none
+    was reached so far, a digest is not due, or it is kept quiet until its cooldown is over."""
 
     id: int
     rule: str
@@ -230,7 +245,7 @@ class FiringOut(BaseModel):
             what=row.what,
             level=row.level,
             firing_since=row.firing_since,
-            told_at=row.told_at if row.told_what else None,
+            told_at=row.reached_at if row.told_what else None,  # type: ignore[attr-defined]
             **row.told,
         )
 

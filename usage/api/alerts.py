@@ -51,12 +51,13 @@ def list_rules(request: HttpRequest, query: Query[paging.Paging]) -> Rules:
     """Those of one's applications, and those that look everywhere."""
     found = seeing.rules(request.user).prefetch_related("channels")
     rows, following = paging.page(found, query, "id")
-    return Rules(items=[RuleOut.of(row) for row in rows], next=following)
+    return Rules(items=RuleOut.all_of(rows), next=following)
 
 
 @router.post("/rules", auth=MANAGE, response={201: RuleOut}, operation_id="create_alert_rule")
 def create_rule(request: HttpRequest, body: RuleIn) -> Status[RuleOut]:
-    """Without an application it looks everywhere: a site admin's."""
+    """Without an application it looks everywhere: a site admin's. Without a channel it is on the
+    overview alone: `tells_nobody` in the answer says so."""
     application = _place(request, body.application)
     fields = RuleFields(**body.model_dump(exclude={"application"}))
     return Status(201, RuleOut.of(rules.create_rule(Actor.of(request), application, fields)))

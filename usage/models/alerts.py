@@ -101,7 +101,7 @@ class AlertState(models.Model):
     told = models.JSONField(default=dict)  # title, evidence, cause, remedy, url
     firing_since = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    told_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True)  # put into the outbox
     told_what = models.CharField(max_length=60, blank=True)  # empty: this firing was not told
 
     class Meta:

@@ -14,7 +14,7 @@ from keys.lifecycle import Conflict
 from keys.models import Application
 from keys.permissions import Act
 from keys.views.acting import ask, carry_out, done, person, posted, refused
-from usage.alerts import channels, rules, seeing
+from usage.alerts import channels, hearing, rules, seeing
 from usage.alerts.rules import RuleFields
 from usage.models import AlertChannel, AlertRule
 from usage.views.alert_forms import ChannelForm, RuleForm
@@ -26,21 +26,23 @@ EVERYTHING = ("", "Everything")
 def alert_rule_new(request: HttpRequest) -> HttpResponse:
     places = _places(request)
     application = _asked(request)
+    offered = _channels(request, application)
     form = RuleForm(
         posted(request),
         places=places,
-        channels=_channels(request, application),
+        channels=offered,
         application=application,
         initial={
             "application": application.slug if application else places[0][0],
             "condition": request.GET.get("condition", "error_rate"),
+            "channels": [row.pk for row in offered if row.preset],
         },
     )
 
     def act() -> HttpResponse:
         chosen = _chosen(request, form.cleaned_data["application"])
         made = rules.create_rule(Actor.of(request), chosen, _fields(form))
-        return done(request, _page(), f"The rule {made.name} is in force.")
+        return _told(request, made, "is in force")
 
     return carry_out(request, form, act) or _ask_rule(request, form)
 
@@ -67,7 +69,7 @@ def alert_rule_edit(request: HttpRequest, id: str) -> HttpResponse:
 
     def act() -> HttpResponse:
         rules.change_rule(Actor.of(request), rule, _fields(form))
-        return done(request, _page(), f"The rule {rule.name} is changed.")
+        return _told(request, rule, "is changed")
 
     return carry_out(request, form, act) or _ask_rule(request, form, rule)
 
@@ -175,6 +177,13 @@ def alert_channel_test(request: HttpRequest, id: str) -> HttpResponse:
 
 def _ask_rule(request: HttpRequest, form: RuleForm, rule: AlertRule | None = None) -> HttpResponse:
     return ask(request, "usage/alert_rule.html", form, back=_page(), rule=rule)
+
+
+def _told(request: HttpRequest, rule: AlertRule, what: str) -> HttpResponse:
+    """What became of a rule, and that nobody hears of what it finds where that is so."""
+    if rule.enabled and (why := hearing.tells_nobody([rule]).get(rule.pk)):
+        messages.warning(request, f"The rule {rule.name} tells nobody. {why}")
+    return done(request, _page(), f"The rule {rule.name} {what}.")
 
 
 def _once(request: HttpRequest, channel: AlertChannel, secret: Any) -> HttpResponse:

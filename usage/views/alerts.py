@@ -11,7 +11,7 @@ from keys import permissions
 from keys.models import Application
 from keys.sign_in.invitations import can_mail
 from keys.views.acting import person
-from usage.alerts import seeing
+from usage.alerts import hearing, seeing
 from usage.alerts.conditions import CONDITIONS
 from usage.models import AlertDelivery
 
@@ -28,13 +28,15 @@ def alerts(request: HttpRequest) -> HttpResponse:
     firing = list(seeing.firing(user)[: FIRING + 1])
     there = Application.objects.filter(pk__in={row.application for row in firing})
     names = dict(there.values_list("pk", "name"))
+    rules = list(seeing.rules(user).prefetch_related("channels"))
     context = {
         "firing": [(row, names.get(row.application, "")) for row in firing[:FIRING]],
         "more": len(firing) > FIRING,
         "rules": [
             (rule, CONDITIONS.get(rule.condition), _may(rule.application_id, mine, admin))
-            for rule in seeing.rules(user).prefetch_related("channels")
+            for rule in rules
         ],
+        "mute": hearing.tells_nobody(rules),
         "channels": [
             (channel, _may(channel.application_id, mine, admin))
             for channel in seeing.channels(user)
