@@ -56,6 +56,14 @@ class ScopeMissing(Exception):
         super().__init__(scope)
 
 
+class NoSuch(Http404):
+    """What a filter names isn't there, or may not be seen: the same words for both."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field, self.message = field, message
+        super().__init__(message)
+
+
 def problem(status: int, code: str, message: str, **more: Any) -> JsonResponse:
     """The answer that says what went wrong."""
     kind = TYPES.get(status, "invalid_request_error")
@@ -140,6 +148,7 @@ def install(api: NinjaAPI) -> None:
             scope=error.scope,
         ),
         Http404: lambda request, error: problem(404, "not_found", "Not found"),
+        NoSuch: lambda request, error: problem(404, "not_found", error.message, field=error.field),
         PermissionDenied: lambda request, error: problem(
             403, "forbidden", str(error) or "Your role doesn't allow this."
         ),

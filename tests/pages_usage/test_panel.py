@@ -225,3 +225,17 @@ def test_a_key_that_calls_were_passed_on_from_says_so(
     assert reverse("call", args=[latest.id]) in told
     assert "HTTP 429" in told and ">3<" in told
     assert "Passed on" not in client.get(PANEL, headers=HTMX).text
+
+
+def test_percentiles_that_are_not_kept_per_version_say_so(
+    client_of: SignIn, viewer: User, call: Call, app_key: AppKey
+) -> None:
+    call(app_key_version=2)
+    client, of_version = client_of(viewer), f"{PANEL}&app_key={app_key.id}&version=2"
+    page = client.get(of_version, headers=HTMX).text
+    assert "Percentiles are not kept per version." in page
+    assert "Percentiles are not kept" not in client.get(PANEL, headers=HTMX).text
+    table = reverse("usage_table")
+    assert "p95" not in client.get(of_version.replace("/usage/panel/", table)).text
+    ranked = client.get(f"/rankings/?app_key={app_key.id}&by=version").text
+    assert "Latencies are not kept per version." in ranked

@@ -206,3 +206,42 @@ def test_the_new_questions_are_documented(rest, viewer):
     assert {"by_fault", "concurrency", "cost_estimate_usd", "previous"} <= totals.keys()
     asked = {one["name"] for one in paths["/api/v1/usage/series"]["get"]["parameters"]}
     assert {"tz", "endpoint", "outcome", "status", "version", "caller"} <= asked
+
+
+def test_what_is_not_kept_so_finely_is_said(rest, viewer, record, app_key):
+    record({"app_key_version": 2, "caller": "nightly"})
+    client = rest(viewer)
+    mine = {"app_key": app_key.id}
+
+    assert client.get("/usage/totals", **mine).json["not_kept"] == {}
+    found = client.get("/usage/totals", **mine, version=2).json
+    assert found["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+    assert found["not_kept"] == {"latency_ms": ["version"], "cost_estimate_usd": ["version"]}
+    found = client.get("/usage/series", status=200, outcome="ok").json
+    assert found["not_kept"] == {"latency_ms": ["outcome", "status"]}
+    found = client.get("/usage/top", by="caller").json
+    assert found["not_kept"] == {"latency_ms": ["caller"], "cost_estimate_usd": ["caller"]}
+    told = client.get("/openapi.json").json["components"]["schemas"]["LatencyOut"]["description"]
+    assert "version" in told
+
+
+def test_a_filter_that_names_nothing_says_which_and_where_to_look(rest, viewer, record):
+    record({})
+    client = rest(viewer)
+    for path in ("/usage/totals", "/usage/series", "/usage/top", "/calls"):
+        for field, place in (
+            ("provider", "GET /api/v1/providers"),
+            ("application", "GET /api/v1/applications"),
+            ("app_key", "/app-keys lists them"),
+            ("provider_key", "/provider-keys lists them"),
+        ):
+            answer = client.get(path, **{field: "nope"})
+            assert (answer.status, answer.json["error"]["field"]) == (404, field), path
+            assert "“nope”" in answer.json["message"]
+            assert place in answer.json["message"]
+
+
+def test_calls_of_a_provider_that_is_no_longer_built_in_are_still_counted(rest, viewer, record):
+    old = ProviderKeyFactory(provider="sandbox-of-old")
+    record({"provider": old.provider})
+    assert rest(viewer).get("/usage/totals", provider=old.provider).json["requests"] == 1

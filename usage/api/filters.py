@@ -13,9 +13,11 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic import StringConstraints as Chars
 
 from keys import permissions
+from keys.api.errors import NoSuch
 from keys.api.fields import Input, Instant, Printable, Slug
 from keys.lifecycle import Invalid
 from keys.models import AppKey, Application, ProviderKey
+from keys.providers import UnknownProvider, get
 from usage.events import Outcome
 from usage.stats import Filter, Unanswerable
 
@@ -108,25 +110,31 @@ def slugs_of(ids: Iterable[str]) -> dict[str, str]:
 
 
 def applications_of(request: HttpRequest, slug: str | None) -> list[str] | None:
-    """Ids of the applications to look into; None for all of them (a site admin's)."""
+    """Ids of the applications to look into; None for all of them (a site admin's).
+
+    Raises NoSuch.
+    """
     if slug is not None:
-        return [permissions.get_application(request.user, slug).id]
+        try:
+            return [permissions.get_application(request.user, slug).id]
+        except Http404:
+            raise NoSuch(
+                "application",
+                f"You see no application “{slug}”: GET /api/v1/applications lists those you see.",
+            ) from None
     if request.user.is_superuser:
         return None
     return list(permissions.visible_applications(request.user).values_list("id", flat=True))
 
 
 def filter_of(request: HttpRequest, query: UsageQuery) -> Filter:
-    """The query as the domain's filter. Http404 for a key that the caller may not see."""
+    """The query as the domain's filter. Raises NoSuch for an application, a key or a provider that
+    isn't there, or that the caller may not see: zeros would sound like an answer.
+    """
     applications = applications_of(request, query.application)
-    for model, key_id in ((AppKey, query.app_key), (ProviderKey, query.provider_key)):
-        if key_id is None:
-            continue
-        rows = model.objects.filter(pk=key_id)
-        if applications is not None:
-            rows = rows.filter(application__in=applications)
-        if not rows.exists():
-            raise Http404
+    _check_key(AppKey, query.app_key, applications)
+    _check_key(ProviderKey, query.provider_key, applications)
+    _check_provider(query.provider)
     since, until = query.range()
     return Filter(
         applications=applications,
@@ -136,3 +144,30 @@ def filter_of(request: HttpRequest, query: UsageQuery) -> Filter:
         since=since,
         until=until,
     )
+
+
+def _check_key(
+    model: type[AppKey | ProviderKey], id: str | None, applications: list[str] | None
+) -> None:
+    if id is None:
+        return
+    rows = model._default_manager.filter(pk=id)
+    if applications is not None:
+        rows = rows.filter(application__in=applications)
+    if not rows.exists():
+        field, words = model.kind, model.kind.replace("_", " ")
+        place = f"/api/v1/applications/<application>/{model.kind.replace('_', '-')}s"
+        raise NoSuch(field, f"You see no {words} “{id}” there: GET {place} lists them.")
+
+
+def _check_provider(slug: str | None) -> None:
+    if slug is None:
+        return
+    try:
+        get(slug)
+    except UnknownProvider:
+        # One that was built in once, as the sandbox is with the demo: its calls are kept.
+        if not ProviderKey.objects.filter(provider=slug).exists():
+            raise NoSuch(
+                "provider", f"There is no provider “{slug}”: GET /api/v1/providers lists them."
+            ) from None

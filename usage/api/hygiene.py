@@ -8,13 +8,13 @@ from django.utils import timezone
 from ninja import Query, Router
 from pydantic import AfterValidator, BaseModel, Field
 
-from keys import permissions
 from keys.api import paging
 from keys.api.auth import MANAGE, READ
 from keys.api.fields import Input, Slug
 from keys.api.schemas import ListOut
 from keys.audit import Actor
 from usage import hygiene
+from usage.api.filters import applications_of
 from usage.models import HygieneFinding
 
 router = Router(tags=["hygiene"])
@@ -68,7 +68,7 @@ def list_findings(request: HttpRequest, query: Query[FindingQuery]) -> Findings:
     """Those that wait; with `snoozed` those that come back later."""
     rows = hygiene.inbox(request.user)
     if query.application is not None:
-        rows = rows.filter(application=permissions.get_application(request.user, query.application))
+        rows = rows.filter(application__in=applications_of(request, query.application) or [])
     if query.code is not None:
         rows = rows.filter(code=query.code)
     now = timezone.now()

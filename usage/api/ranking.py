@@ -17,7 +17,7 @@ from usage.api.filters import (
     counts_filter_of,
     slugs_of,
 )
-from usage.api.schemas import GroupOut
+from usage.api.schemas import GroupOut, Unkept
 from usage.api.totals import By
 
 router = Router(tags=["usage"])
@@ -37,6 +37,7 @@ class TopQuery(CountsQuery):
 
 class TopOut(BaseModel):
     items: list[GroupOut]
+    not_kept: Unkept
 
 
 class QuietQuery(Input):
@@ -86,7 +87,7 @@ def usage_top(request: HttpRequest, query: Query[TopQuery]) -> TopOut:
         for item in items:
             if use := uses.get(item.value):
                 item.first_day, item.last_day = use
-    return TopOut(items=items)
+    return TopOut(items=items, not_kept=stats.not_kept(chosen, stats.column(chosen, query.by)))
 
 
 @router.get("/quiet", auth=READ, response=QuietOut, operation_id="usage_quiet")

@@ -1,6 +1,7 @@
 """What REST says of usage (DESIGN section 7; the fields are fixed, more may be added)."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,11 +9,23 @@ from keys.api.schemas import ListOut
 
 
 class LatencyOut(BaseModel):
+    """Milliseconds. Null where no call was answered, and where it is not kept: by version, outcome,
+    status or caller (`not_kept` says so)."""
+
     model_config = ConfigDict(from_attributes=True)
 
     p50: float | None
     p95: float | None
     p99: float | None
+
+
+Unkept = Annotated[
+    dict[str, list[str]],
+    Field(
+        description="what is null because it is not kept so finely, and which of what was asked for"
+        ' it is not kept by: {"latency_ms": ["version"]}'
+    ),
+]
 
 
 class SumsOut(BaseModel):
@@ -45,12 +58,15 @@ class TotalsOut(SumsOut):
     until: datetime
     concurrency: float = Field(description="calls under way at once, on average")
     cost_estimate_usd: float | None = Field(
-        None, description="by the prices set here, as they are now; null where none holds"
+        None,
+        description="by the prices set here, as they are now; null where none holds, and by version"
+        " or caller, where it is not kept",
     )
     requests_without_price: int = Field(
         0, description="that ended ok, and whose provider reported no cost"
     )
     previous: "TotalsOut | None" = Field(None, description="with compare=previous")
+    not_kept: Unkept = {}
 
 
 class PointOut(SumsOut):
@@ -65,13 +81,14 @@ class GroupOut(SumsOut):
     """All calls of one value of what is ranked. An application is told by its slug."""
 
     value: str
-    cost_estimate_usd: float | None = None
+    cost_estimate_usd: float | None = Field(None, description="as in the totals")
     first_day: datetime | None = Field(None, description="of a key: the first UTC day with a call")
     last_day: datetime | None = Field(None, description="of a key: the last UTC day with a call")
 
 
 class SeriesOut(BaseModel):
     points: list[PointOut]
+    not_kept: Unkept
 
 
 class AttemptOut(BaseModel):

@@ -49,6 +49,7 @@ def usage_totals(request: HttpRequest, query: Query[TotalsQuery]) -> TotalsOut:
     with answerable():
         found = stats.totals(chosen)
         told = TotalsOut.model_validate(found)
+        told.not_kept = stats.not_kept(chosen)
         if query.compare:
             told.previous = TotalsOut.model_validate(stats.totals(stats.previous(chosen, found)))
     try:
@@ -82,4 +83,7 @@ def usage_series(request: HttpRequest, query: Query[SeriesQuery]) -> SeriesOut:
         slugs = slugs_of({value for point in told for value in point.by})
         for point in told:
             point.by = {slugs.get(value, value): n for value, n in point.by.items()}
-    return SeriesOut(points=told)
+    # A point's latencies are of all its calls, whatever they are split by; it has no estimate.
+    lost = stats.not_kept(chosen)
+    lost.pop("cost_estimate_usd", None)
+    return SeriesOut(points=told, not_kept=lost)

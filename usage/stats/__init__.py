@@ -8,6 +8,7 @@ from usage.stats.callers import Caller, Cutover, Impact, cutover, impact
 from usage.stats.counts import Group, Latency, Totals, groups, previous, totals
 from usage.stats.files import FORMATS, export
 from usage.stats.filters import Filter
+from usage.stats.kept import not_kept
 from usage.stats.quarantine import quarantined, quarantined_line
 from usage.stats.quiet import Use, idle, quiet, uses
 from usage.stats.ranking import ORDERS, top
@@ -55,6 +56,7 @@ __all__ = [
     "impact",
     "latest_codes",
     "ledger",
+    "not_kept",
     "passed_on",
     "previous",
     "quantile",

@@ -85,6 +85,7 @@ def figures(scope: Scope, now: datetime, found: Breakdown) -> dict[str, Any]:
         "denied": totals.by_outcome.get(Outcome.DENIED, 0),
         "aborted": totals.by_outcome.get(Outcome.ABORTED, 0),
         "quantiles": totals.latency_ms,
+        "not_kept": stats.not_kept(scope.window(now)),
         "last_used": last_used,
         "empty": last_used is None and not totals.requests,
         "rows": with_names(latest),
@@ -172,4 +173,5 @@ def table(scope: Scope, found: Breakdown, starts: list[datetime]) -> dict[str, A
         for index, start in enumerate(starts)
         if any(row["data"][index] for row in columns)
     ]
-    return {"scope": scope, "columns": columns, "lines": lines[::-1]}
+    not_kept = stats.not_kept(scope.filter(starts[0], starts[-1])) if starts else {}
+    return {"scope": scope, "columns": columns, "lines": lines[::-1], "not_kept": not_kept}

@@ -105,7 +105,8 @@ def _ranked(scope: Scope, asked: Asked, now: datetime, told: dict[str, object]) 
     except stats.Unanswerable as error:
         return {"rows": [], "untold": str(error)}
     spends = _spends(chosen, asked.by, [group.value for group in found], now)
-    return {"rows": _rows(scope, asked, found, spends, told), "untold": ""}
+    lost = stats.not_kept(chosen, stats.column(chosen, asked.by))
+    return {"rows": _rows(scope, asked, found, spends, told), "untold": "", "not_kept": lost}
 
 
 def _spends(chosen: Filter, by: str, values: list[str], now: datetime) -> dict[str, Spend]:
