@@ -35,7 +35,7 @@ def rotate_data_keys() -> None:
 
 @shared_task
 def examine_vault() -> None:
-    """Opens every secret once a day."""
+    """Looks whether the day's opening of every secret is due, and does it."""
     doctor.examine_if_due(timezone.now())
 
 

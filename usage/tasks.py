@@ -66,5 +66,5 @@ def forget_alerts() -> None:
 
 @shared_task
 def compare_counts() -> None:
-    """Compares the counts of the last whole day with its calls, once a day."""
+    """Looks whether the last whole day's counts were compared with its calls, and does it."""
     comparing.compare_yesterday()

@@ -17,6 +17,7 @@ def settings_jobs(request: HttpRequest) -> HttpResponse:
     context = {
         "jobs": rows,
         "late": [row for row in rows if row.late_seconds],
+        "waiting": [row for row in rows if row.last_at is None and not row.late_seconds],
         "failing": [row for row in rows if row.failed_in_a_row],
         "quiet": bool(rows) and all(row.late_seconds for row in rows),
     }

@@ -1,5 +1,6 @@
 """How jobs stand: on the page, over REST, in the list of what needs attention."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from config.celery import BEAT, app
 from keys import jobs
 from keys.models import Job, User
 
@@ -58,3 +60,25 @@ def test_the_page_costs_the_same_for_any_number_of_jobs(
     jobs.register({f"a.tasks.number_{n}": (5.0, "") for n in range(50)})
     with django_assert_max_num_queries(6):  # type: ignore[attr-defined]
         assert client.get("/settings/jobs/").status_code == 200
+
+
+def test_what_has_never_run_is_not_said_to_run_in_time(
+    client_of: Callable[..., Client], admin: User
+) -> None:
+    jobs.register({"a.tasks.new": (300.0, "Is new"), "a.tasks.fine": (300.0, "Is fine")})
+    client = client_of(admin)
+    page = client.get("/settings/jobs/").content.decode()
+    assert "No job has run yet: each runs for the first time within its interval." in page
+    assert page.count("within 5 minutes") == 2
+    Job.objects.filter(pk="a.tasks.fine").update(finished_at=timezone.now())
+    page = client.get("/settings/jobs/").content.decode()
+    assert "No job is late; 1 of 2 has not run yet" in page
+    assert "run in time" not in page
+    Job.objects.update(finished_at=timezone.now())
+    assert "All 2 jobs run in time." in client.get("/settings/jobs/").content.decode()
+
+
+def test_no_job_says_another_time_than_its_interval() -> None:
+    told = [app.tasks[name].__doc__.splitlines()[0] for name in BEAT if name in app.tasks]
+    assert told
+    assert not [words for words in told if re.search(r"once a|every (day|hour|minute)", words)]
