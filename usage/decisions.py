@@ -54,7 +54,7 @@ class Recorded:
 
 
 def chain(call: Recorded, names: Mapping[str, str]) -> list[Decision]:
-    """`names` are the keys' names by id; a key that is gone goes by its id."""
+    """`names`: the keys' by id, the provider's by its slug; what is gone goes by those."""
     found = [_asker(call, names)]
     denied = call.outcome is Outcome.DENIED
     for step, codes, passed in _STEPS[1:2] if call.source is Source.WRAPPER else _STEPS:
@@ -76,7 +76,7 @@ def chain(call: Recorded, names: Mapping[str, str]) -> list[Decision]:
         key = names.get(call.provider_key, call.provider_key)
         step = f"Provider key {key}, version {call.provider_key_version}"
         found.append(Decision(step, True, "chosen and put in"))
-    return [*found, _end(call)]
+    return [*found, _end(call, names)]
 
 
 def _asker(call: Recorded, names: Mapping[str, str]) -> Decision:
@@ -97,12 +97,13 @@ def _why(call: Recorded) -> str:
     return f"{said}. {remedy(call.outcome, call.code)}".lstrip(". ")
 
 
-def _end(call: Recorded) -> Decision:
+def _end(call: Recorded, names: Mapping[str, str]) -> Decision:
+    provider = names.get(call.provider, call.provider)
     if call.outcome is Outcome.ABORTED:
-        return Decision(call.provider, False, remedy(call.outcome, call.code))
+        return Decision(provider, False, remedy(call.outcome, call.code))
     if call.outcome is Outcome.NETWORK_ERROR:
-        return Decision(call.provider, False, _why(call))
+        return Decision(provider, False, _why(call))
     said = f"answered HTTP {call.status} in {call.latency_ms:.0f} ms"
     if call.outcome is Outcome.OK:
-        return Decision(call.provider, True, said)
-    return Decision(call.provider, False, f"{said}: {_why(call)}")
+        return Decision(provider, True, said)
+    return Decision(provider, False, f"{said}: {_why(call)}")

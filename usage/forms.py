@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from keys import providers
 from keys.models import AppKey, Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES, WORDS
 from usage.stats import Filter, Wanted
@@ -93,8 +94,8 @@ class CallsForm(forms.Form):
         app_keys = AppKey.objects.filter(application__in=chosen).order_by("name")[:KEYS_OFFERED]
         self._offer("provider_key", [(key.id, key.name) for key in provider_keys])
         self._offer("app_key", [(key.id, key.name) for key in app_keys])
-        slugs = sorted({key.provider for key in provider_keys})
-        self._offer("provider", [(slug, slug) for slug in slugs])
+        told = providers.names(key.provider for key in provider_keys)
+        self._offer("provider", sorted(told.items(), key=lambda one: one[1].lower()))
         self.is_valid()
 
     def _offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:

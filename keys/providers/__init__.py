@@ -1,7 +1,7 @@
 """Providers: upstream HTTP APIs, how their keys travel and how their answers read."""
 
 from keys.providers.base import Example, Kind, Placement, Probe, ProviderSpec, Reading
-from keys.providers.registry import UnknownProvider, all_specs, get
+from keys.providers.registry import UnknownProvider, all_specs, get, names
 
 __all__ = [
     "Example",
@@ -13,4 +13,5 @@ __all__ = [
     "UnknownProvider",
     "all_specs",
     "get",
+    "names",
 ]

@@ -1,5 +1,6 @@
 """All providers by slug: the built-in ones, the sandbox of a demo, and the custom rows."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django.conf import settings
@@ -80,6 +81,18 @@ def all_specs() -> list[ProviderSpec]:
     taken = {spec.slug for spec in specs}
     rows = Provider.objects.order_by("name")
     return [*specs, *(spec_of(row) for row in rows if row.slug not in taken)]
+
+
+def names(slugs: Iterable[str]) -> dict[str, str]:
+    """What these providers are called; one that there isn't goes by its slug.
+
+    Where one of them isn't built in, they cost one query.
+    """
+    asked = set(slugs)
+    known = {spec.slug: spec.name for spec in built_in()}
+    if left := asked - known.keys():
+        known |= dict(Provider.objects.filter(slug__in=left).values_list("slug", "name"))
+    return {slug: known.get(slug, slug) for slug in asked}
 
 
 def _at(spec: ProviderSpec, url: str) -> ProviderSpec:

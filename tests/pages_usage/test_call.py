@@ -105,3 +105,11 @@ def test_a_cost_is_shown_where_the_provider_reported_one(
     told, silent = call(cost_nanos=15_230), call()
     assert "$0.0000152, as the provider reported it" in client.get(f"/calls/{told.id}/").text
     assert "as the provider reported it" not in client.get(f"/calls/{silent.id}/").text
+
+
+def test_the_provider_goes_by_its_name(client_of: SignIn, viewer: User, call: Call) -> None:
+    event = call(provider="modelslab")
+    page = client_of(viewer).get(reverse("call", args=[event.id])).text
+    assert "<small>Provider</small>ModelsLab" in page
+    assert "<strong>ModelsLab</strong>" in page  # who answered, among the decisions
+    assert "<strong>modelslab</strong>" not in page

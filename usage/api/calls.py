@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router
 from pydantic import Field
 
+from keys import providers
 from keys.api.auth import READ, still_works
 from keys.api.errors import problem
 from keys.api.fields import Printable
@@ -151,7 +152,8 @@ def get_call(request: HttpRequest, request_id: UUID) -> CallExplained:
         raise Http404
     told = _out(row, _slugs({row.application})).model_dump()
     keys = {row.app_key, row.provider_key, *(a["provider_key"] for a in row.attempts_before)}
-    decisions = [DecisionOut.model_validate(made) for made in row.decisions(_names(keys))]
+    names = _names(keys) | providers.names([row.provider])
+    decisions = [DecisionOut.model_validate(made) for made in row.decisions(names)]
     return CallExplained(**told, decisions=decisions)
 
 

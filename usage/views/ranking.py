@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_htmx.http import push_url
 
-from keys import permissions
+from keys import permissions, providers
 from keys.models import KEYS, AppKey, Application, Key
 from usage import stats
 from usage.stats import Filter, Group, Spend, Use
@@ -130,6 +130,7 @@ def _rows(
     keys = _keys(asked.by, values)
     applications = Application.objects.in_bulk(values) if asked.by == "application" else {}
     uses = stats.uses(asked.by, values) if asked.by in KEYS else {}
+    called = providers.names(values) if asked.by == "provider" else {}
     longest = max((_length(asked.order, group, spends) for group in found), default=0)
     rows = []
     for group in found:
@@ -140,7 +141,7 @@ def _rows(
         rows.append(
             Ranked(
                 group=group,
-                name=about.name if about else group.value,
+                name=about.name if about else called.get(group.value, group.value),
                 of=key.application.name if key else "",
                 url=_url(key, application),
                 narrowed=scope.url("rankings", **narrowed),

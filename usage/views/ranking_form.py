@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from keys import providers
 from keys.models import Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES
 
@@ -84,8 +85,8 @@ class RankingForm(forms.Form):
         seen = applications.order_by("name").values_list("slug", "name")
         self._offer("application", list(seen))
         mine = ProviderKey.objects.filter(application__in=applications)
-        slugs = mine.order_by("provider").values_list("provider", flat=True).distinct()
-        self._offer("provider", [(slug, slug) for slug in slugs])
+        told = providers.names(mine.order_by().values_list("provider", flat=True).distinct())
+        self._offer("provider", sorted(told.items(), key=lambda one: one[1].lower()))
         self.is_valid()
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:

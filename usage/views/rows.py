@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from keys import providers
 from keys.models import AppKey, Application, ProviderKey
 from usage.classify import remedy, whose
 from usage.decisions import Decision
@@ -19,6 +20,7 @@ class Row:
     slug: str
     app_key: str
     provider_key: str
+    provider: str
     names: Mapping[str, str]
 
     @property
@@ -35,7 +37,7 @@ class Row:
 
 
 def with_names(calls: Iterable[Call]) -> list[Row]:
-    """At most three queries, however many calls."""
+    """At most four queries, however many calls."""
     calls = list(calls)
     applications = {
         row.id: row for row in Application.objects.filter(id__in={c.application for c in calls})
@@ -44,7 +46,8 @@ def with_names(calls: Iterable[Call]) -> list[Row]:
     used = {c.provider_key for c in calls if c.provider_key}
     used |= {attempt["provider_key"] for c in calls for attempt in c.attempts_before}
     provider_keys = _names(ProviderKey, used)
-    names = app_keys | provider_keys
+    called = providers.names({c.provider for c in calls if c.provider})
+    names = app_keys | provider_keys | called
     rows = []
     for call in calls:
         application = applications.get(call.application)
@@ -55,6 +58,7 @@ def with_names(calls: Iterable[Call]) -> list[Row]:
                 slug=application.slug if application else "",
                 app_key=app_keys.get(call.app_key, call.app_key),
                 provider_key=provider_keys.get(call.provider_key, call.provider_key),
+                provider=called.get(call.provider, ""),
                 names=names,
             )
         )

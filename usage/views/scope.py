@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
-from keys import permissions
+from keys import permissions, providers
 from keys.models import AppKey, Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES, Range, bars
 from usage.events import Outcome
@@ -38,7 +38,11 @@ class Scope:
     @property
     def words(self) -> str:
         about = self.app_key or self.provider_key or self.application
-        return about.name if about else self.provider or "all applications"
+        if about:
+            return about.name
+        if self.provider:
+            return providers.names([self.provider])[self.provider]
+        return "all applications"
 
     @property
     def is_narrow(self) -> bool:
