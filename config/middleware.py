@@ -1,4 +1,4 @@
-"""What is refused before any page looks at it, and what no browser keeps of it."""
+"""What is refused before any page looks at it, what a refusal says, and what no browser keeps."""
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
@@ -6,7 +6,7 @@ from typing import cast
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
@@ -51,6 +51,30 @@ def unstored(get_response: Sync | Async) -> Sync | Async:
         return _mark(cast("Sync", get_response)(request))
 
     return answer_then_mark
+
+
+@sync_and_async_middleware
+def explained(get_response: Sync | Async) -> Sync | Async:
+    """405 as a page: who signs in anew after a button comes back to where it was sent."""
+    if iscoroutinefunction(get_response):
+
+        async def await_then_explain(request: HttpRequest) -> HttpResponseBase:
+            return _explained(request, await cast("Async", get_response)(request))
+
+        return await_then_explain
+
+    def answer_then_explain(request: HttpRequest) -> HttpResponseBase:
+        return _explained(request, cast("Sync", get_response)(request))
+
+    return answer_then_explain
+
+
+def _explained(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not isinstance(response, HttpResponseNotAllowed) or request.path_info.startswith(REST):
+        return response
+    page = render(request, "405.html", status=405)
+    page["Allow"] = response["Allow"]
+    return page
 
 
 def _mark(response: HttpResponseBase) -> HttpResponseBase:

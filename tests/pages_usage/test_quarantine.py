@@ -166,3 +166,14 @@ def test_an_erasure_that_goes_on_is_said(
     application.delete()
     text = client_of(admin).get(reverse("ledger")).text
     assert "Shop, which was deleted, is being erased" in text
+
+
+@pytest.mark.parametrize("name", ["retry", "let-go"])
+def test_a_line_that_there_is_not_is_not_asked_about(
+    client_of: SignIn, admin: User, name: str
+) -> None:
+    client, address = client_of(admin), reverse("quarantine_act", args=[999, name])
+    assert client.get(address).status_code == 404
+    wrong = client.put(address)
+    assert (wrong.status_code, wrong["Allow"]) == (405, "GET, POST")
+    assert "Nothing is done by opening this address" in wrong.text

@@ -55,6 +55,8 @@ def quarantine_act(request: HttpRequest, line: int, act: str) -> HttpResponse:
         work(Actor.of(request), line)
         return done(request, back, said)
 
-    found = stats.quarantined_line(line)  # none: the act says that somebody saw to it
+    found = stats.quarantined_line(line)
+    if found is None and request.method != "POST":  # there the act says that somebody saw to it
+        raise Http404("No such line")
     template = f"usage/quarantine_{act.replace('-', '_')}.html"
     return carry_out(request, form, do) or ask(request, template, form, back=back, line=found)
