@@ -1,10 +1,14 @@
 """Fields that several forms share: a secret, a list by lines, an overlap, an end date."""
 
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+
+from keys.lifecycle import Invalid
+from keys.lifecycle.inputs import clean_expiry
 
 CUSTOM = "custom"
 OVERLAPS = [
@@ -31,6 +35,18 @@ EXPIRIES = [
 ]
 
 
+def asking(clean: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A validator that asks the domain: what it refuses is told with all else that is wrong."""
+
+    def ask(value: Any) -> None:
+        try:
+            clean(value)
+        except Invalid as error:
+            raise forms.ValidationError(error.message) from None
+
+    return ask
+
+
 class SecretField(forms.CharField):
     """A secret: never rendered back. Whitespace stays, the domain trims and the page says so."""
 
@@ -48,16 +64,28 @@ class SecretField(forms.CharField):
 
 
 class LinesField(forms.CharField):
-    """A list written one entry a line; an empty list is None."""
+    """A list written one entry a line; an empty list is None. `rule` is the domain's."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, rule: Callable[[list[str]], object], **options: Any) -> None:
+        self.rule = asking(rule)
         attrs = {"rows": 2, "class": "font-monospace", "spellcheck": "false"}
         super().__init__(widget=forms.Textarea(attrs=attrs), required=False, **options)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         entries = [line.strip() for line in text.replace(",", "\n").splitlines()]
-        return [entry for entry in entries if entry] or None
+        found = [entry for entry in entries if entry]
+        wrong: list[forms.ValidationError] = []
+        for entry in dict.fromkeys(found):
+            try:
+                self.rule([entry])
+            except forms.ValidationError as error:
+                wrong.append(error)
+        if wrong:
+            raise forms.ValidationError(wrong)
+        if found:
+            self.rule(found)
+        return found or None
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
@@ -116,10 +144,19 @@ class ExpiryForm(forms.Form):
         data = super().clean() or {}
         if data.get("expires") == CUSTOM and data.get("expires_on") is None:
             self.add_error("expires_on", "Which day?")
+        elif data.get("expires") == CUSTOM:
+            try:
+                clean_expiry(_end_of(data["expires_on"]))
+            except Invalid as error:
+                self.add_error("expires_on", error.message)
         return data
 
     def expires_at(self) -> datetime | None:
         choice = self.cleaned_data["expires"]
         if choice == CUSTOM:
-            return datetime.combine(self.cleaned_data["expires_on"], time.max, UTC)
+            return _end_of(self.cleaned_data["expires_on"])
         return timezone.now() + timedelta(days=int(choice)) if choice else None
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time.max, UTC)

@@ -6,7 +6,14 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField
+from keys.forms.fields import ExpiryForm, LinesField, OverlapForm, SecretField, asking
+from keys.lifecycle.inputs import (
+    LARGEST_LIMIT,
+    clean_endpoints,
+    clean_ips,
+    clean_name,
+    clean_secret,
+)
 from keys.models import METHODS, Application, ProviderKey
 from keys.providers import all_specs
 
@@ -36,9 +43,10 @@ class ProviderKeyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
         label="Name",
+        validators=[asking(clean_name)],
         help_text="How your team tells it apart, such as “main account”.",
     )
-    secret = SecretField(label="Secret", help_text=WHEN_TESTED)
+    secret = SecretField(label="Secret", validators=[asking(clean_secret)], help_text=WHEN_TESTED)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -55,10 +63,13 @@ class ConnectForm(forms.Form):
         max_length=100,
         required=False,
         label="Its name",
+        validators=[asking(clean_name)],
         help_text="What the keys of a new application are for, such as “Shop”.",
     )
     provider = forms.ChoiceField(label="Provider")
-    secret = SecretField(label="Provider key", help_text=WHEN_TESTED)
+    secret = SecretField(
+        label="Provider key", validators=[asking(clean_secret)], help_text=WHEN_TESTED
+    )
 
     def __init__(self, *args: Any, applications: Iterable[Application], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -78,22 +89,21 @@ class ConnectForm(forms.Form):
         return data.get("application") == self.NEW
 
 
+def _limit(**options: Any) -> forms.IntegerField:
+    return forms.IntegerField(required=False, min_value=1, max_value=LARGEST_LIMIT, **options)
+
+
 class LimitsForm(forms.Form):
     """What an app key may do. Empty means no limit of that kind."""
 
-    per_minute = forms.IntegerField(required=False, min_value=1, label="Requests per minute")
-    per_day = forms.IntegerField(
-        required=False, min_value=1, label="Requests per day", help_text="In any 24 hours."
-    )
-    per_month = forms.IntegerField(
-        required=False,
-        min_value=1,
-        label="Requests per month",
-        help_text="Begins anew on the 1st, in UTC.",
-    )
-    concurrency = forms.IntegerField(required=False, min_value=1, label="At the same time")
+    per_minute = _limit(label="Requests per minute")
+    per_day = _limit(label="Requests per day", help_text="In any 24 hours.")
+    per_month = _limit(label="Requests per month", help_text="Begins anew on the 1st, in UTC.")
+    concurrency = _limit(label="At the same time")
     endpoints = LinesField(
-        label="Endpoints", help_text="One pattern a line, such as /api/v6/images/*. Empty: any."
+        label="Endpoints",
+        rule=clean_endpoints,
+        help_text="One pattern a line, such as /api/v6/images/*. Empty: any.",
     )
     methods = forms.MultipleChoiceField(
         required=False,
@@ -103,7 +113,9 @@ class LimitsForm(forms.Form):
         help_text="None chosen: any.",
     )
     ips = LinesField(
-        label="Networks", help_text="One address or range a line, such as 10.0.0.0/8. Empty: any."
+        label="Networks",
+        rule=clean_ips,
+        help_text="One address or range a line, such as 10.0.0.0/8. Empty: any.",
     )
 
     names: ClassVar[tuple[str, ...]] = (
@@ -125,6 +137,7 @@ class OwnersLimitsForm(LimitsForm):
 
     dangerous_endpoints = LinesField(
         label="Dangerous endpoints",
+        rule=clean_endpoints,
         help_text="Patterns of endpoints that buy, delete or list what belongs to the whole "
         "account, which Keydeck refuses unless they are named here. Empty: none.",
     )
@@ -135,7 +148,10 @@ class AppKeyForm(LimitsForm, ExpiryForm):
     """A new app key."""
 
     name = forms.CharField(
-        max_length=100, label="Name", help_text="Where it will be used, such as “web server”."
+        max_length=100,
+        label="Name",
+        validators=[asking(clean_name)],
+        help_text="Where it will be used, such as “web server”.",
     )
     providers = forms.MultipleChoiceField(
         required=False,

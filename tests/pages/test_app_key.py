@@ -119,6 +119,28 @@ def test_limits_are_changed_by_owners_alone(
     assert app_key.methods == ["GET"]
 
 
+def test_all_that_is_wrong_with_limits_is_said_at_once(
+    client_of: ClientOf, owner: User, developer: User, app_key: AppKey
+) -> None:
+    wrong = {
+        "per_minute": "0",
+        "per_day": "1000000001",
+        "endpoints": "images\n/a b",
+        "methods": ["FETCH"],
+        "ips": "10.0.0.300",
+        "dangerous_endpoints": "keys",
+    }
+    page = client_of(owner).post(page_of(app_key, "limits"), wrong).content.decode()
+    for name in wrong:
+        assert f'id="id_{name}_error"' in page, name
+    assert "images" in page and "no path has" in page  # each line that is wrong
+    told = {"name": "sk-live-0123456789abcdef0123456789abcdef", "ips": "nowhere", "endpoints": "x"}
+    late = {"expires": "custom", "expires_on": "2020-01-01"}
+    page = create(client_of(developer), **told, **late).content.decode()
+    for name in (*told, "expires_on"):
+        assert f'id="id_{name}_error"' in page, name
+
+
 def test_revoking_names_the_401_and_ends_the_copy_menu(
     client_of: ClientOf, owner: User, app_key: AppKey, provider_key: ProviderKey
 ) -> None:
