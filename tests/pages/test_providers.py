@@ -116,3 +116,14 @@ def test_a_private_address_is_refused_with_the_way_to_let_it_through(
     page = browser.post("/providers/new/", {**WEATHER, "base_url": "https://10.0.0.1"})
     assert "KEYDECK_OUTBOUND_ALLOW=10.0.0.1:443" in page.content.decode()
     assert not Provider.objects.exists()
+
+
+def test_only_what_must_be_filled_in_has_a_star(client_of: ClientOf, admin: User) -> None:
+    page = client_of(admin).get(reverse("provider_create")).content.decode()
+    for name, star in (
+        ("credential_name", True),
+        ("probe_path", True),
+        ("credential_prefix", False),
+    ):
+        label = page.partition(f'for="id_{name}"')[0].rpartition("<label")[2]
+        assert ("required" in label) is star, name
