@@ -15,8 +15,6 @@ from usage.gateway.errors import Denial
     [
         ("/gateway/modelslab/api/v6/images", ("modelslab", "/api/v6/images")),
         ("/gateway/modelslab/api/", ("modelslab", "/api/")),
-        ("/gateway/modelslab/", ("modelslab", "/")),
-        ("/gateway/modelslab", ("modelslab", "/")),
         ("/gateway/my-api/a%20b/c:d@e", ("my-api", "/a%20b/c:d@e")),
         ("/gateway/my-api/%E2%82%AC...", ("my-api", "/%E2%82%AC...")),
     ],
@@ -29,6 +27,14 @@ def test_a_path_without_a_provider_says_how_it_is_written() -> None:
     with pytest.raises(Denial, match="bad_request") as refused:
         paths.split("/gateway/")
     assert refused.value.message.startswith("Say /gateway/<provider>/")
+
+
+@pytest.mark.parametrize("slug", ["sandbox", "modelslab", "my-api"])
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_provider_without_a_path_says_what_is_missing(slug: str, end: str) -> None:
+    with pytest.raises(Denial, match="bad_request") as refused:
+        paths.split(f"/gateway/{slug}{end}")
+    assert refused.value.message.startswith(f"The path is missing: say /gateway/{slug}/<path")
 
 
 @given(st.text(alphabet="/.%2eE5cCfF0;3bB\\a\t\n é", max_size=12))

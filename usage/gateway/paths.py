@@ -35,7 +35,10 @@ def _split(raw: str) -> tuple[str, str]:
         raise denial("bad_request", "Say /gateway/<provider>/<path of its API>")
     if not _SLUG.fullmatch(slug):
         raise denial("unknown_provider") if slug.isalnum() else denial("bad_request", "Bad path")
-    return slug, check(slash + rest or "/")
+    if not rest:
+        text = f"The path is missing: say /gateway/{slug}/<path of the provider's API>"
+        raise denial("bad_request", text)
+    return slug, check(slash + rest)
 
 
 _SHORT = 60  # most paths; one with a key in it is longer
