@@ -6,10 +6,10 @@ from keys.sign_in.invitations import can_mail
 from usage.alerts.conditions import CONDITIONS
 from usage.models import AlertChannel, AlertRule
 
-NO_CHANNEL = "It has no channel: add one."
-ALL_OFF = "Its channels are turned off: turn one on, or add another."
+NO_CHANNEL = "No channel is chosen: add one."
+ALL_OFF = "The channels chosen are turned off: turn one on, or add another."
 NO_MAIL = (
-    "It only mails, and no mail goes out from here: "
+    "Only mail is chosen, and no mail goes out from here: "
     "the operator sets EMAIL_URL, or add another channel."
 )
 

@@ -1,5 +1,7 @@
 """Alerts: what fires, the rules, the channels, and what was sent."""
 
+from collections import Counter
+
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -7,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from keys import permissions
+from keys import permissions, providers
 from keys.models import Application
 from keys.sign_in.invitations import can_mail
 from keys.views.acting import person
@@ -29,6 +31,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     there = Application.objects.filter(pk__in={row.application for row in firing})
     names = dict(there.values_list("pk", "name"))
     rules = list(seeing.rules(user).prefetch_related("channels"))
+    mute = hearing.tells_nobody(rule for rule in rules if rule.enabled)
     context = {
         "firing": [(row, names.get(row.application, "")) for row in firing[:FIRING]],
         "more": len(firing) > FIRING,
@@ -36,7 +39,9 @@ def alerts(request: HttpRequest) -> HttpResponse:
             (rule, CONDITIONS.get(rule.condition), _may(rule.application_id, mine, admin))
             for rule in rules
         ],
-        "mute": hearing.tells_nobody(rules),
+        "mute": mute,
+        "silences": Counter(mute.values()).most_common(),
+        "providers": providers.names(rule.provider for rule in rules if rule.provider),
         "channels": [
             (channel, _may(channel.application_id, mine, admin))
             for channel in seeing.channels(user)
