@@ -264,3 +264,16 @@ def test_the_ledger_says_that_nothing_got_lost(page: Page) -> None:
     page.goto("/ledger/")
     expect(page.locator("main")).to_contain_text("exactly once")
     assert fits(page)
+
+
+@on_both
+def test_the_latest_calls_end_where_their_card_does(page: Page, keydeck: Keydeck) -> None:
+    del keydeck
+    page.goto("/")
+    card = page.locator(".card", has=page.locator("h3", has_text="Latest calls"))
+    expect(card.locator("tbody tr").first).to_be_visible()
+    empty = card.evaluate(
+        "card => card.getBoundingClientRect().bottom"
+        " - card.querySelector('table').getBoundingClientRect().bottom"
+    )
+    assert empty < 12
