@@ -35,6 +35,14 @@ def test_what_fires_is_on_the_page_and_on_the_overview(
         page = client.get(address).content.decode()
         assert "Shop · Website is not used" in page, address
         assert "Disable it; if nobody misses it, revoke it." in page, address
+    page = client.get("/alerts/").content.decode()
+    for words in (
+        "since <time",
+        "Evidence: No call was ever made",
+        "Likely cause: ",
+        "What to do: ",
+    ):
+        assert words in page, words
     AppKey.objects.update(last_used_at=timezone.now())
     evaluate()
     assert "Nothing fires" in client.get("/alerts/").content.decode()
@@ -276,3 +284,27 @@ def test_the_inbox_costs_the_same_at_ten_thousand_findings(
     with django_assert_num_queries(len(few)):
         page = client.get("/hygiene/").content.decode()
     assert "1–50 of 10,004" in page
+
+
+@pytest.mark.usefixtures("inbox")
+def test_a_finding_says_why_it_matters_and_since_when(client_of: ClientOf, viewer: User) -> None:
+    page = client_of(viewer).get("/hygiene/").content.decode()
+    assert "Nobody knows whom to ask about it." in page
+    assert re.search(r"found <time[^>]* data-style=.day.", page)
+    assert 'data-label="Since">–' not in page
+
+
+def test_a_rules_times_are_words(client_of: ClientOf, viewer: User, rule: Rule) -> None:
+    rule("old_version", {"hours": 1}, cooldown_seconds=7200)
+    rule("error_rate", {"minutes": 1, "calls": 1})
+    page = client_of(viewer).get("/alerts/").content.decode()
+    assert ">1 hour</div>" in page
+    assert "in 1 minute, of at least 1 call, for each application" in page
+
+
+def test_a_time_that_no_form_offers_is_said_in_words(
+    client_of: ClientOf, owner: User, rule: Rule
+) -> None:
+    made = rule(cooldown_seconds=7200)
+    form = client_of(owner).get(f"/alerts/rules/{made.pk}/").content.decode()
+    assert "At most once in 2 hours" in form

@@ -184,3 +184,17 @@ def test_keys_of_an_application_where_one_may_not_check_stay_out(
     ProviderKeyFactory(application=ApplicationFactory(slug="other"))
     client_of(developer).post(reverse("checks_start"), {"all": "1"})
     assert CheckRun.objects.get().total == 1
+
+
+def test_a_verdict_that_asks_for_somebody_says_since_when_and_what_to_do(
+    client_of: ClientOf, developer: User, provider_key: ProviderKey
+) -> None:
+    since = timezone.now() - timedelta(hours=3)
+    ProviderKey.objects.update(verdict="exhausted", verdict_at=since, next_check_at=None)
+    page = text_of(client_of(developer))
+    assert f'since <time datetime="{since.isoformat()}"' in page
+    assert "What to do: Add credits or upgrade the plan at ModelsLab." in page
+    ProviderKey.objects.update(verdict="live")
+    page = text_of(client_of(developer))
+    assert "What to do:" not in page
+    assert "since <time" not in page

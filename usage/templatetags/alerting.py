@@ -9,7 +9,7 @@ from usage.models import HygieneFinding
 
 register = template.Library()
 
-# In the order in which they read; {} is the value.
+# In the order in which they read; {} is the value, {s} the end of its plural.
 PARAMS = {
     "verdicts": "{}",
     "percent": "from {} %",
@@ -17,11 +17,11 @@ PARAMS = {
     "amount": "below {}",
     "dollars_per_day": "from ${} a day",
     "times": "from {} times the week before",
-    "days": "{} days",
-    "hours": "{} h",
-    "seconds": "from {} s",
-    "minutes": "in {} minutes",
-    "calls": "of at least {} calls",
+    "days": "{} day{s}",
+    "hours": "{} hour{s}",
+    "seconds": "from {} second{s}",
+    "minutes": "in {} minute{s}",
+    "calls": "of at least {} call{s}",
     "each": "for each {}",
 }
 DETAILS = {
@@ -37,12 +37,22 @@ DETAILS = {
 def params_words(params: dict[str, Any]) -> str:
     """A rule's parameters in one line."""
     told = {name: value for name, value in params.items() if value not in (0, 0.0, [], "")}
-    return ", ".join(PARAMS[name].format(_plain(told[name])) for name in PARAMS if name in told)
+    return ", ".join(
+        words.format(_plain(told[name]), s="" if told[name] == 1 else "s")
+        for name, words in PARAMS.items()
+        if name in told
+    )
 
 
 @register.filter
 def finding_title(code: str) -> str:
     return hygiene.CODES[code].title if code in hygiene.CODES else code
+
+
+@register.filter
+def finding_why(code: str) -> str:
+    """Why it ought to be tidied up."""
+    return hygiene.CODES[code].why if code in hygiene.CODES else ""
 
 
 @register.filter

@@ -13,6 +13,7 @@ from keys.forms.keys import ConfirmForm
 from keys.lifecycle import Conflict
 from keys.models import Application
 from keys.permissions import Act
+from keys.templatetags.keydeck import duration
 from keys.views.acting import ask, carry_out, done, person, posted, refused
 from usage.alerts import channels, hearing, rules, seeing
 from usage.alerts.rules import RuleFields
@@ -214,7 +215,7 @@ def _keep_odd_cooldown(form: RuleForm, rule: AlertRule) -> None:
     """A time that REST gave it is one of the choices."""
     field: Any = form.fields["cooldown_seconds"]
     if str(rule.cooldown_seconds) not in dict(field.choices):
-        told = (str(rule.cooldown_seconds), f"At most once in {rule.cooldown_seconds} seconds")
+        told = (str(rule.cooldown_seconds), f"At most once in {duration(rule.cooldown_seconds)}")
         field.choices = [*field.choices, told]
 
 

@@ -13,6 +13,7 @@ from usage.alerts.conditions.base import (
     name_of,
     page_of,
     page_of_application,
+    plural,
 )
 from usage.alerts.facts import Facts, Scope
 from usage.periods import Step, floor
@@ -91,7 +92,7 @@ def _spend(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
             what="spend",
             level=WARNING,
             title=f"{application.name} spends ${pace:,.2f} a day at this pace",
-            evidence=f"${dollars:,.2f} in the last {hours} h{compared}",
+            evidence=f"${dollars:,.2f} in the last {plural(hours, 'hour')}{compared}",
             cause="More calls, dearer models, or a caller that runs in a loop.",
             remedy="Compare by app key and endpoint on the usage panel, and limit what surprises.",
             url=page_of_application(application),
