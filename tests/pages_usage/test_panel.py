@@ -11,7 +11,7 @@ from keys.models import AppKey, Application, PriceList, ProviderKey, User
 from tests.factories import AppKeyFactory
 from tests.pages_usage.conftest import Call
 from usage.events import Attempt, Outcome
-from usage.templatetags.traffic import money
+from usage.templatetags.traffic import latency, money
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -239,3 +239,10 @@ def test_percentiles_that_are_not_kept_per_version_say_so(
     assert "p95" not in client.get(of_version.replace("/usage/panel/", table)).text
     ranked = client.get(f"/rankings/?app_key={app_key.id}&by=version").text
     assert "Latencies are not kept per version." in ranked
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"), [(0.42, "0.42 ms"), (12, "12 ms"), (1200, "1.20 s"), (2000, "2.00 s")]
+)
+def test_latencies_below_each_other_have_as_many_digits(ms: float, words: str) -> None:
+    assert latency(ms) == words

@@ -28,13 +28,13 @@ def outcome_words(value: str) -> str:
 
 @register.filter
 def latency(ms: float | None) -> str:
-    """Three digits: 0.42 ms, 12 ms, 1.24 s."""
+    """Three digits from a second on: 0.42 ms, 12 ms, 1.20 s."""
     if ms is None:
         return "–"
     if ms >= 100_000:
         return f"{ms / 1000:.0f} s"
     if ms >= 1000:
-        return f"{ms / 1000:.3g} s"
+        return f"{ms / 1000:#.3g} s"
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
 
 
