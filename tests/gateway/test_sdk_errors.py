@@ -3,22 +3,24 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 from pytest_django import Settings
 
 from keys.models import Application
 from keys.states import Verdict
+from tests.clients import sdk
 from tests.factories import AppKeyFactory, ProviderKeyFactory
 from tests.gateway.serving import Server
 from tests.upstream import Answer, Upstream
 
 MESSAGES: Any = [{"role": "user", "content": "Say hello"}]
-SDKS = {"openai": openai, "anthropic": anthropic}
+SDKS = ("openai", "anthropic")
 every_sdk = pytest.mark.parametrize("name", SDKS)
 # These clients leave their sockets to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.xdist_group("clients"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 Ask = Callable[..., Any]
 
@@ -42,10 +44,10 @@ def ask(
         known = f"{base} {key} {options}"  # to make a client takes longer than to use it
         if name == "openai":
             options |= {"api_key": key, "base_url": base + "/v1", "max_retries": 0}
-            client = made.get(known) or made.setdefault(known, openai.OpenAI(**options))
+            client = made.get(known) or made.setdefault(known, sdk(name).OpenAI(**options))
             return client.chat.completions.create(model="m", messages=MESSAGES)
         options |= {"api_key": key, "base_url": base, "max_retries": 0}
-        client = made.get(known) or made.setdefault(known, anthropic.Anthropic(**options))
+        client = made.get(known) or made.setdefault(known, sdk(name).Anthropic(**options))
         return client.messages.create(model="m", max_tokens=9, messages=MESSAGES)
 
     yield chat
@@ -57,17 +59,17 @@ def ask(
 def test_a_providers_status_raises_its_own_exception(
     ask: Ask, provider: Upstream, key: str, name: str
 ) -> None:
-    sdk: Any = SDKS[name]
+    theirs = sdk(name)
     expected = {
-        400: sdk.BadRequestError,
-        404: sdk.NotFoundError,
-        409: sdk.ConflictError,
-        422: sdk.UnprocessableEntityError,
-        500: sdk.InternalServerError,
-        503: sdk.InternalServerError,
-        403: sdk.PermissionDeniedError,
-        401: sdk.AuthenticationError,
-        429: sdk.RateLimitError,
+        400: theirs.BadRequestError,
+        404: theirs.NotFoundError,
+        409: theirs.ConflictError,
+        422: theirs.UnprocessableEntityError,
+        500: theirs.InternalServerError,
+        503: theirs.InternalServerError,
+        403: theirs.PermissionDeniedError,
+        401: theirs.AuthenticationError,
+        429: theirs.RateLimitError,
     }
     for status, kind in expected.items():
         provider.answer(status, {"error": {"message": f"said {status}", "code": "theirs"}})
@@ -83,18 +85,18 @@ def test_a_refusal_of_ours_raises_the_exception_of_its_kind(
         text: str = AppKeyFactory(application=application, **policy).plaintext
         return text
 
-    sdk: Any = SDKS[name]
+    theirs = sdk(name)
     settings.GATEWAY_BODY_LIMITS = {"mistral": 10}
     two = {"default_headers": {"xi-api-key": of()}}
     refusals: list[tuple[type[Exception], str, str, dict[str, Any]]] = [
-        (sdk.AuthenticationError, "invalid_key", "not-a-key", {}),
-        (sdk.RateLimitError, "rate_limited", of(per_minute=0), {}),
-        (sdk.PermissionDeniedError, "provider_not_allowed", of(providers=["stripe"]), {}),
-        (sdk.PermissionDeniedError, "endpoint_not_allowed", of(endpoints=["/v2/*"]), {}),
-        (sdk.BadRequestError, "bad_request", key, two),
-        (sdk.NotFoundError, "unknown_provider", key, {"at": "nowhere"}),
-        (sdk.APIStatusError, "body_too_large", key, {"at": "mistral"}),
-        (sdk.InternalServerError, "no_usable_key", key, {"at": "groq"}),
+        (theirs.AuthenticationError, "invalid_key", "not-a-key", {}),
+        (theirs.RateLimitError, "rate_limited", of(per_minute=0), {}),
+        (theirs.PermissionDeniedError, "provider_not_allowed", of(providers=["stripe"]), {}),
+        (theirs.PermissionDeniedError, "endpoint_not_allowed", of(endpoints=["/v2/*"]), {}),
+        (theirs.BadRequestError, "bad_request", key, two),
+        (theirs.NotFoundError, "unknown_provider", key, {"at": "nowhere"}),
+        (theirs.APIStatusError, "body_too_large", key, {"at": "mistral"}),
+        (theirs.InternalServerError, "no_usable_key", key, {"at": "groq"}),
     ]
     for kind, code, text, options in refusals:
         with pytest.raises(kind) as caught:
@@ -109,9 +111,9 @@ def test_a_refusal_of_ours_raises_the_exception_of_its_kind(
 def test_a_provider_that_breaks_off_or_is_slow_raises_and_never_answers_hollow(
     ask: Ask, provider: Upstream, key: str, name: str
 ) -> None:
-    sdk: Any = SDKS[name]
+    theirs = sdk(name)
     provider.answer(hang_up=True)
-    with pytest.raises(sdk.InternalServerError, match="connection to the provider broke"):
+    with pytest.raises(theirs.InternalServerError, match="connection to the provider broke"):
         ask(name, key)
     typed = {"Content-Type": "application/json"}
 
@@ -120,9 +122,9 @@ def test_a_provider_that_breaks_off_or_is_slow_raises_and_never_answers_hollow(
         raise ConnectionError
 
     provider.handler = lambda _: Answer(200, cut(), typed)
-    with pytest.raises(sdk.InternalServerError, match="connection to the provider broke"):
+    with pytest.raises(theirs.InternalServerError, match="connection to the provider broke"):
         ask(name, key)
     provider.handler = None
     provider.answer(200, wait_for=provider._closing)
-    with pytest.raises(sdk.APITimeoutError):
+    with pytest.raises(theirs.APITimeoutError):
         ask(name, key, timeout=0.5)

@@ -1,28 +1,29 @@
 """OpenAI's and Anthropic's own clients understand the sandbox."""
 
 import json
+from typing import Any
 
-import anthropic
-import openai
 import pytest
 import requests
 
+from tests.clients import sdk
 from tests.sandbox.conftest import Running
 
+pytestmark = pytest.mark.xdist_group("clients")
 HI = [{"role": "user", "content": "hi"}]
 
 
-def openai_client(sandbox: Running, key: str) -> openai.OpenAI:
-    return openai.OpenAI(api_key=key, base_url=f"{sandbox.url}/v1", max_retries=0)
+def openai_client(sandbox: Running, key: str) -> Any:
+    return sdk("openai").OpenAI(api_key=key, base_url=f"{sandbox.url}/v1", max_retries=0)
 
 
-def anthropic_client(sandbox: Running, key: str) -> anthropic.Anthropic:
-    return anthropic.Anthropic(api_key=key, base_url=sandbox.url, max_retries=0)
+def anthropic_client(sandbox: Running, key: str) -> Any:
+    return sdk("anthropic").Anthropic(api_key=key, base_url=sandbox.url, max_retries=0)
 
 
 @pytest.mark.parametrize("base", ["/v1", "/api/v7/llm"])
 def test_openais_client_chats_and_streams(sandbox: Running, base: str) -> None:
-    with openai.OpenAI(api_key="sandbox-live", base_url=sandbox.url + base) as client:
+    with sdk("openai").OpenAI(api_key="sandbox-live", base_url=sandbox.url + base) as client:
         whole = client.chat.completions.create(model="sandbox-small", messages=HI)
         assert whole.usage and whole.usage.total_tokens > 0
         events = list(
@@ -42,17 +43,20 @@ def test_openais_client_chats_and_streams(sandbox: Running, base: str) -> None:
 @pytest.mark.parametrize(
     ("key", "error", "code"),
     [
-        ("unknown", openai.AuthenticationError, "invalid_api_key"),
-        ("sandbox-credits", openai.RateLimitError, "insufficient_quota"),
-        ("sandbox-plan", openai.PermissionDeniedError, "insufficient_permissions"),
-        ("sandbox-limited", openai.RateLimitError, "rate_limit_exceeded"),
-        ("sandbox-500", openai.InternalServerError, None),
+        ("unknown", "AuthenticationError", "invalid_api_key"),
+        ("sandbox-credits", "RateLimitError", "insufficient_quota"),
+        ("sandbox-plan", "PermissionDeniedError", "insufficient_permissions"),
+        ("sandbox-limited", "RateLimitError", "rate_limit_exceeded"),
+        ("sandbox-500", "InternalServerError", None),
     ],
 )
 def test_openais_client_recognizes_the_errors(
-    sandbox: Running, key: str, error: type[openai.APIStatusError], code: str | None
+    sandbox: Running, key: str, error: str, code: str | None
 ) -> None:
-    with openai_client(sandbox, key) as client, pytest.raises(error) as caught:
+    with (
+        openai_client(sandbox, key) as client,
+        pytest.raises(getattr(sdk("openai"), error)) as caught,
+    ):
         client.chat.completions.create(model="sandbox-small", messages=HI)
     assert caught.value.code == code
 
@@ -81,7 +85,7 @@ def test_anthropics_client_recognizes_the_errors(
 ) -> None:
     with (
         anthropic_client(sandbox, key) as client,
-        pytest.raises(anthropic.APIStatusError) as caught,
+        pytest.raises(sdk("anthropic").APIStatusError) as caught,
     ):
         client.messages.create(model="sandbox-small", max_tokens=10, messages=HI)
     assert caught.value.status_code == status
