@@ -1,45 +1,50 @@
 """Which index serves which filter of the explorer: the database is asked how it would read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from tests.calls.conftest import keep
+from tests.ledger.conftest import make_event
 from usage.events import CallEvent, Outcome
 from usage.models import Call
 from usage.stats import Filter, Wanted, calls, raw
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("plans")]
 NOW = timezone.now()
 DAY = Filter(since=NOW - timedelta(hours=2), until=NOW + timedelta(hours=1))
 BEHIND = (NOW, UUID(int=1))
 
 
-@pytest.fixture(autouse=True)
-def _calls_of_many(made: Callable[..., CallEvent]) -> None:
-    """As the planner meets them: of many, most of them well."""
+@pytest.fixture(scope="module", autouse=True)
+def _calls_of_many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """As the planner meets them: of many, most of them well. Stored once for all tests here, in a
+    transaction around theirs."""
     outcomes = [*Outcome, *[Outcome.OK] * 60]
-    keep(
-        [
-            made(
-                application=f"app{number % 97}",
-                app_key=f"ak{number % 101}",
-                provider_key=f"pk{number % 89}",
-                outcome=outcomes[number % len(outcomes)],
-                ago=timedelta(seconds=number),
-            )
-            for number in range(5000)
-        ]
-    )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE usage_call" if connection.vendor == "postgresql" else "ANALYZE")
+    events = [
+        make_event(
+            application=f"app{number % 97}",
+            app_key=f"ak{number % 101}",
+            provider_key=f"pk{number % 89}",
+            outcome=outcomes[number % len(outcomes)],
+            started_at=int((NOW - timedelta(seconds=number)).timestamp() * 1000),
+        )
+        for number in range(5000)
+    ]
+    with django_db_blocker.unblock(), transaction.atomic():
+        keep(events)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE usage_call" if connection.vendor == "postgresql" else "ANALYZE")
+        yield
+        transaction.set_rollback(True)
 
 
 def plan(f: Filter, behind: Any = None) -> str:
