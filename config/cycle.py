@@ -1,6 +1,7 @@
 """One request of the web server and its answer, with the shorter ways that the gateway takes."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -16,6 +17,7 @@ class Cycle(RequestResponseCycle):
     """
 
     is_direct = True
+    connection: dict[str, Any]
     watcher: Callable[[], None] | None = None
 
     def whole_body(self) -> bytes | None:

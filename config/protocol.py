@@ -49,6 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.logger = _logger
         # Uvicorn asks its logger for handlers, and finds those of ours.
         self.access_log = self.access_log and self.config.access_log
+        self._left: dict[str, Any] = {}  # by one request to the next
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -212,6 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
             keep_alive=self.scope["http_version"] == "1.1" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        cycle.connection = self._left
         self.cycle = cycle
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, app)

@@ -22,11 +22,10 @@ from django.conf import settings  # noqa: E402
 
 from keys import vault  # noqa: E402
 from keys.providers.base import ProviderSpec  # noqa: E402
-from keys.providers.injection import Outgoing  # noqa: E402
 from tests.bench.upstream import ANSWER  # noqa: E402
 from usage import spool  # noqa: E402
 from usage.events import Outcome, Source  # noqa: E402
-from usage.gateway import core, desk, headers, paths  # noqa: E402
+from usage.gateway import core, desk  # noqa: E402
 from usage.gateway.answer import Masking  # noqa: E402
 from usage.gateway.asked import Asked  # noqa: E402
 from usage.gateway.choosing import Choice  # noqa: E402
@@ -99,12 +98,11 @@ class Desk:
         """From what the server parsed to what the answer meant, unsealing left out."""
         now = time.time()
         asked = Asked(scope)
-        asked.check()
-        _, path = paths.split(asked.raw_path)
-        sent = tuple(headers.to_provider(asked.headers))
-        kind = asked.value("content-type")
-        outgoing = core.read(Outgoing(asked.method, path, asked.query, sent, BODY, kind))
-        text = core.app_key_text(core.found_outside(outgoing, self.spec))
+        asked.head.check()
+        _, bare = asked.head.request()
+        outgoing = core.read(bare._replace(body=BODY))
+        path = outgoing.path
+        _, text = asked.head.credentials(self.spec)
         text = core.app_key_text(core.found_inside(outgoing, self.spec), text)
         vault.lookup_hash(text)
         core.authenticate(self.record, now)

@@ -24,7 +24,7 @@ from usage.gateway.records import AppKeyRecord
 from usage.gateway.terms import terms
 from usage.gateway.transport import Body
 from usage.limits import FREE, UNCOUNTED
-from usage.redaction import Masker, clip, mask
+from usage.redaction import Masker, clip
 
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
 # seconds, in which no other call goes on: its key must stand in it as it is.
@@ -72,8 +72,7 @@ class Admission:
         return entered
 
     async def _entered(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
-        found = core.found_outside(outgoing, spec)
-        text = core.app_key_text(found)
+        found, text = self._asked.head.credentials(spec)
         if text:
             await self._admit(text, spec, outgoing.path)
         announced = self._asked.announced or 0
@@ -157,7 +156,8 @@ class Admission:
 
         The body isn't read for it, nor the key's policy asked.
         """
-        said = [unquote(self._asked.query), *(value for _, value in self._asked.headers)]
+        head = self._asked.head
+        said = [unquote(head.query), *(value for _, value in head.headers)]
         texts = app_keys_in("\n".join(said).encode())
         if len(texts) == 1:
             try:
@@ -167,24 +167,15 @@ class Admission:
                     return other
         return refused
 
-    def _named(self, *secrets: str) -> str:
-        """What the caller calls itself."""
-        return clip(self._asked.value("user-agent"), secrets)
-
-    def describe(self, spec: ProviderSpec, path: str, *secrets: str) -> None:
+    def _describe(self, spec: ProviderSpec, *secrets: str) -> None:
         """Says in the record what was asked by what, without the keys that callers put there."""
-        plain = unquote(path) if "%" in path else path
-        if any(secret in plain for secret in secrets):
-            path = mask(plain, secrets)
-        self._recording.endpoint = clip(spec.endpoint_of(path))
-        self._recording.user_agent = self._named(*secrets)
+        recording = self._recording
+        recording.endpoint, recording.user_agent = self._asked.head.described(spec, *secrets)
 
-    def hide(self, spec: ProviderSpec, path: str, text: str, secret: str) -> None:
+    def hide(self, spec: ProviderSpec, text: str, secret: str) -> None:
         """Takes the real key out of the record, should the caller have sent that as well."""
-        named = self._asked.value("user-agent")
-        plain = unquote(path) if "%" in path else path
-        if secret in plain or mask(named, (secret,)) != named:
-            self.describe(spec, path, text, secret)
+        if self._asked.head.holds(secret):
+            self._describe(spec, text, secret)
 
     async def _admit(self, text: str, spec: ProviderSpec, path: str) -> None:
         """Raises Denial unless this app key may make this call now."""
@@ -192,7 +183,7 @@ class Admission:
         record = await self._authenticate(text, now)
         if self._spent:
             self._desk.throttle.give_back(self._asked.address)
-        self.describe(spec, path, text)
+        self._describe(spec, text)
         core.admit(record, spec, self._asked.method, path, self._recording.address)
         self._inbound.vouch(record.id)
         if record.limits:
@@ -210,7 +201,7 @@ class Admission:
                 self._throttle(formed=True)
             self._belongs_to(record)
             # Not its endpoint: whoever has a revoked key could name any number of them.
-            self._recording.user_agent = self._named(text)
+            self._recording.user_agent = clip(self._asked.value("user-agent"), (text,))
             raise
         self._belongs_to(record)
         return record
@@ -224,7 +215,7 @@ class Admission:
     async def _record(self, text: str) -> AppKeyRecord:
         directory = self._directory
         try:
-            name = vault.lookup_hash(text)
+            name = self._asked.head.lookup(text)
         except SynchronousOnlyOperation:  # the pepper isn't open yet in this process
             name = await lookup.run(directory, lambda: vault.lookup_hash(text))
         except vault.VaultError as error:

@@ -5,14 +5,18 @@ somebody stands in between, the gateway speaks plain ASGI and does the same.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 Pair = tuple[bytes, bytes]
 
 
 class Direct(Protocol):
-    """One request and its answer. `watcher` is called when the caller is gone."""
+    """One request and its answer. `watcher` is called when the caller is gone.
 
+    `connection` is for whatever one request of a connection leaves to the next.
+    """
+
+    connection: dict[str, Any]
     watcher: Callable[[], None] | None
 
     def whole_body(self) -> bytes | None:

@@ -13,7 +13,7 @@ from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from usage import spool
 from usage.events import Outcome, Source
-from usage.gateway import core, cors, desk, errors, headers, jobs, lookup, paths
+from usage.gateway import core, cors, desk, errors, headers, jobs, lookup
 from usage.gateway.admission import Admission
 from usage.gateway.aside import LARGE, aside
 from usage.gateway.asked import Asked
@@ -38,10 +38,11 @@ class Exchange:
     """The state of one call."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._asked = Asked(scope)
+        direct = direct_of(send)
+        self._asked = Asked(scope, direct)
         self._desk = desk.mine()
         self._directory = self._desk.directory
-        self.inbound = Inbound(receive, self._asked.address, direct_of(send))
+        self.inbound = Inbound(receive, self._asked.address, direct)
         self.recording = Recording(
             source=Source.GATEWAY,
             method=self._asked.method[:10],
@@ -74,7 +75,7 @@ class Exchange:
 
     async def _answer(self) -> None:
         try:
-            self._asked.check()
+            self._asked.head.check()
             if cors.is_preflight(self._asked):
                 await self._reply(204, headers.encode(cors.preflight(self._asked)), b"")
                 return
@@ -96,24 +97,16 @@ class Exchange:
 
     async def _prepare(self) -> tuple[ProviderSpec, Outgoing, Body, str]:
         """The request as it came, its body where that is streamed, and the app key's text."""
-        slug, path = paths.split(self._asked.raw_path)
+        slug, outgoing = self._asked.head.request()
         known = self._directory.known(self._directory.specs, slug)
         spec = known.value if known is not None else None
         if spec is None:
             spec = await self._admission.provider(slug)
         self.recording.provider = spec.slug
-        outgoing = Outgoing(
-            self._asked.method,
-            path,
-            self._asked.query,
-            tuple(headers.to_provider(self._asked.headers)),
-            b"",
-            self._asked.value("content-type"),
-        )
         outgoing, body, text = await self._admission.enter(spec, outgoing)
         self._may_repeat = isinstance(body, bytes)
         await self._find_route(spec, outgoing)
-        self._admission.hide(spec, path, text, self._route.secret.reveal())
+        self._admission.hide(spec, text, self._route.secret.reveal())
         return spec, outgoing, body, text
 
     async def _find_route(self, spec: ProviderSpec, outgoing: Outgoing) -> None:
