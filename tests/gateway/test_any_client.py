@@ -185,7 +185,7 @@ def test_a_provider_may_have_a_limit_of_its_own(
     ],
 )  # fmt: skip
 def test_a_header_that_clients_read_passes(name: str) -> None:
-    assert to_caller([(name.encode(), b"7")], "openai", (), str) == [(name.lower(), "7")]
+    assert to_caller([(name.encode(), b"7")], "openai", (), str) == [(name.lower().encode(), b"7")]
 
 
 @pytest.mark.parametrize(

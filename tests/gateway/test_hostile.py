@@ -48,7 +48,7 @@ def test_a_header_that_overrides_the_request_is_not_sent_on(name: str) -> None:
 @pytest.mark.parametrize("name", ["x-" + REAL, "X-" + REAL.upper() + "-x", "x-request-id-" + REAL])
 def test_a_header_named_after_the_key_is_dropped(name: str) -> None:
     given = [(name.encode(), b"1"), (b"X-Kept", b"2")]
-    assert headers.to_caller(given, "modelslab", (REAL,), str) == [("x-kept", "2")]
+    assert headers.to_caller(given, "modelslab", (REAL,), str) == [(b"x-kept", b"2")]
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_a_header_beyond_ascii_is_sent_on_as_utf_8(
 def test_scripts_and_style_sheets_come_as_plain_text(media: str) -> None:
     given = [(b"Content-Type", media.encode())]
     ((_, told),) = headers.to_caller(given, "modelslab", (), str)
-    assert told == "text/plain" + "".join(media.partition(";")[1:])
+    assert told == b"text/plain" + b"".join(media.encode().partition(b";")[1:])
     kept = [(b"content-type", b"application/json; charset=utf-8")]
-    assert headers.encode(headers.to_caller(kept, "modelslab", (), str)) == kept
+    assert headers.to_caller(kept, "modelslab", (), str) == kept
 
 
 def test_the_real_key_spelled_with_json_escapes_is_masked(

@@ -117,12 +117,12 @@ _FIRST_WORDS = frozenset(
         "www",
     }
 )
-_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BREAKS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # Types that a browser would run or apply, were they asked for by a page of the admin origin.
 _RUNS = re.compile(
-    r"[^;]*(?:javascript|ecmascript|jscript|livescript|css|wasm)[^;,]*", re.IGNORECASE
+    rb"[^;]*(?:javascript|ecmascript|jscript|livescript|css|wasm)[^;,]*", re.IGNORECASE
 )
-_LINKS = ("location", "content-location", "link")
+_LINKS = (b"location", b"content-location", b"link")
 
 FIXED: list[tuple[bytes, bytes]] = [
     (b"content-security-policy", b"sandbox"),
@@ -163,47 +163,57 @@ def to_caller(
     slug: str,
     secrets: Iterable[str],
     rewrite: Callable[[str], str],
-) -> Pairs:
+) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the caller gets: known ones, and those of its own family.
 
     Content-Length isn't among them: who sends the body knows it. The provider's request id
     goes on as X-Upstream-Request-Id, since X-Request-Id is ours. Scripts and style sheets come
     as plain text: with `nosniff`, no page can run or apply them.
     """
-    kept: Pairs = []
-    told = [spelling for secret in secrets for spelling in spellings(secret)]
-    for raw_name, raw_value in given:
+    kept: list[tuple[bytes, bytes]] = []
+    told = [
+        text for secret in secrets for spelling in spellings(secret) for text in _sent(spelling)
+    ]
+    for raw_name, value in given:
         name = _name_for_caller(raw_name, slug, told)
         if not name:
             continue
-        value = raw_value.decode("latin-1")
-        if not value.isprintable():
-            value = _BREAKS.sub("", value)
-        for spelling in told:
-            if spelling in value:
-                value = value.replace(spelling, "*" * len(spelling))
-        if name in _LINKS and not (value := rewrite(value)):
-            continue
-        if name == "content-type" and value != "application/json":
-            value = _RUNS.sub("text/plain", value)
+        if _BREAKS.search(value):
+            value = _BREAKS.sub(b"", value)
+        for text in told:
+            if text in value:
+                value = value.replace(text, b"*" * len(text))
+        if name in _LINKS:
+            value = rewrite(value.decode("latin-1")).encode("latin-1")
+            if not value:
+                continue
+        if name == b"content-type" and value != b"application/json":
+            value = _RUNS.sub(b"text/plain", value)
         kept.append((name, value))
     return kept
 
 
-def _name_for_caller(raw_name: bytes, slug: str, told: list[str]) -> str:
+def _sent(spelling: str) -> tuple[bytes, ...]:
+    """How servers send this text: those that aren't ASCII in one code or the other."""
+    if spelling.isascii():
+        return (spelling.encode(),)
+    return spelling.encode(), spelling.encode("latin-1", "replace")
+
+
+def _name_for_caller(raw_name: bytes, slug: str, told: list[bytes]) -> bytes:
     """What the header is called to the caller; empty for one that stays here."""
     renamed = _renamed_kept if len(raw_name) <= _SHORT else _renamed
     name = renamed(raw_name, slug)
     if name and any(len(text) <= len(name) and text.lower() in name for text in told):
-        return ""
+        return b""
     return name
 
 
-def _renamed(raw_name: bytes, slug: str) -> str:
+def _renamed(raw_name: bytes, slug: str) -> bytes:
     name = raw_name.decode("latin-1").lower()
     if name == "x-request-id":
-        return "x-upstream-request-id"
-    return name if _passes(name, slug) else ""
+        return b"x-upstream-request-id"
+    return raw_name.lower() if _passes(name, slug) else b""
 
 
 _renamed_kept = lru_cache(maxsize=4096)(_renamed)

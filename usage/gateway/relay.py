@@ -158,14 +158,14 @@ class Relay:
             self._response.headers, self._spec.slug, self._secrets, self._links.in_header
         )
         if length is not None:
-            pairs.append(("content-length", str(length)))
+            pairs.append((b"content-length", b"%d" % length))
         # The provider's own word about its limits stands, as a client of it reads that; beside
         # its 429 ours would say that more calls fit.
         ruling = self._exchange.ruling
         ours = ruling.limit and self._response.status != 429
-        if ours and not any(name.startswith("ratelimit") for name, _ in pairs):
-            pairs += errors.rate_headers(ruling)
-        return headers.encode(pairs)
+        if ours and not any(name.startswith(b"ratelimit") for name, _ in pairs):
+            pairs += headers.encode(errors.rate_headers(ruling))
+        return pairs
 
     async def _more(self, part: bytes) -> None:
         self._exchange.recording.bytes_out += len(part)
