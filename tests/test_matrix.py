@@ -55,7 +55,7 @@ from tests.matrix import (
 )
 from tests.upstream import Upstream
 from usage.alerts import addresses
-from usage.models import AlertChannel, AlertRule, Call, HygieneFinding
+from usage.models import AlertChannel, AlertRule, Call, HygieneFinding, Quarantine
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +120,7 @@ class World:
             ("<int:id>", id), ("<int:row_id>", id),
             ("<slug:name>", path.partition("?name=")[2]), ("<email>", fill["email"]),
             ("<slug:form>", "csv"), ("<slug:provider>", "acme"), ("<int:pk>", "1"),
-            ("<int:line>", "1"), ("<slug:act>", "let-go"),
+            ("<int:line>", fill["line"]), ("<slug:act>", "let-go"),
             ("<slug:kind>", "app_key"), ("<slug:batch_id>", fill["batch"]),
             ("<slug:run_id>", fill["check_run"]),
             ("<uuid:id>", fill["call"]), ("<uuidstr:request_id>", fill["call"]),
@@ -186,6 +186,9 @@ def _filled(application: Application, member: User) -> dict[str, str]:
     call = Call.objects.create(
         id=uuid.uuid4(), started_at=timezone.now(), application=application.pk, outcome="ok"
     )
+    line = Quarantine.objects.create(
+        writer=f"host.{uuid.uuid4().hex}", segment=1, offset=0, reason="broken", line="x"
+    )
     inactive = UserFactory(is_active=False)
     MembershipFactory(application=application, user=inactive, role=Role.VIEWER)
     return {
@@ -199,6 +202,7 @@ def _filled(application: Application, member: User) -> dict[str, str]:
         "to_rotate": str(left.pk),
         "batch": batch.pk,
         "call": str(call.pk),
+        "line": str(line.pk),
         **_alerts(application, app_key),
         **_personal(member),
     }
