@@ -16,8 +16,8 @@ from keys.models import AppKey, Application, ProviderKey, User
 from tests.factories import ApiTokenFactory, AppKeyFactory, ProviderKeyFactory
 from tests.ledger.conftest import make_event
 from usage.events import CallEvent
-from usage.ingest.kinds import Gathered
-from usage.ingest.sink import SINK, Row
+from usage.ingest.kinds import Gathered, Row
+from usage.ingest.sink import SINK
 from usage.spool.records import END, encode
 from usage.streaming import streamed
 

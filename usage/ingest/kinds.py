@@ -7,7 +7,7 @@ one is found, which goes the long way: that makes it fit or says why it can't.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
+from itertools import islice, repeat
 from math import inf
 from typing import Any
 
@@ -19,14 +19,19 @@ from usage.rollups import Cell, bucket_of
 from usage.rollups.tally import MINUTE_MS
 from usage.spool.records import FIELDS, BrokenLine, named, values_of
 
-# The order of a row's values. The id is a UUID's text, the time UTC's "YYYY-MM-DD HH:MM:SS.ffffff".
-COLUMNS: tuple[str, ...] = (
-    *("id", "started_at", "source", "application", "provider", "method", "endpoint", "app_key"),
-    *("app_key_version", "provider_key", "provider_key_version", "caller", "outcome", "status"),
+# By the calls of a kind; `endpoint` and `caller` may be renamed.
+SHARED: tuple[str, ...] = (
+    *("source", "application", "provider", "method", "endpoint", "app_key", "app_key_version"),
+    *("provider_key", "provider_key_version", "caller", "outcome", "status"),
+)
+OWN: tuple[str, ...] = (
     *("address", "user_agent", "code", "message", "latency_ms", "first_byte_ms", "bytes_in"),
     *("bytes_out", "tokens_in", "tokens_out", "cost_nanos", "attempts", "tried"),
 )
-_SHARED = COLUMNS[2:14]  # by the calls of a kind; `endpoint` and `caller` may be renamed
+# A row: its id (a UUID's text), its start ("YYYY-MM-DD HH:MM:SS.ffffff" in UTC), the values of
+# SHARED in a tuple that all rows of a kind have in common, and those of OWN.
+Row = tuple[Any, ...]
+LOT = 500  # calls read at once: what was made of their lines goes before the next are read
 FUTURE = timedelta(days=2)  # a clock may be that wrong; beyond it, days would be made without end
 _UNJUDGED = frozenset(map(str, UNCOUNTED))
 _OK, _KEY_ERROR = str(Outcome.OK), str(Outcome.KEY_ERROR)
@@ -48,7 +53,7 @@ class Kind(Cell):
         "latest",
         "left_out",
         "refuses",
-        "renamed",
+        "shared",
         "told",
         "told_ended",
         "vouches",
@@ -59,7 +64,8 @@ class Kind(Cell):
         provider_key, provider_key_version, caller, outcome, status = shared[7:]
         key = (application, app_key, app_key_version, provider, provider_key)
         super().__init__(minute, (*key, provider_key_version, endpoint, caller, outcome, status))
-        self.renamed = self.left_out = False
+        self.shared = shared
+        self.left_out = False
         self.judged = outcome not in _UNJUDGED
         self.vouches = outcome == _OK and provider_key != ""
         self.refuses = outcome == _KEY_ERROR and provider_key != ""
@@ -70,19 +76,25 @@ class Kind(Cell):
     def rename(self, endpoint: str, caller: str) -> None:
         """Its calls are stored and counted under these names."""
         self.dimensions = (*self.dimensions[:6], endpoint, caller, *self.dimensions[8:])
-        self.renamed = True
+        self.shared = (*self.shared[:4], endpoint, *self.shared[5:9], caller, *self.shared[10:])
 
     @property
     def application(self) -> str:
         return str(self.dimensions[0])
 
-    @property
-    def endpoint(self) -> str:
-        return str(self.dimensions[6])
 
-    @property
-    def caller(self) -> str:
-        return str(self.dimensions[7])
+class _Kinds(dict[tuple[Any, ...], Kind]):
+    """Kinds by their minute and what they share; one that is met first is checked."""
+
+    def __init__(self, last_minute: float) -> None:
+        self._last_minute = last_minute
+
+    def __missing__(self, key: tuple[Any, ...]) -> Kind:
+        check_shared(dict(zip(SHARED, key[1:], strict=True)))
+        if key[0] > self._last_minute:
+            raise ValueError("started_at is in the future")
+        kind = self[key] = Kind(key[0], key[1:])
+        return kind
 
 
 class Gathered:
@@ -96,14 +108,15 @@ class Gathered:
         self.refusals: list[Values] = []  # of a provider key
         self.passed_on: list[Values] = []  # calls that tried another key first
         self.ids: set[str] = set(known)
-        self._kinds: dict[tuple[Any, ...], Kind] = {}
+        self._kinds = _Kinds((now + FUTURE).timestamp() * 1000 // MINUTE_MS)
         self._parts: list[tuple[list[Kind], Columns]] = []
-        self._last_minute = (now + FUTURE).timestamp() * 1000 // MINUTE_MS
         self._seconds = _Seconds()
-        read, long = self._read(told)
-        self._take(read)
-        for one in long:
-            self._take_the_long_way(one)
+        left = iter(told)
+        while lot := list(islice(left, LOT)):
+            whole, read, long = self._read(lot)
+            self._take(whole, read)
+            for one in long:
+                self._take_the_long_way(one)
         self.kinds = [kind for kind in self._kinds.values() if kind.sums[0]]
 
     def __len__(self) -> int:
@@ -115,18 +128,15 @@ class Gathered:
             kind.left_out = kind.application in applications
         self.kinds = [kind for kind in self.kinds if not kind.left_out]
 
-    def rows(self, before: datetime | None) -> list[tuple[Any, ...]]:
-        """The rows, in the order of COLUMNS, of the calls that aren't late."""
+    def rows(self, before: datetime | None) -> list[Row]:
+        """The rows of the calls that aren't late."""
         first = _minute(before)
-        found: list[tuple[Any, ...]] = []
-        renamed = any(kind.renamed for kind in self.kinds)
+        found: list[Row] = []
         some = any(kind.left_out or kind.minute < first for kind in self._kinds.values())
         for kinds, columns in self._parts:
-            told = dict(columns)
-            if renamed:
-                told["endpoint"] = [kind.endpoint for kind in kinds]
-                told["caller"] = [kind.caller for kind in kinds]
-            rows = zip(*(told[name] for name in COLUMNS), strict=True)
+            shared = [kind.shared for kind in kinds]
+            own = (columns[name] for name in OWN)
+            rows = zip(columns["id"], columns["started_at"], shared, *own, strict=True)
             if some:
                 pairs = zip(kinds, rows, strict=True)
                 found += [row for kind, row in pairs if kind.minute >= first and not kind.left_out]
@@ -152,9 +162,11 @@ class Gathered:
             for values in (*vouching, *self.refusals, *self.passed_on)
         ]
 
-    def _read(self, told: Iterable[Told]) -> tuple[list[tuple[Told, Values]], list[Told]]:
-        """Calls in the present version, and those that need a longer look."""
-        read, long = [], []
+    def _read(self, told: Iterable[Told]) -> tuple[list[Told], list[Values], list[Told]]:
+        """Calls in the present version with their values, and those that need a longer look."""
+        whole: list[Told] = []
+        read: list[Values] = []
+        long: list[Told] = []
         for one in told:
             line = one[0]
             try:
@@ -163,23 +175,24 @@ class Gathered:
                 self.refused.append((one, str(error)))
                 continue
             if version == VERSION and not one[3] and b"\\u0000" not in line:
-                read.append((one, values))
+                whole.append(one)
+                read.append(values)
             else:
                 long.append(one)
-        return read, long
+        return whole, read, long
 
-    def _take(self, read: list[tuple[Told, Values]]) -> None:
+    def _take(self, told: list[Told], read: list[Values]) -> None:
         if not read:
             return
         try:
-            self._add([values for _, values in read])
+            self._add(read)
         except (TypeError, ValueError):
             if len(read) > 1:
                 half = len(read) // 2
-                self._take(read[:half])
-                self._take(read[half:])
+                self._take(told[:half], read[:half])
+                self._take(told[half:], read[half:])
             else:
-                self._take_the_long_way(read[0][0])
+                self._take_the_long_way(told[0])
 
     def _take_the_long_way(self, one: Told) -> None:
         try:
@@ -208,16 +221,8 @@ class Gathered:
 
     def _kinds_of(self, columns: Columns) -> list[Kind]:
         minutes = [at // MINUTE_MS for at in columns["started_at"]]
-        keys = list(zip(minutes, *(columns[name] for name in _SHARED), strict=True))
-        known = self._kinds
-        for key in dict.fromkeys(keys):
-            if key in known:
-                continue
-            check_shared(dict(zip(_SHARED, key[1:], strict=True)))
-            if key[0] > self._last_minute:
-                raise ValueError("started_at is in the future")
-            known[key] = Kind(key[0], key[1:])
-        return [known[key] for key in keys]
+        shared = (columns[name] for name in SHARED)
+        return list(map(self._kinds.__getitem__, zip(minutes, *shared, strict=True)))
 
     def _note(self, kinds: list[Kind], calls: list[Values], columns: Columns) -> None:
         """What the calls say of their keys."""

@@ -14,10 +14,9 @@ import orjson
 from django.db import IntegrityError, connection, models
 
 from usage import partitions
-from usage.ingest.kinds import COLUMNS
+from usage.ingest.kinds import OWN, SHARED, Row
 from usage.models import Call
 
-Row = tuple[Any, ...]
 _UNIQUE_VIOLATION = "23505"
 
 
@@ -65,38 +64,59 @@ class Database:
 
 
 _TABLE = Call._meta.db_table
-_COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
+_COLUMNS = ("id", "started_at", *SHARED, *OWN)
+_COPY = f"COPY {_TABLE} ({', '.join(_COLUMNS)}) FROM STDIN"
+_AT_ONCE = 2000  # rows: the database takes them in while the next are put into words
 _NUMBERS = [
     place
-    for place, name in enumerate(COLUMNS)
+    for place, name in enumerate(OWN, 3)
     if not isinstance(Call._meta.get_field(name), models.CharField | models.TextField)
-    and name not in ("id", "started_at")
 ]
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 # "unique" in SQLite's own words says which: an id that is there is passed over and missed below.
 _INSERT = (
-    f"INSERT INTO {_TABLE} ({', '.join(COLUMNS)}) "  # noqa: S608 - our names
-    f"VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING"
+    f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) "  # noqa: S608 - our names
+    f"VALUES ({', '.join(['%s'] * len(_COLUMNS))}) ON CONFLICT (id) DO NOTHING"
 )
+# So many rows touch more pages of their indexes than SQLite keeps by itself (2 MB).
+_MANY = 1000
+_CACHE_KIB = 32 * 1024
 
 
 def _copy(rows: Sequence[Row]) -> None:
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+        for at in range(0, len(rows), _AT_ONCE):
+            copy.write(_text(rows[at : at + _AT_ONCE]))
+
+
+def _text(rows: Sequence[Row]) -> str:
     columns: list[Any] = list(zip(*rows, strict=True))
+    kinds = {id(shared): shared for shared in columns[2]}
+    texts = {key: "\t".join(map(_escaped, shared)) for key, shared in kinds.items()}
+    columns[2] = map(texts.__getitem__, map(id, columns[2]))
     for place in _NUMBERS:
         columns[place] = map(str, columns[place])
     lines = list(map("\t".join, zip(*columns, strict=True)))
     text = "\n".join(lines)
     # Whatever would have to be escaped: a backslash, or a tab or newline too many.
-    marks = len(rows) * len(COLUMNS) - 1
+    marks = len(rows) * len(_COLUMNS) - 1
     if "\\" in text or "\r" in text or text.count("\t") + text.count("\n") != marks:
-        text = "\n".join("\t".join(str(value).translate(_ESCAPES) for value in row) for row in rows)
-    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-        copy.write(text)
+        text = "\n".join(
+            "\t".join([row[0], row[1], texts[id(row[2])], *map(_escaped, row[3:])]) for row in rows
+        )
+    return text + "\n"
+
+
+def _escaped(value: object) -> str:
+    return str(value).translate(_ESCAPES)
 
 
 def _insert(rows: Sequence[Row]) -> None:
+    values = [(row[0].replace("-", ""), row[1], *row[2], *row[3:]) for row in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, [(row[0].replace("-", ""), *row[1:]) for row in rows])
+        if len(rows) > _MANY:
+            cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        cursor.executemany(_INSERT, values)
         if cursor.rowcount != len(rows):
             raise AlreadyThere
 

@@ -9,8 +9,8 @@ from django.db import DataError, IntegrityError, transaction
 from usage import erasing, partitions, rollups
 from usage.ingest import arrivals, evidence
 from usage.ingest.bounds import bound
-from usage.ingest.kinds import Gathered, Told
-from usage.ingest.sink import SINK, AlreadyThere, Row
+from usage.ingest.kinds import Gathered, Row, Told
+from usage.ingest.sink import SINK, AlreadyThere
 from usage.models import Quarantine, SpoolWriter, Trimmed
 from usage.spool import Position, host_of, started_at_of
 
