@@ -169,6 +169,17 @@ def test_a_run_of_somebody_else_is_not_there(
     assert client_of(developer).get(begun.headers["Location"]).status_code == 404
 
 
+def test_the_timeline_counts_what_says_the_same_again(
+    client_of: ClientOf, developer: User, provider_key: ProviderKey
+) -> None:
+    now = timezone.now()
+    provider_key.checks.create(
+        version=1, first_at=now - timedelta(hours=3), at=now, times=14, via="probe", meaning="live"
+    )
+    page = text_of(client_of(developer), page_of(provider_key))
+    assert "the same 14 times since" in page
+
+
 def test_the_timeline_says_why_a_verdict_moved_or_did_not(
     client_of: ClientOf, developer: User, provider_key: ProviderKey, refusing: Upstream
 ) -> None:
