@@ -26,7 +26,7 @@ def test_a_new_user_signs_in_and_finds_traffic_and_what_to_do_next(visitor: Page
     expect(next_steps.get_by_role("link", name="Connect a provider")).to_be_visible()
     page.get_by_role("link", name="Applications").click()
     page.get_by_role("link", name="Demo").click()
-    page.get_by_role("link", name="Website").click()
+    page.get_by_role("link", name="Nightly batch").click()
     drawn(page)
     assert 0 < on_chart(page, "key_error") < on_chart(page, "ok")
 

@@ -140,8 +140,8 @@ def test_children_of_a_killed_supervisor_end_even_stubborn_ones(run: Run, tmp_pa
 def test_a_child_is_known_before_its_program_runs(run: Run, tmp_path: Path) -> None:
     """However early the supervisor is killed: here by the very child."""
     lonely = tmp_path / "lonely"
-    stays = f"echo $$ >{lonely}; trap '' TERM; while :; do sleep 0.2; done"
-    process = run(web=f"kill -9 $PPID; {stays}")
+    stays = "while :; do sleep 0.2; done"
+    process = run(web=f"trap '' TERM; echo $$ >{lonely}; kill -9 $PPID; {stays}")
     process.wait(15)
     wait_for(lambda: not alive(_pid(lonely)), 10, "the child's end")
 
