@@ -38,7 +38,7 @@ def rotate_under_load(keydeck: Keydeck, times: int) -> str:
             made = keydeck.call("POST", f"{app_key}/rotate", {"overlap_seconds": 3600})
             assert made.status == 200, made
             wait_for(lambda: len(load.ids) > before + 8, 20, "calls inside the overlap")  # noqa: B023
-            load.key = made.json()["key"]
+            load.key, before = made.json()["key"], len(load.ids)
             wait_for(lambda: len(load.ids) > before + 24, 20, "calls with the new text")  # noqa: B023
             for key in (provider_key, app_key):
                 assert keydeck.call("POST", f"{key}/rotation/finish").status == 200
