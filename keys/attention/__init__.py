@@ -12,13 +12,32 @@ from keys.attention.alert import MOST, Alert
 from keys.attention.late import late_jobs
 from keys.attention.rotations import left_behind, put_off, waiting_rotations
 from keys.attention.steps import Step, steps
-from keys.attention.verdicts import explain, incident_alerts, key_alerts, remedy
+from keys.attention.verdicts import (
+    cause,
+    explain,
+    incident_alerts,
+    incident_cause,
+    key_alerts,
+    remedy,
+)
 from keys.models import AppKey, Application, GotOut, ProviderKeyVersion
 from keys.providers import all_specs
 from keys.states import WORKING, KeyState
 from keys.vault import is_sealed
 
-__all__ = ["MOST", "Alert", "Step", "add_source", "alerts", "explain", "remedy", "sealed", "steps"]
+__all__ = [
+    "MOST",
+    "Alert",
+    "Step",
+    "add_source",
+    "alerts",
+    "cause",
+    "explain",
+    "incident_cause",
+    "remedy",
+    "sealed",
+    "steps",
+]
 
 EXPIRES_SOON = timedelta(days=7)
 

@@ -18,3 +18,4 @@ class Alert:
     url: str
     application_id: str
     at: datetime | str | None = None
+    cause: str = ""  # the likely one, where the detail is evidence

@@ -23,8 +23,9 @@ def late_jobs() -> Iterable[Alert]:
         "clock",
         f"{len(late)} of Keydeck’s own jobs {'is' if one else 'are'} late",
         f"{names}{more}",
-        "See whether the worker and its clock (beat) are running.",
+        "See whether both are running, and what the log says.",
         reverse("settings_jobs"),
         "",
         timezone.now() - timedelta(seconds=late[0].late_seconds),
+        "The worker or its clock (beat) is down, or busy with something long.",
     )

@@ -7,10 +7,16 @@ from django.urls import reverse
 
 from keys import incidents
 from keys.attention.alert import MOST, Alert
-from keys.models import Application, ProviderKey, ProviderKeyVersion
+from keys.models import Application, Incident, ProviderKey, ProviderKeyVersion
 from keys.providers import ProviderSpec
 from keys.states import KeyState, Stage, Verdict
 
+CAUSES: dict[str, str] = {
+    Verdict.DEAD: "It was revoked or replaced at the provider, or never was complete.",
+    Verdict.EXHAUSTED: "Its credits or its quota are used up; the key itself works.",
+    Verdict.LIMITED: "Its plan or its scope lacks something that it is asked for.",
+    Verdict.UNDECRYPTABLE: "Its data key or master key is not the one it was sealed under.",
+}
 # What to do about a verdict; beside the evidence wherever one is shown.
 REMEDIES: dict[str, str] = {
     Verdict.DEAD: "Verify at {provider} that the key is correct and not revoked, then rotate it.",
@@ -20,6 +26,18 @@ REMEDIES: dict[str, str] = {
     Verdict.UNKNOWN: "{provider} gave no clear answer. Nothing to do: Keydeck goes on looking.",
 }
 SUSPECT = "{provider} refused it once. A second probe decides within about a minute."
+
+
+def cause(key: ProviderKey) -> str:
+    """What is likely behind the present verdict of a key ("" when it is fine or not decided)."""
+    return "" if key.suspect else CAUSES.get(key.verdict, "")
+
+
+def incident_cause(incident: Incident, provider: str) -> str:
+    """What is likely behind an incident."""
+    if incident.is_network:
+        return "This machine’s network, its DNS or the proxy: no provider answers."
+    return f"An outage at {provider}, or something between it and this machine."
 
 
 def remedy(key: ProviderKey, provider: str) -> str:
@@ -76,6 +94,7 @@ def incident_alerts(
             reverse("checks"),
             "",
             one.opened_at,
+            incident_cause(one, provider),
         )
 
 
@@ -123,6 +142,7 @@ def _key_alert(key: ProviderKey, provider: str) -> Alert:
         url,
         key.application_id,
         key.refused_at if key.suspect else key.verdict_at,
+        cause(key),
     )
 
 

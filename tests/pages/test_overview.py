@@ -42,6 +42,16 @@ def test_a_key_in_trouble_is_named_with_evidence_and_what_to_do(
     assert all(word in page for word in words)
 
 
+def test_a_likely_cause_stands_between_the_evidence_and_what_to_do(
+    client_of: ClientOf, viewer: User, provider_key: ProviderKey
+) -> None:
+    evidence = {"status": 401, "code": "invalid_key", "message": "Invalid API key"}
+    ProviderKey.objects.update(evidence=evidence, verdict="dead")
+    page = client_of(viewer).get("/").content.decode()
+    assert "Likely cause: It was revoked or replaced at the provider" in page
+    assert page.index("Invalid API key") < page.index("Likely cause") < page.index("What to do:")
+
+
 def test_waiting_rotations_and_expiring_app_keys_are_named(
     client_of: ClientOf, viewer: User, provider_key: ProviderKey, app_key: AppKey
 ) -> None:

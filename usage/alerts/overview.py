@@ -31,6 +31,7 @@ def firing(applications: Sequence[Application], everything: bool) -> Iterable[Al
             row.told["url"],
             row.application,
             row.firing_since,
+            row.told["cause"],
         )
     yield from _mute(ids, everything)
 

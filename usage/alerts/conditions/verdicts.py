@@ -20,12 +20,6 @@ from usage.alerts.conditions.base import (
 from usage.alerts.facts import Facts, Scope
 
 TELLABLE = (Verdict.DEAD, Verdict.EXHAUSTED, Verdict.LIMITED, Verdict.UNDECRYPTABLE)
-CAUSES: dict[str, str] = {
-    Verdict.DEAD: "It was revoked or replaced at the provider, or never was complete.",
-    Verdict.EXHAUSTED: "Its credits or its quota are used up; the key itself works.",
-    Verdict.LIMITED: "Its plan or its scope lacks something that it is asked for.",
-    Verdict.UNDECRYPTABLE: "Its data key or master key is not the one it was sealed under.",
-}
 
 
 def _turned(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
@@ -39,7 +33,7 @@ def _turned(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
             level=DANGER if grave else WARNING,
             title=f"{name_of(key)} is {words}".replace("is can’t", "can’t"),
             evidence=attention.explain(key.evidence) or f"{provider} said so",
-            cause=CAUSES.get(key.verdict, ""),
+            cause=attention.cause(key),
             remedy=attention.remedy(key, provider),
             url=page_of(key),
             application=key.application_id,
@@ -53,7 +47,6 @@ def _incidents(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
     for one in facts.incidents(scope):
         provider = facts.provider_name(one.provider)
         who = "No provider" if one.is_network else provider
-        network = "This machine’s network, its DNS or the proxy: no provider answers."
         yield Finding(
             subject="network" if one.is_network else f"provider:{one.provider}",
             what="incident",
@@ -63,9 +56,7 @@ def _incidents(facts: Facts, scope: Scope, params: Params) -> Iterable[Finding]:
             else f"{provider} gives no clear answers",
             evidence=f"{plural(one.keys_affected, 'key')} turned unclear together"
             + (f": {said}" if (said := attention.explain(one.evidence)) else ""),
-            cause=network
-            if one.is_network
-            else f"An outage at {provider}, or something between it and this machine.",
+            cause=attention.incident_cause(one, provider),
             remedy="Nothing to do with the keys: their verdicts wait until it is over. See the "
             "provider’s status page.",
             url=reverse("checks"),
