@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.forms import BoundField
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from keys import attention
@@ -143,6 +143,17 @@ def duration(seconds: int) -> str:
     """A number of seconds as people say it: 15 minutes, 1 hour, 24 hours."""
     size, word = next(unit for unit in _UNITS if seconds >= unit[0])
     return f"{seconds / size:g} {word}{'' if seconds == size else 's'}"
+
+
+@register.filter
+def commands(text: str) -> SafeString:
+    """A sentence of ours with what is to be typed, between backticks, set as code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join("", "{}", ((_code(part) if at % 2 else part,) for at, part in parts))
+
+
+def _code(text: str) -> SafeString:
+    return format_html("<code>{}</code>", text)
 
 
 @register.filter

@@ -1,16 +1,18 @@
 """The ledger page: what was accepted is stored, or it says what became of it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from keys.models import User
 from tests.pages_usage.conftest import Call
-from usage.models import SpoolWriter
+from usage.models import Comparison, SpoolWriter
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
@@ -35,6 +37,15 @@ def test_lost_calls_are_not_hidden(client_of: SignIn, admin: User, call: Call) -
     assert "3 calls got lost, of " in text
     assert "put it back below KEYDECK_SPOOL_DIR" in text.replace("\n", " ")
     assert "1 of 4 accepted calls are stored, each exactly once; 3 got lost." in text
+
+
+def test_counts_that_differ_say_why_and_both_ways_out(client_of: SignIn, admin: User) -> None:
+    day = timezone.now().date() - timedelta(days=1)
+    Comparison.objects.create(day=day, checked_at=timezone.now(), calls=9, differences=2)
+    text = page(client_of, admin)
+    assert "Likely cause: Calls or counts were changed past Keydeck" in text
+    assert f"<code>manage.py rebuild_rollups --since {day} --until {day} --check</code>" in text
+    assert f"<code>manage.py ledger --acknowledge {day}</code>" in text
 
 
 def test_before_the_first_call_it_says_what_to_do(

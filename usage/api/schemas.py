@@ -172,12 +172,14 @@ class WriterOut(BaseModel):
 
 
 class TroubleOut(BaseModel):
-    """Something that is wrong, the worst first, and what to do; `level`: danger, warning, info."""
+    """Something that is wrong, the worst first, its likely cause ("" where `text` tells it) and
+    what to do; `level`: danger, warning, info."""
 
     model_config = ConfigDict(from_attributes=True)
 
     level: str
     text: str
+    cause: str
     remedy: str
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the ledger, in words, the worst first; each with what to do."""
+"""What is wrong with the ledger, in words, the worst first; each with its cause and what to do."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ class Trouble:
 
     level: str
     text: str
+    cause: str  # the likely one; "" where the text tells it
     remedy: str
 
 
@@ -43,9 +44,9 @@ def _lost(ledger: Ledger) -> Trouble | None:
         "danger",
         f"{_calls(ledger.lost)} got lost{_of([one for one in ledger.writers if one.lost > 0])}: "
         "recorded in a spool, and gone before the database had them.",
-        "A spool was removed, cut short or damaged on disk. If there is a copy of its folder, put "
-        "it back below KEYDECK_SPOOL_DIR: what is in it is stored, and nothing twice. Look into "
-        "that machine's log for its disk.",
+        "A spool was removed, cut short or damaged on disk.",
+        "If there is a copy of its folder, put it back below KEYDECK_SPOOL_DIR: what is in it is "
+        "stored, and nothing twice. Look into that machine's log for its disk.",
     )
 
 
@@ -57,6 +58,7 @@ def _waiting(ledger: Ledger) -> Trouble | None:
         "warning",
         f"{_calls(ledger.pending)} {'waits' if ledger.pending == 1 else 'wait'} to be stored, the "
         f"oldest for {_for(ledger.lag_seconds)}{_of(behind)}.",
+        "The database is away, slow or full, or nothing that stores calls runs on that machine.",
         "None is lost: they are on disk and follow by themselves once the database takes them. See "
         "whether it answers and has room (/readyz, the log), and whether a worker runs on that "
         "machine.",
@@ -71,6 +73,7 @@ def _quarantined() -> Trouble | None:
         "warning",
         f"{count:,} quarantined line{'s' if count > 1 else ''} could not be stored and "
         f"{'wait' if count > 1 else 'waits'} for somebody to look at.",
+        "A newer version of Keydeck wrote them, or the disk damaged them.",
         "See the reason of each. What a newer version wrote can be tried again after an upgrade; "
         "what is damaged can only be let go of.",
     )
@@ -86,9 +89,9 @@ def _differing() -> Iterator[Trouble]:
     if kept := [one for one in days if one.day >= kept_since]:
         yield _of_days(
             kept,
-            f"`manage.py rebuild_rollups --since {kept[0].day} --until {kept[-1].day}` counts "
-            f"{'that day' if len(kept) == 1 else 'these days'} again from the calls; with --check "
-            "it only names what differs.",
+            f"`manage.py rebuild_rollups --since {kept[0].day} --until {kept[-1].day} --check` "
+            "names what differs; without --check it counts "
+            f"{'that day' if len(kept) == 1 else 'these days'} again from the calls.",
         )
     if gone := [one for one in days if one.day < kept_since]:
         yield _of_days(gone, "The calls are no longer kept, so nothing can be counted again.")
@@ -102,6 +105,8 @@ def _of_days(days: list[Comparison], remedy: str) -> Trouble:
         "danger",
         f"The counts of {names}{more} are not what the calls add up to: {rows:,} "
         f"{'rows differ' if rows > 1 else 'row differs'}.",
+        "Calls or counts were changed past Keydeck: by hand, or by a copy of the database put back "
+        "in part. If nobody did that it is a fault of Keydeck: report it with what differs.",
         f"{remedy} `manage.py ledger --acknowledge {days[0].day}` stops telling of that day.",
     )
 
@@ -112,6 +117,7 @@ def _late(ledger: Ledger) -> Trouble | None:
     return Trouble(
         "info",
         f"{_calls(ledger.late)} came home after the day of their start was let go of.",
+        "Their spool or the database was away for longer than calls are kept.",
         "Counted in the charts, but not kept one by one: see KEYDECK_CALL_RETENTION_DAYS.",
     )
 
@@ -121,6 +127,7 @@ def _erasing(row: Erasure) -> Trouble:
         "info",
         f"What is recorded of {row.name}, which was deleted, is being erased: {row.calls:,} calls "
         f"and {row.counts:,} counts so far.",
+        "",
         "It goes on by itself, and takes at least a minute.",
     )
 

@@ -51,7 +51,8 @@ class Command(BaseCommand):
 
     def _table(self, ledger: stats.Ledger, found: list[stats.Trouble]) -> None:
         for trouble in found:
-            self.stdout.write(f"{trouble.text}\n  {trouble.remedy}\n")
+            cause = f"  Likely cause: {trouble.cause}\n" if trouble.cause else ""
+            self.stdout.write(f"{trouble.text}\n{cause}  {trouble.remedy}\n")
         width = max([len("all writers"), *(len(writer.id) for writer in ledger.writers)])
         self.stdout.write(" ".join([f"{'writer':{width}}", *(f"{c:>11}" for c in COLUMNS), "lag"]))
         self._line("all writers", ledger, width)
