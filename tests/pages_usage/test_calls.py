@@ -75,6 +75,27 @@ def test_a_value_that_makes_no_sense_is_said_at_its_field(
     assert len(shown(page)) == 1
 
 
+@pytest.mark.parametrize("page", ["calls", "rankings", "usage_panel"])
+def test_a_provider_that_there_is_not_is_named_with_the_way_out(
+    client_of: SignIn, viewer: User, call: Call, page: str
+) -> None:
+    call()
+    client = client_of(viewer)
+    found = client.get(reverse(page), {"provider": "nowhere", "range": "7d"}).text
+    assert "No provider goes by the name" in found
+    assert "nowhere" in found
+    assert f'href="{reverse(page)}?range=7d"' in found
+    assert "No provider goes by" not in client.get(reverse(page), {"provider": "openai"}).text
+
+
+def test_a_filter_that_is_not_there_can_be_taken_away(client_of: SignIn, viewer: User) -> None:
+    client = client_of(viewer)
+    refused = client.get(CALLS, {"application": "nowhere"})
+    assert refused.status_code == 404
+    assert f'href="{CALLS}"' in refused.text
+    assert "without filters" not in client.get("/nowhere/?application=shop").text
+
+
 def test_others_calls_are_not_seen(
     client_of: SignIn, viewer: User, outsider: User, call: Call
 ) -> None:

@@ -19,7 +19,7 @@ from usage.stats import Wanted
 from usage.streaming import Full
 from usage.tail import Ended, Place, Told, event, followed, newest
 from usage.views.rows import with_names
-from usage.views.scope import htmx, read_scope, visible_ids
+from usage.views.scope import Scope, htmx, read_scope, visible_ids
 
 SHOWN = 50
 EXPORTS = {"csv": "CSV", "jsonl": "JSON lines"}
@@ -29,7 +29,7 @@ EXPORTS = {"csv": "CSV", "jsonl": "JSON lines"}
 @never_cache
 def calls(request: HttpRequest) -> HttpResponse:
     """Newest first. The filters are in the URL; `cursor` continues."""
-    form, chosen = _chosen(request)
+    scope, form, chosen = _chosen(request)
     after = newest() if form.is_live else None  # before the look: none falls in between
     try:
         page = stats.calls(chosen, cursor=request.GET.get("cursor") or None, limit=SHOWN)
@@ -44,6 +44,7 @@ def calls(request: HttpRequest) -> HttpResponse:
         "tail_url": form.url("calls_tail", after=str(after)) if after else "",
         "older_url": form.url(cursor=page.next) if page.next and not form.is_live else "",
         "exports": [(words, form.url("calls_export", name)) for name, words in EXPORTS.items()],
+        **(scope.unknown("calls") if not page.items else {}),
     }
     if not htmx(request):
         return render(request, "usage/calls.html", context)
@@ -57,7 +58,7 @@ def calls_export(request: HttpRequest, form: str) -> HttpResponse:
     """What the filters show, all of it, as a file."""
     if form not in stats.FORMATS:
         raise Http404("No such format")
-    filters, chosen = _chosen(request)
+    _, filters, chosen = _chosen(request)
     if filters.errors:  # a file can't say at the field that it holds more than was asked for
         return HttpResponse(filters.complaint, content_type="text/plain", status=422)
     try:
@@ -78,7 +79,7 @@ def calls_tail(request: HttpRequest) -> HttpResponse:
     def still() -> Wanted:
         if not is_still_signed_in(request):
             raise Ended("Your sign-in has ended.")
-        return _chosen(request)[1]
+        return _chosen(request)[-1]
 
     try:
         return followed(request, request.user.pk or 0, still, _told, after)
@@ -93,11 +94,11 @@ def _told(calls: Told) -> bytes:
     return event("calls", html, calls[-1][0])
 
 
-def _chosen(request: HttpRequest) -> tuple[CallsForm, Wanted]:
+def _chosen(request: HttpRequest) -> tuple[Scope, CallsForm, Wanted]:
     """Raises Http404 for an application or key that the reader may not see."""
     scope = read_scope(request)
     form = CallsForm(request.GET, applications=permissions.visible_applications(request.user))
-    return form, form.narrow(scope.filter(*form.span(timezone.now())))
+    return scope, form, form.narrow(scope.filter(*form.span(timezone.now())))
 
 
 @require_GET

@@ -56,6 +56,7 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
         "data_url": scope.url("usage_data"),
         "table_url": scope.url("usage_table"),
         "calls_url": scope.url("calls"),
+        **scope.unknown(name),
     }
     template = "usage/_panel.html" if htmx(request) else "usage/panel.html"
     response = render(request, template, context)

@@ -82,6 +82,7 @@ def rankings(request: HttpRequest) -> HttpResponse:
             for days, words in SILENCE.items()
         ],
         "wider_url": f"{reverse('rankings')}?range=30d",
+        **scope.unknown("rankings"),
         **_ranked(scope, asked, now, told),
         **_beside(scope, now, timedelta(days=int(silence)), told),
     }

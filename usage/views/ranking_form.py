@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from keys import providers
 from keys.models import Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES
+from usage.forms import ANY, NONE_SUCH
 
 BY = {
     "app_key": "App keys",
@@ -35,9 +36,6 @@ LEAST = (10, 100, 1000)
 FEW = {"error_rate": 10, "latency": 10}
 SILENCE = {"7": "7 days", "30": "30 days", "90": "90 days"}
 USUAL_SILENCE = "30"
-ANY = [("", "any")]
-
-
 OWN = ("by", "order", "direction", "at_least")  # what a scope's address doesn't say
 
 
@@ -93,6 +91,7 @@ class RankingForm(forms.Form):
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = [*ANY, *choices]
+            field.error_messages["invalid_choice"] = NONE_SUCH
 
     def asked(self) -> Asked:
         data = self.cleaned_data

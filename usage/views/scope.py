@@ -49,6 +49,17 @@ class Scope:
         """Whether it is about one application or key, not about all that the reader sees."""
         return bool(self.application or self.app_key or self.provider_key or self.provider)
 
+    def unknown(self, name: str) -> dict[str, str]:
+        """A provider that is asked for and isn't there, and the URL of `name` without it; a
+        page that would be empty says so."""
+        if not self.provider:
+            return {}
+        try:
+            providers.get(self.provider)
+        except providers.UnknownProvider:
+            return {"unknown": self.provider, "known_url": self.url(name, provider="")}
+        return {}
+
     @property
     def last_used(self) -> datetime | None:
         key = self.app_key or self.provider_key
