@@ -16,7 +16,7 @@ from tests.ledger.conftest import make_event
 from usage import spool
 from usage.events import Outcome
 from usage.spool import Position, Record, Spool, SpoolError, is_dead
-from usage.spool.reader import read, segment_path, segments
+from usage.spool.reader import draining, read, segment_path, segments
 from usage.spool.records import END, FIELDS, START, STILL, BrokenLine, decode, encode
 
 NewSpool = Callable[..., Spool]
@@ -193,6 +193,24 @@ def test_a_child_does_not_keep_its_parents_spool_alive(my_spool: Spool) -> None:
     for descriptor in (*ready, *done):
         os.close(descriptor)
     assert dead
+
+
+def test_a_child_that_was_forked_amid_a_drain_does_not_keep_others_from_the_folder(
+    my_spool: Spool,
+) -> None:
+    folder, done = my_spool.directory, os.pipe()
+    with draining(folder) as free:
+        assert free
+        child = os.fork()
+        if child == 0:
+            os.read(done[0], 1)
+            os._exit(0)
+    with draining(folder) as again:
+        os.write(done[1], b"x")
+        os.waitpid(child, 0)
+    for descriptor in done:
+        os.close(descriptor)
+    assert again
 
 
 def test_the_writers_name_tells_host_and_time() -> None:

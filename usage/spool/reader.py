@@ -159,4 +159,6 @@ def _locked(path: Path, *, create: bool) -> Iterator[bool]:
     else:
         yield True
     finally:
+        # A child that was forked meanwhile has the descriptor too, and would hold on to the lock.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
