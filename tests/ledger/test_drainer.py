@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from celery.signals import worker_ready, worker_shutdown
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
 from tests.ledger.conftest import make_event
 from usage import spool
@@ -136,6 +136,25 @@ def test_a_process_drains_by_itself_where_the_machines_drainer_fails(
     assert not machine.is_drained()
     drainer.Drainer().attempt()
     assert Call.objects.count() == 1
+
+
+def test_a_quiet_spool_does_not_make_a_failing_drainer_of_the_machine_look_well(
+    my_spool: Spool, new_spool: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, busy = sorted([my_spool, new_spool()], key=lambda one: one.directory)
+    real = machine.drain
+
+    def fail_where_calls_are(folder: Path) -> object:
+        if folder == busy.directory:
+            raise OperationalError("away")
+        return real(folder)
+
+    machine.drain_all()
+    monkeypatch.setattr(machine, "drain", fail_where_calls_are)
+    with pytest.raises(OperationalError):
+        machine.drain_all()
+    assert quiet.directory.exists()
+    assert not machine.is_drained()
 
 
 def test_a_celery_worker_is_the_machines_drainer(

@@ -6,6 +6,7 @@ and leaves the time of it in a file beside them. Where that is old, each process
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -18,10 +19,19 @@ _MARK = "drained-at"
 
 
 def drain_all() -> None:
-    """Drains every spool of this machine, and says so. Raises database errors."""
-    for folder in spool.folders(Path(settings.SPOOL_DIR)):
-        drain(folder)
-        _note()
+    """Drains every spool of this machine, and says so. Raises database errors.
+
+    Where it can't, it says so at once: a spool in which nothing is new is drained without asking
+    the database, and tells nothing of the others.
+    """
+    try:
+        for folder in spool.folders(Path(settings.SPOOL_DIR)):
+            drain(folder)
+            _note()
+    except BaseException:
+        with suppress(OSError):
+            _mark().unlink(missing_ok=True)
+        raise
     _note()
 
 
