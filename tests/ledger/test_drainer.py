@@ -11,7 +11,7 @@ from celery.signals import worker_ready, worker_shutdown
 from django.db import OperationalError, connection, connections
 
 from tests.ledger.conftest import make_event
-from usage import spool
+from usage import spool, tasks
 from usage.ingest import drain, drainer, machine, start_drainer, stop_drainer
 from usage.models import Call, KeyDay, SpoolWriter
 from usage.spool import Spool
@@ -162,7 +162,7 @@ def test_a_celery_worker_is_the_machines_drainer(
 ) -> None:
     other = new_spool()
     start_drainer()
-    worker_ready.send(sender=None)
+    worker_ready.send(sender=tasks)
     record(other)
     record(my_spool)
     wait_for(lambda: Call.objects.count() == 2)
