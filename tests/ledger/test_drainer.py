@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from usage.models import Call, KeyDay, SpoolWriter
 from usage.spool import Spool
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DRAIN = import_module("usage.ingest.drain")  # by its name the package has the function of it
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -129,7 +131,7 @@ def test_a_process_drains_by_itself_where_the_machines_drainer_fails(
 
     record(my_spool)
     with monkeypatch.context() as patched:
-        patched.setattr(machine, "drain", fail)
+        patched.setattr(DRAIN, "drain", fail)
         theirs = drainer.Drainer()
         theirs.for_all = True
         theirs.attempt()
@@ -142,7 +144,7 @@ def test_a_quiet_spool_does_not_make_a_failing_drainer_of_the_machine_look_well(
     my_spool: Spool, new_spool: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet, busy = sorted([my_spool, new_spool()], key=lambda one: one.directory)
-    real = machine.drain
+    real = drain
 
     def fail_where_calls_are(folder: Path) -> object:
         if folder == busy.directory:
@@ -150,11 +152,31 @@ def test_a_quiet_spool_does_not_make_a_failing_drainer_of_the_machine_look_well(
         return real(folder)
 
     machine.drain_all()
-    monkeypatch.setattr(machine, "drain", fail_where_calls_are)
+    monkeypatch.setattr(DRAIN, "drain", fail_where_calls_are)
     with pytest.raises(OperationalError):
         machine.drain_all()
     assert quiet.directory.exists()
     assert not machine.is_drained()
+
+
+@pytest.mark.parametrize("which", ["drain_all", "drain_dead"])
+def test_a_folder_that_cannot_be_read_keeps_none_behind_it_waiting(
+    new_spool: Callable[..., Spool], which: str
+) -> None:
+    broken, other = sorted((new_spool(), new_spool()), key=lambda one: one.directory)
+    record(broken)
+    record(other)
+    broken.close()
+    other.close()
+    lock = broken.directory / "drain.lock"
+    lock.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        getattr(machine if which == "drain_all" else DRAIN, which)()
+    assert Call.objects.count() == 1
+    assert not machine.is_drained()
+    lock.rmdir()
+    machine.drain_all()
+    assert Call.objects.count() == 2
 
 
 def test_a_celery_worker_is_the_machines_drainer(

@@ -8,7 +8,7 @@ import gc
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -55,13 +55,30 @@ def flush_mine() -> spool.Spool | None:
 
 
 def drain_dead() -> Drained:
-    """Drains the spools whose process died."""
+    """Drains the spools whose process died. Raises as `drain_each`."""
     total = Drained()
-    for folder in spool.folders(Path(settings.SPOOL_DIR)):
-        if is_dead(folder):
-            total += drain(folder)
+    for drained in drain_each(is_dead):
+        total += drained
     _sweep(Path(settings.SPOOL_DIR))
     return total
+
+
+def drain_each(wanted: Callable[[Path], bool] = Path.exists) -> Iterator[Drained]:
+    """Drains the wanted spools of this machine, one after the other.
+
+    Raises database errors at once. A folder that can't be read (another user's, a broken disk)
+    keeps none of the others waiting: its OSError is raised at the end.
+    """
+    failure: OSError | None = None
+    for folder in spool.folders(Path(settings.SPOOL_DIR)):
+        try:
+            if wanted(folder):
+                yield drain(folder)
+        except OSError as error:
+            logger.error("Spool %s can't be drained: %s", folder.name, error.strerror)
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _drain(folder: Path) -> Drained:

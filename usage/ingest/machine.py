@@ -11,22 +11,20 @@ from pathlib import Path
 
 from django.conf import settings
 
-from usage import spool
-from usage.ingest.drain import drain
+from usage.ingest.drain import drain_each
 
 FRESH = 3.0  # seconds for which others leave the draining to it
 _MARK = "drained-at"
 
 
 def drain_all() -> None:
-    """Drains every spool of this machine, and says so. Raises database errors.
+    """Drains every spool of this machine, and says so. Raises as `drain_each`.
 
     Where it can't, it says so at once: a spool in which nothing is new is drained without asking
     the database, and tells nothing of the others.
     """
     try:
-        for folder in spool.folders(Path(settings.SPOOL_DIR)):
-            drain(folder)
+        for _ in drain_each():
             _note()
     except BaseException:
         with suppress(OSError):

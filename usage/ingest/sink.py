@@ -78,9 +78,6 @@ _INSERT = (
     f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) "  # noqa: S608 - our names
     f"VALUES ({', '.join(['%s'] * len(_COLUMNS))}) ON CONFLICT (id) DO NOTHING"
 )
-# So many rows touch more pages of their indexes than SQLite keeps by itself (2 MB).
-_MANY = 1000
-_CACHE_KIB = 32 * 1024
 
 
 def _copy(rows: Sequence[Row]) -> None:
@@ -114,8 +111,6 @@ def _escaped(value: object) -> str:
 def _insert(rows: Sequence[Row]) -> None:
     values = [(row[0].replace("-", ""), row[1], *row[2], *row[3:]) for row in rows]
     with connection.cursor() as cursor:
-        if len(rows) > _MANY:
-            cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         cursor.executemany(_INSERT, values)
         if cursor.rowcount != len(rows):
             raise AlreadyThere
