@@ -260,6 +260,7 @@ class Load:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.began = time.time()
 
     @property
     def answers(self) -> list[Answer]:

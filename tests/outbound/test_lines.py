@@ -21,6 +21,8 @@ class Provider:
 
     def __init__(self, *serve: Serve) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # What it doesn't read stays with the caller, however large a system's own buffers are.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.heads: list[bytes] = []
         self.taken = 0
