@@ -31,6 +31,7 @@ _SECRETLIKE = re.compile(
     re.ASCII,
 )
 _LOOKALIKE = re.compile(_APP_KEY.pattern.encode() + rb"(?![0-9A-Za-z_])")
+_BEGINNING = b"kd_"  # of every app key
 _MOST_LOOKALIKES = 100
 
 
@@ -67,7 +68,10 @@ def app_keys_in(content: bytes) -> set[str]:
 
     Of the first 100 that look like one, so that no content costs more than one walk over it.
     """
-    hits = islice(_LOOKALIKE.finditer(content), _MOST_LOOKALIKES)
+    start = content.find(_BEGINNING)  # ten times as fast as the pattern, and most bodies hold none
+    if start < 0:
+        return set()
+    hits = islice(_LOOKALIKE.finditer(content, start), _MOST_LOOKALIKES)
     return {text for text in {hit[0].decode() for hit in hits} if _checksum_fits(text)}
 
 

@@ -30,6 +30,7 @@ _FAMILIES: tuple[tuple[str, tuple[Placement, ...]], ...] = (
     ("/api/v6/model-search", (QUERY,)),
     ("/api/v7/models", (QUERY,)),
 )
+_ANY_FAMILY = tuple(prefix for prefix, _ in _FAMILIES)
 _DEFAULT = (BODY, QUERY)
 _NESTED = 3  # errors inside errors that are looked into
 
@@ -115,7 +116,9 @@ _COMPLAINT = re.compile(
 class ModelsLab(ProviderSpec):
     def placement(self, path: str, found: frozenset[Placement]) -> Placement:
         lowered = path.lower()
-        takes = next((p for prefix, p in _FAMILIES if lowered.startswith(prefix)), _DEFAULT)
+        takes: tuple[Placement, ...] = _DEFAULT
+        if lowered.startswith(_ANY_FAMILY):
+            takes = next(places for prefix, places in _FAMILIES if lowered.startswith(prefix))
         return next((place for place in takes if place in found), takes[0])
 
     def kind_of(self, status: int, answer: answers.Answer) -> Kind:

@@ -33,8 +33,9 @@ class Head:
     _spec: ProviderSpec | None = None
     _found: tuple[Found, ...] = ()
     _key = ""
-    _lookup = ""
-    _described: tuple[str, str] | None = None
+    # Of the app key that was asked for last, be it one in a body: the next body holds the same.
+    _looked_up = ("", "")
+    _described: tuple[ProviderSpec, str, tuple[str, str]] | None = None
 
     def __init__(self, scope: Scope, pairs: list[Pair]) -> None:
         self.method: str = scope["method"]
@@ -86,25 +87,24 @@ class Head:
         """Those that stand in it, and the text of the app key among them. Raises Denial."""
         if self._spec is not spec:
             found = core.found_outside(self.request()[1], spec)
-            self._key, self._lookup, self._described = core.app_key_text(found), "", None
+            self._key = core.app_key_text(found)
             self._spec, self._found = spec, tuple(found)
         return list(self._found), self._key
 
     def lookup(self, text: str) -> str:
         """The hash that this app key is found by. Raises what `vault.lookup_hash` raises."""
-        if text != self._key:  # it stands in the body
-            return vault.lookup_hash(text)
-        if not self._lookup:
-            self._lookup = vault.lookup_hash(text)
-        return self._lookup
+        if self._looked_up[0] != text:
+            self._looked_up = text, vault.lookup_hash(text)
+        return self._looked_up[1]
 
     def described(self, spec: ProviderSpec, text: str, *secrets: str) -> tuple[str, str]:
         """Endpoint and user agent for the record, without the keys that callers put there."""
-        if secrets or text != self._key or spec is not self._spec:
+        if secrets:
             return self._describe(spec, text, *secrets)
-        if self._described is None:
-            self._described = self._describe(spec, text)
-        return self._described
+        kept = self._described
+        if kept is None or kept[0] is not spec or kept[1] != text:
+            self._described = kept = spec, text, self._describe(spec, text)
+        return kept[2]
 
     def holds(self, secret: str) -> bool:
         """Whether path or user agent hold it."""
