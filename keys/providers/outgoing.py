@@ -15,6 +15,8 @@ Headers = tuple[tuple[str, str], ...]
 # Headers that carry nothing but a credential, whoever the provider is.
 _KEY_HEADERS = frozenset({"key", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
 QUERY_NAMES = ("key", "api_key", "token")
+_FORMS = {"application/x-www-form-urlencoded": "urlencoded", "multipart/form-data": "multipart"}
+_MAYBE_JSON = frozenset({"", "text/plain", "application/x-www-form-urlencoded"})
 _KEPT = 64 * 1024  # bytes of a body whose reading is kept beside it; parsed, it is many times that
 
 
@@ -174,22 +176,15 @@ def basic(encoded: str) -> str:
 def read_body(outgoing: Outgoing) -> Body:
     """How the body reads. JSON that comes under a form's content type (curl's default) counts."""
     body = outgoing.body
-    if not body.strip():
+    if not body or body.isspace():
         return Body("none")
-    media = media_type(outgoing).partition(";")[0].strip().lower()
-    announced = media.endswith(("/json", "+json"))
-    form = {
-        "application/x-www-form-urlencoded": "urlencoded",
-        "multipart/form-data": "multipart",
-    }.get(media, "opaque")
-    if announced or form != "opaque":
+    kind = media_type(outgoing)
+    form, may_be_json = (_announced if len(kind) <= _SHORT else _announced_by)(kind)
+    if form != "opaque":
         _refuse_encoded(outgoing)
-    if announced:
+    if form == "json":
         return Body("json", jsonbody.parse(body))
-    if (
-        media in ("", "text/plain", "application/x-www-form-urlencoded")
-        and body.lstrip()[:1] == b"{"
-    ):
+    if may_be_json and body.lstrip()[:1] == b"{":
         try:
             return Body("json", jsonbody.parse(body))
         except BadBody:
@@ -197,12 +192,28 @@ def read_body(outgoing: Outgoing) -> Body:
     return Body(form)
 
 
+def _announced_by(content_type: str) -> tuple[str, bool]:
+    """The form that a content type announces, and whether it may be JSON all the same."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media.endswith(("/json", "+json")):
+        return "json", False
+    return _FORMS.get(media, "opaque"), media in _MAYBE_JSON
+
+
+_SHORT = 100  # characters of a content type that is remembered
+_announced = lru_cache(maxsize=256)(_announced_by)
+
+
 def media_type(outgoing: Outgoing) -> str:
     return outgoing.content_type or _header(outgoing, "content-type")
 
 
 def _header(outgoing: Outgoing, wanted: str) -> str:
-    return next((value for name, value in outgoing.headers if name.lower() == wanted), "")
+    size = len(wanted)
+    for name, value in outgoing.headers:
+        if len(name) == size and name.lower() == wanted:
+            return value
+    return ""
 
 
 def _refuse_encoded(outgoing: Outgoing) -> None:

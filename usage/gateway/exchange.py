@@ -71,6 +71,7 @@ class Exchange:
         finally:
             self.inbound.unwatch()
             self.inbound.let_go()
+            self._relay = None  # which knows us: a ring would keep the call's secrets in memory
             await self._let_go()
 
     async def _answer(self) -> None:
