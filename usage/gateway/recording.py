@@ -35,6 +35,7 @@ class Recording:
     tried: tuple[Attempt, ...] = ()
     number = 0
     ended = False
+    _address: str | None = None  # as it is recorded
     # Where the call was begun: a child forked in its middle has another spool, and no part in it.
     kept_in: spool.Spool | None = None
 
@@ -104,6 +105,8 @@ class Recording:
             _note_failure("cannot record the end of a call yet")
 
     def _event(self, found: Judgement, latency_ms: float) -> CallEvent:
+        if self._address is None:
+            self._address = recorded(self.address)
         outcome, code, message, tokens_in, tokens_out, cost_nanos = found
         values = (
             self.id,
@@ -118,7 +121,7 @@ class Recording:
             self.provider_key,
             self.provider_key_version,
             self.caller,
-            recorded(self.address),
+            self._address,
             self.user_agent,
             outcome,
             code,

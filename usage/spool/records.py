@@ -7,7 +7,6 @@ order of its version: naming them in every line would treble the cost of recordi
 
 import re
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
@@ -25,7 +24,6 @@ FIELDS = {
     2: tuple(name for name in _NAMES if name != "cost_nanos"),
     1: tuple(name for name in _NAMES if name not in ("cost_nanos", "tried")),
 }
-_values = attrgetter(*FIELDS[VERSION])
 _HEAD = re.compile(rb'\["([soe])",(\d{1,18}),(\d{1,18}),(\d{1,9}),\[')
 
 
@@ -42,7 +40,7 @@ class Record:
 
 
 def encode(kind: str, number: int, highest: int, event: CallEvent) -> bytes:
-    values = _values(event)
+    values = event[:]  # the encoder takes no tuples with names
     try:
         body = orjson.dumps((kind, number, highest, VERSION, values))
     except orjson.JSONEncodeError:
