@@ -70,7 +70,7 @@ def test_known_keys_are_served_and_unknown_ones_told_to_wait(
     )
     database(True)
     assert status(gateway, other) == 200
-    assert readiness()[1]["database"] == "ok"
+    wait_until(lambda: readiness()[1]["database"] == "ok")
 
 
 def test_a_good_key_is_no_stranger_because_nobody_can_look_it_up(
@@ -130,6 +130,22 @@ def test_a_guess_is_remembered_until_something_changes(transactional_db: None) -
         wait_until(lambda: found.known(found.app_keys, "guess") is None)
         found.find(found.app_keys, "guess")
         assert reads == ["guess", "guess"]
+    finally:
+        found.stop()
+
+
+def test_a_process_that_stood_still_does_not_take_the_database_for_away(
+    transactional_db: None, app_key: AppKey
+) -> None:
+    found = Directory()
+    try:
+        found.start()
+        wait_until(lambda: found.fresh)
+        for _ in range(20):
+            found._seen_at -= 3600
+            found._due = 0.0
+            assert found.find(found.app_keys, app_key.versions.get().lookup)
+            found.app_keys._known.clear()
     finally:
         found.stop()
 

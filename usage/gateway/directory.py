@@ -84,6 +84,7 @@ class Directory:
         self._generation = 0
         self._counter: int | None = None
         self._seen_at = float("-inf")  # monotonic time of the last poll that went well
+        self._due = 0.0  # monotonic time of the next poll
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]
         self._jobs = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -149,21 +150,25 @@ class Directory:
     # Below: in the thread.
 
     def _run(self) -> None:
-        due = 0.0
         try:
             while True:
-                if time.monotonic() >= due:
-                    self._poll()
-                    due = time.monotonic() + POLL
+                self._poll_if_due()
                 try:
-                    item = self._jobs.get(timeout=max(0.0, due - time.monotonic()))
+                    item = self._jobs.get(timeout=max(0.0, self._due - time.monotonic()))
                 except queue.Empty:
                     continue
                 if item is None:
                     return
+                # Had the whole process stood still, the database would be taken for away.
+                self._poll_if_due()
                 _settle(*item)
         finally:
             connection.close()
+
+    def _poll_if_due(self) -> None:
+        if time.monotonic() >= self._due:
+            self._poll()
+            self._due = time.monotonic() + POLL
 
     def _poll(self) -> None:
         # The thread keeps its one connection as long as it works.
