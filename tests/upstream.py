@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.live import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -101,7 +103,7 @@ class Upstream:
             pass
         return answer
 
-    def wait_for_requests(self, count: int, timeout: float = 10) -> None:
+    def wait_for_requests(self, count: int, timeout: float = PATIENCE) -> None:
         """Return when `count` requests have come; fails after `timeout` seconds."""
         with self._arrived:
             came = self._arrived.wait_for(lambda: len(self.requests) >= count, timeout)

@@ -15,7 +15,7 @@ from tests.bench.rig import Server, Streams, send, tool
 from tests.bench.stage import REDIS_DATABASE, Stage
 from tests.bench.table import Table
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 ROUNDS, CALLS, CONNECTIONS = 5, 3000, 32
 OPEN_STREAMS = 512
 GIB = 1024**3

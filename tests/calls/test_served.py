@@ -37,7 +37,7 @@ def server() -> Iterator[Server]:
 
 def ask(server: Server, token: str, path: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return server.session.get(f"{server.url}{path}", headers=headers, stream=True, timeout=30)
+    return server.session.get(f"{server.url}{path}", headers=headers, stream=True, timeout=60)
 
 
 def test_an_export_is_whole_or_a_client_sees_that_it_is_not(

@@ -17,6 +17,7 @@ from keys.models import ApiToken, AppKey, Application, Membership, User
 from tests.calls.conftest import Answer, Client, keep
 from tests.factories import ApiTokenFactory
 from tests.ledger.conftest import new_spool, spools
+from tests.live import PATIENCE
 from usage.events import CallEvent, Outcome
 from usage.ingest import arrivals, drain
 from usage.models import Arrival
@@ -77,7 +78,7 @@ def ids(answer: Answer) -> list[str]:
 
 
 async def until(what: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < deadline, "it did not come"
         await asyncio.sleep(0.01)
@@ -228,14 +229,28 @@ def test_it_ends_with_the_right_to_it(
 
 
 def test_what_one_may_no_longer_see_is_not_told(
-    token: str, made: Made, store: Store, viewer: User
+    token: str, made: Made, store: Store, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(following, "RIGHTS", -1.0)  # at every turn
+    turns, look = 0, following.Tail._look_at_rights
+
+    async def counted(tail: following.Tail, hub: hub.Hub) -> None:
+        nonlocal turns
+        turns += 1
+        await look(tail, hub)
+
+    monkeypatch.setattr(following.Tail, "_look_at_rights", counted)
+
+    async def more(count: int) -> None:
+        goal = turns + count
+        await until(lambda: turns >= goal)
+
     async def scenario() -> None:
         async with following_(Client(token)) as answer:
             await there(Membership.objects.filter(user=viewer).delete)
-            await asyncio.sleep(0.2)
+            await more(2)  # one of which began since
             await store(made())
-            await asyncio.sleep(0.3)
+            await more(4)  # the reader has been at it, and what it found was offered
             assert not told(answer)
 
     asyncio.run(scenario())

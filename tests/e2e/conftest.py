@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.e2e.walker import REPORT_VIOLATIONS, Shop, Silence, sign_in
 from tests.live import ADMIN, PASSWORD, Keydeck
 
-expect.set_options(timeout=15_000)  # milliseconds; a machine that builds beside is slow
+expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
     " --disable-background-networking --disable-component-update"

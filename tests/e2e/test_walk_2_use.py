@@ -80,7 +80,7 @@ def test_snippets_run_as_copied_and_are_on_the_chart_within_three_seconds(
 
 
 def test_calls_from_python_inside_keydeck_stand_beside_the_others(page: Page, shop: Shop) -> None:
-    slow = Shop.open(shop.product, "slow-provider", "sandbox-slow-0.4-walk")
+    slow = Shop.open(shop.product, "slow-provider", "sandbox-slow-4-walk")
     assert shop.call().status == 200
     code = WRAPPER.format(shop=shop.slug, slow=slow.slug)
     done = shop.product.manage("shell", "-c", code)

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.walker import (
+    SOON,
     Shop,
     Silence,
     change_at_provider,
@@ -15,7 +16,7 @@ from tests.e2e.walker import (
     seen_by_provider,
     stages,
 )
-from tests.live import SLACK, Keydeck, wait_for
+from tests.live import PATIENCE, SLACK, Keydeck, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("walk")]
 KEYS_PAGE = "https://modelslab.com/dashboard/api-keys"
@@ -49,7 +50,7 @@ def test_a_provider_key_is_rotated_under_code_that_notices_nothing(
     assert page.url == address
     assert stages(page) == {"1": "previous", "2": "failed", "3": "current"}
     drawn(page)
-    assert on_chart(page, "ok") == 2
+    wait_for(lambda: on_chart(page, "ok") == 2, SOON, "both calls on the chart")
 
     def forwarded_with_the_new_secret() -> bool:
         before = seen_by_provider(shop.product, renewed)
@@ -120,7 +121,7 @@ def test_a_revoked_provider_key_is_watched_until_the_provider_refuses_it(
         box.get_by_role("button", name="Revoke for good").click()
     refused = refused_within_a_second(shop, shop.text, 503)
     assert refused.json()["error"]["code"] == "no_usable_key"
-    wait_for(lambda: shop.health()["live_at_provider"], 10, "a look at the provider")
+    wait_for(lambda: shop.health()["live_at_provider"], PATIENCE, "a look at the provider")
     page.goto(shop.provider_key_page)
     expect(
         page.get_by_role("heading", name="Revoked here, still live at the provider")
@@ -133,6 +134,6 @@ def test_a_revoked_provider_key_is_watched_until_the_provider_refuses_it(
         f"{shop.slug.capitalize()} · Main account is revoked here, still live at the provider"
     )
     change_at_provider(product, shop.secret, "kill")
-    wait_for(lambda: shop.health()["live_at_provider"] is False, 10, "the provider's refusal")
+    wait_for(lambda: shop.health()["live_at_provider"] is False, PATIENCE, "the provider's refusal")
     page.goto(shop.provider_key_page)
     expect(page.get_by_text("Revoked here, and ModelsLab refuses it too.")).to_be_visible()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.walker import Shop
-from tests.live import SLACK, Keydeck, wait_for
+from tests.live import PATIENCE, SLACK, Keydeck, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("walk")]
 INTERVAL = 2.0  # seconds, of tests.live
@@ -63,7 +63,7 @@ def test_a_broken_key_is_dead_a_minute_after_suspicion_and_lives_when_mended(
     broken = time.monotonic()
     wait_for(lambda: shop.health()["suspect"], INTERVAL + MORE * SLACK, "suspicion")
     suspected = time.monotonic()
-    wait_for(lambda: shop.health()["verdict"] == "dead", 75, "death")
+    wait_for(lambda: shop.health()["verdict"] == "dead", PATIENCE, "death")
     died = time.monotonic()
     assert died - suspected > 59
     assert died - broken < INTERVAL + 75
@@ -74,7 +74,7 @@ def test_a_broken_key_is_dead_a_minute_after_suspicion_and_lives_when_mended(
     assert shop.call().json()["error"]["code"] == "no_usable_key"
     press(page, product, "revive", shop)
     mended = time.monotonic()
-    wait_for(lambda: shop.health()["verdict"] == "live", 60, "life")
+    wait_for(lambda: shop.health()["verdict"] == "live", PATIENCE, "life")
     print(
         f"suspect {suspected - broken:.1f} s after the kill, dead {died - broken:.1f} s after it, "
         f"live again {time.monotonic() - mended:.1f} s after the revival"
@@ -93,7 +93,7 @@ def test_a_provider_that_does_not_answer_changes_no_verdict(
     sandbox = product.pids()["sandbox"]
     os.kill(sandbox, signal.SIGSTOP)
     try:
-        wait_for(unanswered, 40, "a check without an answer")
+        wait_for(unanswered, PATIENCE, "a check without an answer")
         assert (shop.health()["verdict"], shop.health()["suspect"]) == ("live", False)
         page.goto(shop.provider_key_page)
         checks = page.get_by_role("region", name="Checks").locator("li")
@@ -101,5 +101,5 @@ def test_a_provider_that_does_not_answer_changes_no_verdict(
         assert shop.slug.capitalize() not in alerts(page)
     finally:
         os.kill(sandbox, signal.SIGCONT)
-    wait_for(lambda: not unanswered(), 20, "an answer")
+    wait_for(lambda: not unanswered(), PATIENCE, "an answer")
     assert shop.health()["verdict"] == "live"

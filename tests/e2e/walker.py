@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
 
-from tests.live import SLACK, Keydeck, Reply, ask, wait_for
+from tests.live import PATIENCE, SLACK, Keydeck, Reply, ask, wait_for
 
 TEXT2IMG = "/gateway/modelslab/api/v6/images/text2img"
 SOON = 3.0 * SLACK  # seconds from a call to its place on the charts
@@ -155,7 +155,7 @@ def run(command: Sequence[str], file: Path, text: str, **variables: str) -> str:
         cwd=file.parent,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -173,7 +173,7 @@ def copied(page: Page, button: Locator) -> str:
     page.evaluate("navigator.clipboard.writeText('')")
     button.click()
     text = wait_for(
-        lambda: page.evaluate("navigator.clipboard.readText()"), 5, "a text in the clipboard"
+        lambda: page.evaluate("navigator.clipboard.readText()"), PATIENCE, "a text in the clipboard"
     )
     expect(page.locator("#copy-status")).to_have_text("Copied to the clipboard")
     return str(text)

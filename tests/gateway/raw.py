@@ -89,7 +89,7 @@ class RawProvider:
                 sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
 
 def ok(body: bytes = b'{"status": "success"}', *headers: bytes, media: bytes = b"") -> bytes:

@@ -9,11 +9,12 @@ from typing import Any
 import requests
 import uvicorn
 
+from tests.live import PATIENCE
 from usage.gateway.app import gateway
 from usage.models import Call
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What `holds` returns once it is true; fails when that takes too long."""
     until = time.monotonic() + seconds
     while not (found := holds()):
@@ -49,11 +50,11 @@ class Server:
     def stop(self) -> None:
         self.session.close()
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         self._socket.close()
         assert not self._thread.is_alive()
         # The gateway waits only so long for it; the next test must not get its calls.
-        wait_until(lambda: "drainer" not in {thread.name for thread in threading.enumerate()}, 60)
+        wait_until(lambda: "drainer" not in {thread.name for thread in threading.enumerate()})
 
     def post(self, path: str, provider: str = "modelslab", **options: Any) -> requests.Response:
         return self.session.post(f"{self.url}/gateway/{provider}{path}", **options)

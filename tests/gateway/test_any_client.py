@@ -22,7 +22,7 @@ CHAT = "/gateway/modelslab/api/v7/llm/chat/completions"
 
 def raw(gateway: Server, head: str, body: bytes = b"") -> bytes:
     """The whole answer to a request written by hand."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=25) as line:
         line.sendall(f"{head}\r\nHost: x\r\nConnection: close\r\n\r\n".encode() + body)
         return b"".join(iter(lambda: line.recv(65536), b""))
 
@@ -54,7 +54,7 @@ def test_a_method_passes_without_a_body_and_with_one(
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     for body in (b"", b'{"a": 1.10}'):
         response = gateway.session.request(
-            method, gateway.url + CHAT, data=body, headers=headers, timeout=20
+            method, gateway.url + CHAT, data=body, headers=headers, timeout=60
         )
         assert response.status_code == 200
         received = provider.requests[-1]
@@ -68,7 +68,7 @@ def test_the_body_is_asked_for_only_once_its_sender_is_admitted(
 ) -> None:
     body = b'{"prompt": "x"}'
     for text, expected in ((key, b"HTTP/1.1 100 Continue"), ("nonsense", b"HTTP/1.1 401 ")):
-        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=25) as line:
             line.sendall(
                 f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text}\r\n"
                 f"Content-Type: audio/mpeg\r\nContent-Length: {len(body)}\r\n"
@@ -111,12 +111,12 @@ def test_an_upload_reaches_the_provider_before_its_end_is_sent(
 
         def parts() -> Iterator[bytes]:
             yield b"first"
-            assert arrived.wait(20)
+            assert arrived.wait(60)
             yield b"last"
 
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "audio/mpeg"}
         response = gateway.post("/api/v7/llm/files", data=parts(), headers=headers)
-        upstream.join(20)
+        upstream.join(60)
     assert response.status_code == 204
 
 
@@ -131,12 +131,12 @@ def test_every_event_arrives_before_the_next_is_sent(
     def events() -> Iterator[bytes]:
         for text, before in zip(texts, seen, strict=True):
             yield text
-            assert before.wait(20)
+            assert before.wait(60)
 
     provider.handler = lambda _: Answer(200, events(), {"Content-Type": "text/event-stream"})
     headers = {"Authorization": f"Bearer {key}"}
     response = gateway.session.post(
-        gateway.url + CHAT, json={"stream": True}, headers=headers, stream=True, timeout=20
+        gateway.url + CHAT, json={"stream": True}, headers=headers, stream=True, timeout=60
     )
     parts = response.iter_content(None)
     for text, before in zip(texts, seen, strict=True):
@@ -148,7 +148,7 @@ def test_every_event_arrives_before_the_next_is_sent(
 def test_one_connection_carries_call_after_call(
     gateway: Server, provider: Upstream, key: str
 ) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=25) as line:
         for body in (b'{"prompt": "x"}', b"", b'{"prompt": '):
             line.sendall(
                 f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"

@@ -27,7 +27,7 @@ def status(gateway: Server, key: str) -> int:
 
 def seconds_until(gateway: Server, key: str, wanted: int) -> float:
     began = time.monotonic()
-    wait_until(lambda: status(gateway, key) == wanted, 5 * SLACK)
+    wait_until(lambda: status(gateway, key) == wanted)
     return time.monotonic() - began
 
 
@@ -83,7 +83,7 @@ def test_a_rotated_provider_key_is_used_within_a_second(
         return bool(provider.requests[-1].json()["key"] == "newSecretOfModelsLab")
 
     began = time.monotonic()
-    wait_until(used, 5 * SLACK)
+    wait_until(used)
     assert time.monotonic() - began < SLACK
 
 
@@ -126,16 +126,16 @@ def test_a_secret_is_not_sent_where_its_provider_moved_to(
     def refused() -> bool:
         return ask() == 503
 
-    wait_until(lambda: ask() == 200, 5 * SLACK)
+    wait_until(lambda: ask() == 200)
     there = f"{provider.url}/elsewhere"
     lifecycle.change_base_url(actor, "acme", base_url=there)
     began = time.monotonic()
-    wait_until(refused, 5 * SLACK)
+    wait_until(refused)
     assert time.monotonic() - began < SLACK
     assert not [one for one in provider.requests if one.path.startswith("/elsewhere")]
     lifecycle.rotate_provider_key(actor, mine, secret=secret)
     lifecycle.finish_rotation(actor, mine)  # it has no free probe
-    wait_until(lambda: ask() == 200, 5 * SLACK)
+    wait_until(lambda: ask() == 200)
 
 
 def test_a_version_the_provider_refuses_gives_way_to_the_previous(

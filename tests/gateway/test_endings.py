@@ -18,6 +18,7 @@ from keys.models import AppKey, Application, DataKey
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
+from tests.live import PATIENCE, SLACK
 from tests.upstream import Answer, Upstream
 from usage.gateway import desk, directory, lookup
 from usage.gateway.directory import Directory
@@ -34,7 +35,7 @@ def test_a_stream_that_said_it_is_finished_is_ok_though_the_caller_closes_it(
     def events() -> object:
         yield b'data: {"n": 1}\n\n'
         yield last
-        closed.wait(10)
+        closed.wait(60)
         for _ in range(100):
             yield b": ping\n\n"
 
@@ -158,7 +159,7 @@ def test_a_database_that_hangs_costs_a_bounded_wait(
 ) -> None:
     go = threading.Event()
     monkeypatch.setattr(lookup, "WAIT", 0.3)
-    desk.mine().directory.run(lambda: go.wait(20))
+    desk.mine().directory.run(lambda: go.wait(60))
     new = AppKeyFactory(application=application).plaintext
     response = gateway.post(TEXT2IMG, json={"key": new, "prompt": "x"})
     go.set()
@@ -175,7 +176,7 @@ def test_who_hangs_up_while_the_database_hangs_is_let_go(
 
     def hang(name: tuple[str, str]) -> object:
         asked.set()
-        go.wait(20)
+        go.wait(60)
         return load(name)
 
     here.pools.load = hang  # type: ignore[assignment]
@@ -189,7 +190,7 @@ def test_who_hangs_up_while_the_database_hangs_is_let_go(
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        assert asked.wait(10)
+        assert asked.wait(60)
     wait_until(lambda: Call.objects.filter(app_key=app_key.id, outcome="aborted").exists())
     go.set()
 
@@ -220,9 +221,9 @@ def test_nobody_waits_for_a_body_whose_sender_is_gone() -> None:
         sent = Inbound(receive)
         sent.watch()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.sleep(5)
+            await asyncio.sleep(PATIENCE)
         with pytest.raises(Gone):
-            await asyncio.wait_for(sent.body(100, 0, look), 2)
+            await asyncio.wait_for(sent.body(100, 0, look), PATIENCE)
 
     asyncio.run(read())
 
@@ -237,7 +238,7 @@ def test_a_data_key_dropped_elsewhere_opens_nothing_within_a_second(
     # Without signals, as if another process had done it.
     DataKey.objects.filter(application=application)._raw_delete("default")  # type: ignore[attr-defined]
     changes.bump()
-    wait_until(lambda: status() == 503, 1.5)
+    wait_until(lambda: status() == 503, SLACK)
 
 
 def test_the_directory_outlives_whatever_the_database_raises(
@@ -257,8 +258,8 @@ def test_the_directory_outlives_whatever_the_database_raises(
         assert found._thread is not None
         first = found._thread
         found._jobs.put(None)
-        first.join(5)
-        assert found.run(lambda: 7).result(5) == 7
+        first.join(60)
+        assert found.run(lambda: 7).result(PATIENCE) == 7
     finally:
         found.stop()
 

@@ -88,7 +88,7 @@ def test_other_trusted_proxies_read_it_anew(settings: object) -> None:
 
 @pytest.fixture
 def line(gateway: Server) -> Iterator[socket.socket]:
-    with closing(socket.create_connection(("127.0.0.1", urlsplit(gateway.url).port), 10)) as made:
+    with closing(socket.create_connection(("127.0.0.1", urlsplit(gateway.url).port), 25)) as made:
         yield made
 
 

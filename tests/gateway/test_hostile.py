@@ -167,7 +167,7 @@ def test_code_may_fetch_and_other_sites_are_the_browsers_to_guard(
 
 def conversation(gateway: Server, *pieces: bytes) -> bytes:
     """What a caller is answered who sends one piece after the other, until the line is closed."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=8) as line:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=25) as line:
         try:
             for piece in pieces:
                 line.sendall(piece)
@@ -240,5 +240,5 @@ def test_interim_answers_have_an_end(
         settings.PROVIDER_URLS = {"modelslab": f"http://{host}"}
         settings.OUTBOUND_ALLOW = [host]
         response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
-        thread.join(20)
+        thread.join(60)
     assert response.status_code == status

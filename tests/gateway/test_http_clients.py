@@ -110,7 +110,7 @@ def test_a_stream_comes_piece_by_piece(
 
     def events() -> Iterator[bytes]:
         yield b"data: 1\n\n"
-        assert seen.wait(20)
+        assert seen.wait(60)
         yield b"data: [DONE]\n\n"
 
     provider.handler = lambda _: Answer(200, events(), {"Content-Type": "text/event-stream"})
@@ -142,8 +142,9 @@ def test_a_client_that_gives_up_says_so_and_is_recorded(
 ) -> None:
     client.post(base + TEXT2IMG, json={"key": key})  # so that the next one is under way at once
     provider.answer(200, wait_for=provider._closing)
-    with pytest.raises(client.timeout):
-        client.post(base + TEXT2IMG, json={"key": key}, timeout=1)
+    while len(provider.requests) < 2:  # whoever gave up sooner, on a slow machine, asked nobody
+        with pytest.raises(client.timeout):
+            client.post(base + TEXT2IMG, json={"key": key}, timeout=1)
     wait_until(lambda: Call.objects.filter(outcome="aborted").exists())
 
 

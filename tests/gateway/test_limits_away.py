@@ -16,6 +16,7 @@ from tests.factories import AppKeyFactory
 from tests.gateway.conftest import TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
 from tests.gateway.shared_limits import NOON
+from tests.live import free_port
 from tests.upstream import Upstream
 from usage.gateway import app, desk
 from usage.limits import Limiter, Limits, limiter
@@ -32,8 +33,7 @@ class OwnRedis:
     """A Redis of the test's own, which keeps nothing over its death."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +48,7 @@ class OwnRedis:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
 
     def lose_everything(self) -> None:
         with redis.Redis(port=self.port) as client:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.live import SLACK
 from usage.redaction import Masker, clip, mask, mask_escaped
 
 SECRET = "aXaXb/secret=1"
@@ -71,9 +72,9 @@ def test_a_secret_spelled_with_json_escapes_is_masked(
     "body", [b'{"a": "\\u00zz"}', b'"' + b'\\"' * 100_000, b'{"a": "b\\', b'{"a": "\xff\\n"}']
 )
 def test_json_that_is_broken_stays_as_it_is_and_costs_one_walk(body: bytes) -> None:
-    started = time.perf_counter()
+    spent = time.thread_time()
     assert mask_escaped(body, [SECRET]) == body
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - spent < SLACK  # a walk for each character takes minutes
 
 
 def test_a_recorded_message_is_one_short_line() -> None:

@@ -17,6 +17,7 @@ from keys.states import KeyState, Verdict
 from tests.factories import AppKeyFactory
 from tests.gateway.conftest import REAL, TEXT2IMG
 from tests.gateway.serving import Server, stored_call, wait_until
+from tests.live import free_port
 from tests.upstream import Upstream
 from usage.gateway import core, errors
 from usage.gateway.records import AppKeyRecord
@@ -201,7 +202,7 @@ def test_a_call_of_a_known_key_counts_whatever_it_asks_for(
         "query": {},
     }[place]
     query = f"?key={key}" if place == "query" else ""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=25) as line:
         said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         said += "Connection: close\r\n"
         line.sendall(f"GET {path}{query} HTTP/1.1\r\nHost: x\r\n{said}\r\n".encode())
@@ -312,8 +313,7 @@ def test_a_sealed_vault_says_so(gateway: Server, key: str, settings: Settings) -
 def test_a_provider_that_is_not_there_is_a_502(
     gateway: Server, provider: Upstream, key: str, settings: Settings
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     settings.OUTBOUND_ALLOW = [f"127.0.0.1:{port}"]
     settings.PROVIDER_URLS = {"modelslab": f"http://127.0.0.1:{port}"}
     response = ask(gateway, key)

@@ -74,7 +74,7 @@ def test_the_real_key_is_masked_across_chunks(
 
     def chunks() -> object:
         yield b"data: " + REAL[:20].encode()
-        first_seen.wait(10)
+        first_seen.wait(60)
         yield REAL[20:].encode() + b" end\n\n"
 
     provider.handler = lambda _: Answer(200, chunks(), {"Content-Type": "text/event-stream"})
@@ -92,7 +92,7 @@ def test_a_stream_arrives_before_the_provider_ends_it(
 
     def events() -> object:
         yield b'data: {"n": 1}\n\n'
-        assert seen.wait(10)
+        assert seen.wait(60)
         yield b'data: {"usage": {"prompt_tokens": 3, "completion_tokens": 5}}\n\ndata: [DONE]\n\n'
 
     provider.handler = lambda _: Answer(200, events(), {"Content-Type": "text/event-stream"})
@@ -124,7 +124,7 @@ def test_a_caller_who_hangs_up_stops_the_provider(
     response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"}, stream=True)
     next(response.iter_content(None))
     response.close()
-    assert stopped.wait(10)
+    assert stopped.wait(60)
     assert stored_call(response).outcome == "aborted"
 
 

@@ -38,10 +38,10 @@ def listener(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Server:
-    """The gateway's own listener; a request that never ends is soon given up."""
-    monkeypatch.setattr(protocol, "HEAD_TIME", 3.0)
-    settings.GATEWAY_BODY_TIMEOUT = 3.0
-    settings.GATEWAY_TIMEOUT = 3.0
+    """The gateway's own listener; a request that never ends is given up before the test is."""
+    monkeypatch.setattr(protocol, "HEAD_TIME", 20.0)
+    settings.GATEWAY_BODY_TIMEOUT = 20.0
+    settings.GATEWAY_TIMEOUT = 20.0
     return start_gateway(asgi.gateway)
 
 

@@ -121,8 +121,9 @@ def test_a_known_key_out_of_its_place_is_asked_for_and_throttled_as_no_stranger(
 
 
 def test_a_revoked_key_that_goes_on_calling_is_counted_and_not_stored_each_time(
-    gateway: Server, application: Application
+    gateway: Server, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(throttle, "REFILL", 0.001)
     revoked = AppKeyFactory(application=application, state=KeyState.REVOKED)
     calls = int(BURST + OVERDRAFT) + 100
     for number in range(calls):

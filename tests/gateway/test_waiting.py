@@ -140,7 +140,7 @@ def test_a_busy_key_makes_room_for_the_next_and_then_the_caller_waits(
     assert stored_call(refused).code == "pool_full"
     held.let_go()
     for thread in begun:
-        thread.join(10)
+        thread.join(60)
     taken = gateway.post(TEXT2IMG, json={"key": key})
     assert stored_call(taken).provider_key == provider_key.pk
     assert {REAL in sent.body.decode() for sent in provider.requests[:2]} == {True, False}

@@ -129,7 +129,7 @@ class Wire:
                     while found := take(data):
                         sent, data = found
                         self.requests.append(sent)
-                        self.hold.wait(10)
+                        self.hold.wait(60)
                         line.sendall(self.answer)
                 except Doubtful as doubt:
                     self.doubts.append(doubt.args[0])
@@ -140,7 +140,7 @@ class Caller:
     """A raw connection to the gateway. Reads answers by their length, and to the end."""
 
     def __init__(self, port: int) -> None:
-        self._line = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=25)
         self._data = b""
 
     def __enter__(self) -> "Caller":

@@ -27,14 +27,15 @@ def after(seconds: float) -> datetime:
 
 
 class Clock:
-    """The time that everything here is told; it goes on as the machine's does, and jumps."""
+    """The time that everything here is told: it stands still, however slow the machine, and
+    jumps."""
 
     def __init__(self) -> None:
-        self._real = timezone.now
+        self._began = timezone.now()
         self.ahead = timedelta()
 
     def now(self) -> datetime:
-        return self._real() + self.ahead
+        return self._began + self.ahead
 
     def jump(self, **delta: float) -> None:
         self.ahead += timedelta(**delta)

@@ -64,7 +64,7 @@ def serving(seconds: float) -> Iterator[str]:
 
 
 def counts(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}/counts", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/counts", timeout=60) as answer:
         return json.load(answer)  # type: ignore[no-any-return]
 
 

@@ -15,6 +15,7 @@ from keys.states import KeyState, Verdict
 from tests.factories import ProviderKeyFactory
 from tests.health.conftest import LIVE, REFUSED, Clock
 from tests.keys.threads import in_threads
+from tests.live import PATIENCE
 from tests.upstream import Answer, Received, Upstream
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +82,7 @@ def test_two_workers_never_check_the_same_key(
     together = threading.Barrier(2)
 
     def work() -> int:
-        together.wait(10)
+        together.wait(PATIENCE)
         return sweeping.check_due()
 
     assert sum(in_threads([work, work])) == len(keys)
@@ -138,7 +139,7 @@ def test_a_slow_provider_does_not_keep_the_others_waiting(
         make()
     assert sweeping.check_due() == 5
     for _ in range(4):
-        assert quick.acquire(timeout=1)
+        assert quick.acquire(timeout=PATIENCE)
 
 
 def test_a_slow_provider_holds_up_no_other(

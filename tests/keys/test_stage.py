@@ -31,7 +31,7 @@ def test_a_token_of_the_factory_is_found_by_its_digest(owner: User) -> None:
 
 def test_the_upstream_answers_as_told_and_remembers(upstream: Upstream) -> None:
     upstream.answer(402, {"status": "error"}, path="/pay")
-    reply = requests.post(f"{upstream.url}/pay?a=1", json={"key": "x"}, timeout=5)
+    reply = requests.post(f"{upstream.url}/pay?a=1", json={"key": "x"}, timeout=60)
     assert (reply.status_code, reply.json()) == (402, {"status": "error"})
     [received] = upstream.requests
     assert (received.method, received.path, received.query) == ("POST", "/pay", [("a", "1")])
@@ -40,7 +40,7 @@ def test_the_upstream_answers_as_told_and_remembers(upstream: Upstream) -> None:
 
 def test_the_upstream_streams(upstream: Upstream) -> None:
     upstream.answer(200, iter([b"one ", b"two"]))
-    assert requests.get(upstream.url, timeout=5).content == b"one two"
+    assert requests.get(upstream.url, timeout=60).content == b"one two"
 
 
 def test_client_of_is_signed_in(owner: User, client_of: object) -> None:

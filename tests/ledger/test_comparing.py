@@ -158,7 +158,7 @@ def test_calls_are_stored_while_a_day_is_compared(
         if not stored:
             thread = threading.Thread(target=store_more)
             thread.start()
-            thread.join(20)
+            thread.join(60)
         return real(*args)
 
     monkeypatch.setitem(compare.__globals__, "_stored", meanwhile)

@@ -11,7 +11,9 @@ import pytest
 from celery.signals import worker_ready, worker_shutdown
 from django.db import OperationalError, connection, connections
 
+from tests.gateway.serving import wait_until
 from tests.ledger.conftest import make_event
+from tests.live import PATIENCE
 from usage import spool, tasks
 from usage.ingest import drain, drainer, machine, start_drainer, stop_drainer
 from usage.models import Call, KeyDay, SpoolWriter
@@ -21,11 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DRAIN = import_module("usage.ingest.drain")  # by its name the package has the function of it
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        threading.Event().wait(0.05)
+@pytest.fixture(autouse=True)
+def _fresh_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or what the machine's drainer did just now is long ago, on a machine that stood still."""
+    monkeypatch.setattr(machine, "FRESH", 600.0)
 
 
 def record(one: Spool, calls: int = 1) -> None:
@@ -38,12 +39,12 @@ def record(one: Spool, calls: int = 1) -> None:
 def running(my_spool: Spool) -> Iterator[None]:
     start_drainer()
     yield
-    stop_drainer(20)
+    stop_drainer(PATIENCE)
 
 
 def test_a_call_is_stored_without_anybody_asking(my_spool: Spool, running: None) -> None:
     record(my_spool)
-    wait_for(lambda: Call.objects.count() == 1)
+    wait_until(lambda: Call.objects.count() == 1)
 
 
 def test_starting_twice_is_one_thread(my_spool: Spool, running: None) -> None:
@@ -58,12 +59,12 @@ def test_it_outlives_a_database_that_is_away(
         cursor.execute("ALTER TABLE usage_call RENAME TO usage_away")
         try:
             record(my_spool, 50)
-            wait_for(lambda: "Calls stay in the spool" in caplog.text)
+            wait_until(lambda: "Calls stay in the spool" in caplog.text)
             record(my_spool, 50)
         finally:
             cursor.execute("ALTER TABLE usage_away RENAME TO usage_call")
-    wait_for(lambda: Call.objects.count() == 100)
-    wait_for(lambda: "Draining goes on" in caplog.text)
+    wait_until(lambda: Call.objects.count() == 100)
+    wait_until(lambda: "Draining goes on" in caplog.text)
     assert KeyDay.objects.get().requests == 100
 
 
@@ -74,14 +75,14 @@ def test_it_brings_home_the_spools_of_dead_processes(
     record(other)
     other.begin(make_event())
     other.close()
-    wait_for(lambda: Call.objects.count() == 2)
-    wait_for(lambda: not other.directory.exists())
+    wait_until(lambda: Call.objects.count() == 2)
+    wait_until(lambda: not other.directory.exists())
 
 
 def test_stopping_drains_what_is_left_and_leaves_no_folder(my_spool: Spool) -> None:
     start_drainer()
     record(my_spool, 10)
-    stop_drainer(20)
+    stop_drainer(PATIENCE)
     assert Call.objects.count() == 10
     assert not my_spool.directory.exists()
     assert SpoolWriter.objects.get().closed_at is not None
@@ -92,7 +93,7 @@ def test_stopping_drains_what_is_left_and_leaves_no_folder(my_spool: Spool) -> N
 def test_an_open_call_keeps_the_spool_when_the_drainer_stops(my_spool: Spool) -> None:
     start_drainer()
     number = my_spool.begin(make_event())
-    stop_drainer(20)
+    stop_drainer(PATIENCE)
     my_spool.end(number, make_event())
     assert my_spool.directory.exists()
 
@@ -187,7 +188,7 @@ def test_a_celery_worker_is_the_machines_drainer(
     worker_ready.send(sender=tasks)
     record(other)
     record(my_spool)
-    wait_for(lambda: Call.objects.count() == 2)
+    wait_until(lambda: Call.objects.count() == 2)
     assert machine.is_drained()
     worker_shutdown.send(sender=None)
     assert not any(thread.name == "drainer" for thread in threading.enumerate())

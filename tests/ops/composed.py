@@ -19,7 +19,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from tests.engines import POSTGRES, REDIS
-from tests.live import ROOT, free_port
+from tests.live import PATIENCE, ROOT, free_port
 
 REDIS_DATABASE = 9  # its own; the other tests use others
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -81,7 +81,7 @@ class Composed:
             env=self.environment(service),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -109,7 +109,7 @@ class Composed:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def _here(self, text: str) -> str:
         text = _VARIABLE.sub(lambda found: self.variables.get(found[1], found[2]), text)

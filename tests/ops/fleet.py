@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.live import ROOT, Keydeck, ask, free_port, wait_for
+from tests.live import PATIENCE, ROOT, Keydeck, ask, free_port, wait_for
 from tests.ops.calling import Answer, Order, answers
 from tests.ops.servers import Postgres, Redis, Server
 
@@ -145,7 +145,7 @@ class Fleet:
         try:
             self.postgres.up()
             self.redis.up()
-            made = self.product.manage("up", "--prepare", seconds=120)
+            made = self.product.manage("up", "--prepare", seconds=SETTLED)
             assert made.returncode == 0, made.stdout + made.stderr
             self.keys = self._run("-m", "tests.ops.issue_keys", "2").split()
             for server in (self.sandbox, *self.programs.values()):
@@ -212,7 +212,7 @@ class Fleet:
                 yield Load(file)
             finally:
                 process.send_signal(signal.SIGTERM)
-                process.wait(60)
+                process.wait(PATIENCE)
 
     # What the product and the provider say.
 

@@ -26,7 +26,7 @@ class Load:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                reply = ask("POST", self._url, {**BODY, "key": self.key}, timeout=20)
+                reply = ask("POST", self._url, {**BODY, "key": self.key})
             except (OSError, http.client.HTTPException):
                 self.failures += 1  # the process that had this call was killed
                 self._stop.wait(0.02)

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import redis
 
-from tests.live import free_port, wait_for
+from tests.live import PATIENCE, free_port, wait_for
 
-SECONDS = 60  # that a start may take; a crash is recovered from first
+SECONDS = PATIENCE  # that a start may take; a crash is recovered from first
 
 
 def program(name: str) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Keydeck, wait_for
+from tests.live import PATIENCE, Keydeck, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 PATHS = ["/accounts/login/", "/healthz", "/api/v1/applications"]
@@ -13,7 +13,7 @@ PIECE = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"  # 64 KB, chunked
 
 
 def say(keydeck: Keydeck, path: str, length: str) -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", keydeck.port), timeout=20)
+    line = socket.create_connection(("127.0.0.1", keydeck.port), timeout=25)
     line.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode())
     return line
 
@@ -73,4 +73,6 @@ def test_who_hangs_up_in_the_middle_leaves_the_next_alone(keydeck):
         with say(keydeck, "/api/v1/applications", "Content-Length: 4000000") as line:
             line.sendall(b"x" * 3_000_000)
 
-    assert wait_for(lambda: keydeck.call("GET", "/applications").status == 200, 10, "an answer")
+    assert wait_for(
+        lambda: keydeck.call("GET", "/applications").status == 200, PATIENCE, "an answer"
+    )

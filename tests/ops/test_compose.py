@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from tests.engines import REDIS
-from tests.live import ROOT, ask, wait_for
+from tests.live import PATIENCE, ROOT, ask, wait_for
 from tests.ops.composed import REDIS_DATABASE, Composed, own_database
 from tests.upstream import Upstream
 
@@ -48,7 +48,7 @@ def composed(tmp_path: Path, upstream: Upstream) -> Iterator[Composed]:
 def _ready(composed: Composed, service: str) -> None:
     wait_for(
         lambda: composed.processes[service].poll() is None and composed.healthy(service),
-        60,
+        PATIENCE,
         f"{service} healthy",
     )
 
@@ -83,7 +83,7 @@ def test_the_files_process_set_does_the_whole_job(composed: Composed) -> None:
         found = rest("GET", "/calls?application=shop")["items"]
         return [one["request_id"] for one in found] == [request_id]
 
-    wait_for(stored, 10, "the call in REST")
+    wait_for(stored, PATIENCE, "the call in REST")
     totals = rest("GET", "/usage/totals?application=shop")
     assert (totals["requests"], totals["errors"]) == (1, 0)
     _the_gateway_serves_no_admin_page(composed)

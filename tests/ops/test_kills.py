@@ -3,10 +3,11 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.live import SLACK, Keydeck, alive, wait_for
+from tests.live import PATIENCE, SLACK, Keydeck, alive, wait_for
 from tests.ops.starting import again, prepared
 
 __all__ = ["again", "prepared"]  # fixtures
@@ -34,7 +35,7 @@ def _all_drained(keydeck: Keydeck) -> bool:
 
 def _settled(keydeck: Keydeck, slug: str, ids: list[str]) -> None:
     """Every id a caller received is stored exactly once, and the counts agree with the calls."""
-    wait_for(lambda: _all_drained(keydeck), 20, "everything drained")
+    wait_for(lambda: _all_drained(keydeck), PATIENCE, "everything drained")
     account = keydeck.call("GET", "/ledger").json()
     assert account["lost"] == 0
     [(application,)] = keydeck.query("SELECT id FROM keys_application WHERE slug = ?", slug)
@@ -56,11 +57,11 @@ def test_a_killed_process_is_replaced_within_two_seconds(keydeck: Keydeck, name:
 def test_kills_under_load_lose_and_double_nothing(keydeck: Keydeck) -> None:
     slug, key = keydeck.connect()
     with Load(keydeck, key) as load:
-        wait_for(lambda: len(load.ids) > 50, 20, "some calls")
+        wait_for(lambda: len(load.ids) > 50, PATIENCE, "some calls")
         for name in ("web", "worker"):
             _kill(keydeck, name)
             before = len(load.ids)
-            wait_for(lambda: len(load.ids) > before + 50, 20, f"calls after {name}'s death")  # noqa: B023
+            wait_for(lambda: len(load.ids) > before + 50, PATIENCE, f"calls after {name}'s death")  # noqa: B023
     _settled(keydeck, slug, load.ids)
 
 
@@ -68,10 +69,10 @@ def test_a_killed_supervisor_loses_and_doubles_nothing(again: Keydeck) -> None:
     with again as keydeck:
         slug, key = keydeck.connect()
         with Load(keydeck, key) as load:
-            wait_for(lambda: len(load.ids) > 50, 20, "some calls")
+            wait_for(lambda: len(load.ids) > 50, PATIENCE, "some calls")
             children = keydeck.pids()
             keydeck.send(signal.SIGKILL)
-            wait_for(lambda: not any(map(alive, children.values())), 10, "the children's end")
+            wait_for(lambda: not any(map(alive, children.values())), PATIENCE, "the children's end")
         keydeck.start()
         _settled(keydeck, slug, load.ids)
 
@@ -86,7 +87,7 @@ def test_many_kills_under_load_lose_and_double_nothing(keydeck: Keydeck, name: s
             time.sleep(6)  # long enough that a start counts as a good one
             _kill(keydeck, name)
             before = len(load.ids)
-            wait_for(lambda: len(load.ids) > before + 50, 30, "calls after the kill")  # noqa: B023
+            wait_for(lambda: len(load.ids) > before + 50, PATIENCE, "calls after the kill")  # noqa: B023
     _settled(keydeck, slug, load.ids)
     print(f"{name}: 10 kills, {len(load.ids)} calls answered, {load.failures} cut, none lost")
 
@@ -96,17 +97,24 @@ def _checks(keydeck: Keydeck) -> int:
     return int(count)
 
 
+def _stands(pid: int) -> bool:
+    """Whether the signal to stop has reached every thread."""
+    states = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
+
+
 def test_a_stopped_worker_stops_the_checks_and_a_started_one_resumes_them(
     keydeck: Keydeck,
 ) -> None:
     before = _checks(keydeck)
-    wait_for(lambda: _checks(keydeck) > before, 15, "a check")
+    wait_for(lambda: _checks(keydeck) > before, PATIENCE, "a check")
     worker = keydeck.pids()["worker"]
     os.kill(worker, signal.SIGSTOP)
     try:
+        wait_for(lambda: _stands(worker), PATIENCE, "every thread of the worker to stand still")
         stopped = _checks(keydeck)
         time.sleep(6)  # three intervals
         assert _checks(keydeck) == stopped
     finally:
         os.kill(worker, signal.SIGCONT)
-    wait_for(lambda: _checks(keydeck) > stopped, 15, "a check after the worker goes on")
+    wait_for(lambda: _checks(keydeck) > stopped, PATIENCE, "a check after the worker goes on")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.live import ROOT, SLACK, Keydeck, ask, free_port, wait_for
+from tests.live import PATIENCE, ROOT, SLACK, Keydeck, ask, free_port, wait_for
 from tests.ops.load import BODY, Load
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
@@ -37,9 +37,9 @@ def rotate_under_load(keydeck: Keydeck, times: int) -> str:
             assert keydeck.call("POST", f"{provider_key}/rotate", secret).status == 200
             made = keydeck.call("POST", f"{app_key}/rotate", {"overlap_seconds": 3600})
             assert made.status == 200, made
-            wait_for(lambda: len(load.ids) > before + 8, 20, "calls inside the overlap")  # noqa: B023
+            wait_for(lambda: len(load.ids) > before + 8, PATIENCE, "calls inside the overlap")  # noqa: B023
             load.key, before = made.json()["key"], len(load.ids)
-            wait_for(lambda: len(load.ids) > before + 24, 20, "calls with the new text")  # noqa: B023
+            wait_for(lambda: len(load.ids) > before + 24, PATIENCE, "calls with the new text")  # noqa: B023
             for key in (provider_key, app_key):
                 assert keydeck.call("POST", f"{key}/rotation/finish").status == 200
     assert (load.failures, load.refused) == (0, [])
@@ -89,11 +89,11 @@ def another_gateway(keydeck: Keydeck) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=keydeck.environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: _answers(url), 30, "the second gateway")
+        wait_for(lambda: _answers(url), PATIENCE, "the second gateway")
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def _answers(url: str) -> bool:
@@ -128,7 +128,7 @@ def refusal_times(keydeck: Keydeck, urls: list[str], trials: int) -> list[float]
 
 
 def _refused_after(url: str, body: dict[str, object], began: float) -> float:
-    wait_for(lambda: ask("POST", url + PATH, body).status == 401, 10, "the refusal")
+    wait_for(lambda: ask("POST", url + PATH, body).status == 401, PATIENCE, "the refusal")
     return time.monotonic() - began
 
 

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from tests.live import Reply, ask, wait_for
+from tests.live import PATIENCE, Reply, ask, wait_for
 from tests.ops.fleet import Fleet
 from tests.ops.servers import needs_own_servers
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.xdist_group("fleet"),
-    pytest.mark.timeout(300),  # the first test waits for the fleet
+    pytest.mark.timeout(900),  # the first test waits for the fleet
     needs_own_servers,
 ]
 
@@ -25,15 +25,15 @@ def proved(fleet: Fleet, per_second: int, calls: int) -> str:
     if not fleet.disk.is_small:
         pytest.skip("needs the right to mount a file system")
     with fleet.calling(f"disk{calls}", per_second=per_second) as load:
-        wait_for(lambda: load.count() > 50, 30, "some calls")
+        wait_for(lambda: load.count() > 50, PATIENCE, "some calls")
         fleet.disk.fill()
         at = load.count()
-        wait_for(lambda: load.count() > at + calls, 120, "calls on a full disk")
+        wait_for(lambda: load.count() > at + calls, PATIENCE, "calls on a full disk")
         told = readiness(fleet)
         fleet.disk.free()
         at = load.count()
-        wait_for(lambda: load.count() > at + 50, 30, "calls with room again")
-        wait_for(lambda: all(one.status == 200 for one in readiness(fleet)), 10, "readiness")
+        wait_for(lambda: load.count() > at + 50, PATIENCE, "calls with room again")
+        wait_for(lambda: all(one.status == 200 for one in readiness(fleet)), PATIENCE, "readiness")
     assert [one.status for one in told] == [503, 503]
     assert {one.json()["checks"]["spool"] for one in told} == {"failing"}
     ledger, stored, seen, answers = fleet.settled(), fleet.stored(), fleet.seen(), load.answers
@@ -60,6 +60,6 @@ def test_a_full_disk_refuses_calls_and_recovers(fleet: Fleet) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_full_disk_under_load(fleet: Fleet) -> None:
     print("\n" + proved(fleet, per_second=300, calls=6000))

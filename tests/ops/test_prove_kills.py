@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.live import wait_for
+from tests.live import PATIENCE, wait_for
 from tests.ops.calling import Answer
 from tests.ops.fleet import Fleet
 from tests.ops.servers import needs_own_servers
@@ -14,7 +14,7 @@ from tests.ops.servers import needs_own_servers
 pytestmark = [
     pytest.mark.live,
     pytest.mark.xdist_group("fleet"),
-    pytest.mark.timeout(300),  # the first test waits for the fleet
+    pytest.mark.timeout(900),  # the first test waits for the fleet
     needs_own_servers,
 ]
 VICTIMS = ("gateway1", "gateway2", "drainer", "worker", "beat", "redis", "postgres", "backend")
@@ -75,11 +75,11 @@ def proved(fleet: Fleet, answered: list[Answer]) -> str:
 
 def test_kills_of_every_process_lose_and_double_nothing(fleet: Fleet) -> None:
     with fleet.calling("kills", per_second=150) as load:
-        wait_for(lambda: load.count() > 50, 30, "some calls")
+        wait_for(lambda: load.count() > 50, PATIENCE, "some calls")
         strike(fleet, random.Random(3), kills=5, longest=0.3)
         fleet.all_up()
         before = load.count()
-        wait_for(lambda: load.count() > before + 50, 30, "calls after the kills")
+        wait_for(lambda: load.count() > before + 50, PATIENCE, "calls after the kills")
     proved(fleet, load.answers)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from keys import tokens
 from keys.models.ids import new_id
-from tests.live import ROOT, wait_for
+from tests.live import PATIENCE, ROOT, wait_for
 from tests.ops.fleet import Fleet
 from tests.ops.flooding import Order
 from tests.ops.servers import needs_own_servers
@@ -18,7 +18,7 @@ from tests.ops.servers import needs_own_servers
 pytestmark = [
     pytest.mark.live,
     pytest.mark.xdist_group("fleet"),
-    pytest.mark.timeout(300),  # the first test waits for the fleet
+    pytest.mark.timeout(900),  # the first test waits for the fleet
     needs_own_servers,
 ]
 GROWTH = 24 * 2**20  # bytes, most of them PostgreSQL's log of changes, which it uses again
@@ -51,7 +51,7 @@ def proved(fleet: Fleet, seconds: float, networks: int = 0) -> str:
     found = flood(fleet, seconds, networks)
     made = sum(found["statuses"].values())
     assert found["statuses"].keys() <= {"401", "429"}, found
-    wait_for(lambda: counted(fleet) - before >= made, 20, f"{made} strangers counted")
+    wait_for(lambda: counted(fleet) - before >= made, PATIENCE, f"{made} strangers counted")
     assert counted(fleet) - before == made
     assert fleet.number("SELECT count(*) FROM usage_call") == calls
     more = fleet.number("SELECT count(*) FROM usage_strangercount") - rows
@@ -71,6 +71,6 @@ def test_strangers_are_counted_and_leave_no_row(fleet: Fleet) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_thousands_of_strangers_a_second(fleet: Fleet) -> None:
     print(f"\n{proved(fleet, 20)}\n{proved(fleet, 20, networks=20_000)}")

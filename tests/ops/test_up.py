@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.live import ROOT, SLACK, Keydeck, alive, ask
+from tests.live import PATIENCE, ROOT, SLACK, Keydeck, alive, ask
 from tests.ops.starting import again, prepared, refused
 
 __all__ = ["again", "prepared"]  # fixtures
@@ -32,11 +32,11 @@ def test_a_second_start_is_quick_and_changes_nothing(again: Keydeck) -> None:
 
 
 def _ends_all(keydeck: Keydeck, number: signal.Signals) -> None:
-    """This signal ends every process in time and with nothing to complain about."""
+    """This signal ends every process, in ten seconds, and with nothing to complain about."""
     children = keydeck.pids()
     started = time.monotonic()
     assert keydeck.send(number) == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 10 * SLACK
     assert not [name for name, pid in children.items() if alive(pid)]
     assert "Traceback" not in keydeck.log.read_text()
 
@@ -137,7 +137,7 @@ def _make(*words: str, path: Path, user: int | None = None) -> subprocess.Comple
         cwd=path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         user=user,
     )

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.live import ROOT, Keydeck, wait_for
+from tests.live import PATIENCE, ROOT, Keydeck, wait_for
 from tests.ops.load import Load
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
@@ -34,16 +34,16 @@ def replace_master_key(keydeck: Keydeck, applications: int, keys: int) -> str:
     _, key = keydeck.connect()
     fill(keydeck, *(f"filled-{keys}-{n}" for n in range(applications)), keys=keys)
     with Load(keydeck, key) as load:
-        wait_for(lambda: len(load.ids) > 20, 20, "some calls")
+        wait_for(lambda: len(load.ids) > 20, PATIENCE, "some calls")
         run(keydeck, "master_keys", "--add")
         rewrapped = run(keydeck, "rewrap")
         retired = run(keydeck, "master_keys", "--retire")
         # Processes that never opened these data keys do now, with the new master key alone.
         slug, other = keydeck.connect()
         with Load(keydeck, other, threads=1) as more:
-            wait_for(lambda: len(more.ids) > 5, 20, "calls of a new application")
+            wait_for(lambda: len(more.ids) > 5, PATIENCE, "calls of a new application")
         before = len(load.ids)
-        wait_for(lambda: len(load.ids) > before + 20, 20, "some more calls")
+        wait_for(lambda: len(load.ids) > before + 20, PATIENCE, "some more calls")
     assert "is retired" in retired
     assert (load.failures, load.refused, more.failures, more.refused) == (0, [], 0, [])
     assert keydeck.call("GET", f"/applications/{slug}").status == 200
@@ -70,14 +70,14 @@ def rotate_and_kill(keydeck: Keydeck, kills: int, keys: int) -> str:
             started = subprocess.Popen(
                 command, cwd=ROOT, env=keydeck.environment, stdout=subprocess.DEVNULL
             )
-            wait_for(lambda: _open(keydeck, slug), 60, "a rotation under way")
+            wait_for(lambda: _open(keydeck, slug), PATIENCE, "a rotation under way")
             time.sleep(random.uniform(0, 0.2))
             if worker := keydeck.pids().get("worker"):
                 os.kill(worker, signal.SIGKILL)
             started.kill()
             started.wait()
             midway += _open(keydeck, slug)
-        wait_for(lambda: not _open(keydeck, slug), 60, "the worker taking it up")
+        wait_for(lambda: not _open(keydeck, slug), PATIENCE, "the worker taking it up")
     assert (load.failures, load.refused) == (0, [])
     doctor = run(keydeck, "doctor").strip()
     return (

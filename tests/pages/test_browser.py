@@ -11,6 +11,7 @@ from tests.factories import PASSWORD
 from tests.pages.conftest import SECRET, page_of
 from tests.upstream import Upstream
 
+expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),

@@ -19,7 +19,7 @@ from keys.lifecycle import people
 from keys.models import AuditEvent, User
 from keys.sign_in import presence, single_sign_on
 from tests.factories import PASSWORD, UserFactory
-from tests.live import free_port, wait_for
+from tests.live import PATIENCE, free_port, wait_for
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., Client]
@@ -37,11 +37,11 @@ class SignInServer:
         self.knows("moved", email="Viewer@Example.com", email_verified=True)
 
     def knows(self, sub: str, **claims: object) -> None:
-        requests.put(f"{self.url}/users/{sub}", json=claims, timeout=5).raise_for_status()
+        requests.put(f"{self.url}/users/{sub}", json=claims, timeout=60).raise_for_status()
 
     def asks(self, location: str, sub: str) -> str:
         """Somebody signs in over there; the address that the browser is sent back to."""
-        answer = requests.post(location, data={"sub": sub}, allow_redirects=False, timeout=5)
+        answer = requests.post(location, data={"sub": sub}, allow_redirects=False, timeout=60)
         return answer.headers["Location"]
 
 
@@ -52,7 +52,7 @@ def running() -> Iterator[SignInServer]:
     silent = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=silent, stderr=silent) as process:
         try:
-            wait_for(lambda: _answers(port), 30, "no sign-in server")
+            wait_for(lambda: _answers(port), PATIENCE, "no sign-in server")
             yield SignInServer(port)
         finally:
             process.terminate()
@@ -60,7 +60,7 @@ def running() -> Iterator[SignInServer]:
 
 def _answers(port: int) -> bool:
     try:
-        return requests.get(f"http://localhost:{port}/", timeout=5).ok
+        return requests.get(f"http://localhost:{port}/", timeout=60).ok
     except requests.ConnectionError:
         return False
 
@@ -321,7 +321,7 @@ def test_who_cancels_over_there_is_back_at_the_sign_in(
 ) -> None:
     off = client.get("/accounts/sso/")
     there = requests.post(
-        off["Location"], data={"action": "deny"}, allow_redirects=False, timeout=5
+        off["Location"], data={"action": "deny"}, allow_redirects=False, timeout=60
     )
     back = urlsplit(there.headers["Location"])
     state = parse_qs(urlsplit(off["Location"]).query)["state"][0]  # which this server leaves out

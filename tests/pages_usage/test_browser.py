@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.live import ADMIN, PASSWORD, SLACK, Keydeck, ask, wait_for
 
+expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("live")]
 SOON = 3.0 * SLACK  # seconds from a call to its place on the chart
 OK_OF_NOW = "c => c.kdData ? c.kdData.outcomes[0].data.at(-1) : -1"

@@ -132,7 +132,7 @@ def right(spec: ProviderSpec, reply: str) -> Verdict:
     return said.verdict if said else Verdict.UNKNOWN
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_verifier_reads_every_answer_as_it_is_meant(
     upstream: Upstream, unsafe: str, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,5 @@
 """The shop with a ModelsLab key, before an upstream."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from keys.models import Application, ProviderKey
 from keys.states import Verdict
 from tests.factories import ProviderKeyFactory
+from tests.gateway.serving import wait_until
 from tests.upstream import Upstream
 from usage import ingest
 from usage.client import KeyedSession
@@ -66,8 +66,5 @@ def session(start_session: Callable[..., KeyedSession]) -> KeyedSession:
 
 def only_call() -> Call:
     """The one call that was recorded, once it is drained."""
-    until = time.monotonic() + 10
-    while Call.objects.count() == 0:
-        assert time.monotonic() < until, "no call was recorded"
-        time.sleep(0.02)
+    wait_until(Call.objects.exists)
     return Call.objects.get()

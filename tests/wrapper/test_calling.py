@@ -115,7 +115,7 @@ def test_a_stream_closed_before_its_end_is_aborted(
 
     def events() -> object:
         yield b"data: 1\n\n"
-        go.wait(10)
+        go.wait(60)
 
     provider.handler = lambda _: Answer(200, events(), {"Content-Type": "text/event-stream"})
     with session.post(TEXT2IMG, json={"prompt": "x"}, stream=True) as response:

@@ -1,6 +1,5 @@
 """What a KeyedSession raises, and that each failure is one recorded event."""
 
-import socket
 import traceback
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from pytest_django import Settings
 from keys import vault
 from keys.models import ProviderKey
 from keys.states import KeyState
+from tests.live import free_port
 from tests.upstream import Answer, Upstream
 from tests.wrapper.conftest import REAL, TEXT2IMG, only_call
 from usage import client
@@ -22,8 +22,7 @@ from usage.models import Call
 def test_no_connection_is_requests_own_error_and_recorded(
     start_session: Callable[..., KeyedSession], settings: Settings
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     settings.OUTBOUND_ALLOW = [f"127.0.0.1:{port}"]
     settings.PROVIDER_URLS = {"modelslab": f"http://127.0.0.1:{port}"}
     with pytest.raises(requests.ConnectionError) as caught:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 
 from tests.e2e.canary import calls, chromium, keys, many, pages, telling, trail
 from tests.e2e.canary.stage import Said, Stage
-from tests.live import ROOT, wait_for
+from tests.live import PATIENCE, ROOT, wait_for
 
 # Prints every data key, every derived key and the system's own secrets: what only the vault holds.
 _KEYS = """
@@ -121,7 +121,7 @@ def _checked_by_celery(stage: Stage) -> None:
         )
         return sum(count >= 2 for (count,) in rows) >= 10
 
-    wait_for(probed, 30, "checks by the worker")
+    wait_for(probed, PATIENCE, "checks by the worker")
 
 
 def _all_drained(stage: Stage) -> None:
@@ -129,7 +129,7 @@ def _all_drained(stage: Stage) -> None:
         found = stage.rest("GET", "/ledger")
         return bool(found["pending"] == 0 and found["lag_seconds"] == 0)
 
-    wait_for(drained, 20, "everything drained")
+    wait_for(drained, PATIENCE, "everything drained")
 
 
 def _vaults_own(stage: Stage) -> None:

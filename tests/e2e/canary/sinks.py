@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from tests.live import Keydeck, ask, wait_for
+from tests.live import PATIENCE, Keydeck, ask, wait_for
 
 Sinks = Iterator[tuple[str, bytes]]
 
@@ -90,7 +90,9 @@ def waiting_messages(keydeck: Keydeck) -> Iterator[list[bytes]]:
     worker, queue = keydeck.pids()["worker"], keydeck.data_dir / "broker" / "queue"
     os.kill(worker, signal.SIGSTOP)
     try:
-        wait_for(lambda: len(list(queue.glob("[!.]*.msg"))) >= 3, 15, "messages in the broker")
+        wait_for(
+            lambda: len(list(queue.glob("[!.]*.msg"))) >= 3, PATIENCE, "messages in the broker"
+        )
         time.sleep(0.2)
         yield [path.read_bytes() for path in queue.glob("[!.]*.msg")]
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.e2e.canary.pages import Browser
 from tests.e2e.canary.stage import Stage
-from tests.live import wait_for
+from tests.live import PATIENCE, wait_for
 
 KINDS = ("webhook", "slack")
 
@@ -36,7 +36,7 @@ def told(stage: Stage, browser: Browser) -> None:
         sent = {row["channel"] for row in rows if row["state"] == "sent"}
         return bool(alerts) and len(sent) >= len(KINDS)
 
-    wait_for(through, 60, "alerts that came through")
+    wait_for(through, PATIENCE, "alerts that came through")
     for path in ("/alerts/", "/alerts/deliveries/", "/hygiene/", "/settings/jobs/"):
         browser.get(path)
     for path in ("/alerts/channels", "/alerts/rules", "/alerts/firing", "/hygiene", "/jobs"):

@@ -6,7 +6,7 @@ from tests.e2e.canary.calls import PROMPT, TEXT2IMG
 from tests.e2e.canary.keys import Keyed
 from tests.e2e.canary.pages import Browser
 from tests.e2e.canary.stage import Stage
-from tests.live import wait_for
+from tests.live import PATIENCE, wait_for
 
 EXPORTS = ("csv", "jsonl")
 # In one process: each start of Django takes a second.
@@ -35,7 +35,7 @@ def callers(stage: Stage, admin: Browser, keyed: Keyed) -> None:
         return "kd-callers" in admin.get(f"/usage/{panel}/?application={keyed.slug}&{of}").text
 
     mine = f"app_key={keyed.app_key}"
-    wait_for(lambda: seen("cutover", mine), 20, "the call after the rotation counted")
+    wait_for(lambda: seen("cutover", mine), PATIENCE, "the call after the rotation counted")
     assert seen("impact", mine)
     assert seen("impact", f"provider_key={keyed.provider_key}")
 

@@ -24,7 +24,7 @@ Attempt = Callable[[], str]
 
 def together(acts: list[Callable[[], object]]) -> list[str]:
     """Begins all acts at once; what each was refused with ("" for those that went through)."""
-    ready = Barrier(len(acts), timeout=30)
+    ready = Barrier(len(acts), timeout=60)
 
     def attempt(act: Callable[[], object]) -> Attempt:
         def run() -> str:
