@@ -14,11 +14,6 @@ TEST_REDIS_URL ?= redis://127.0.0.1:6379
 export TEST_DATABASE_URL TEST_REDIS_URL
 # More than two cores need: tests of whole products wait more than they compute.
 WORKERS ?= 4
-# What may differ between SQLite and PostgreSQL is run on both: locks, races, SQL of our own.
-LIFECYCLE := any_history applications at_the_same_time batches compromised data_keys deleting_at_the_same_time end_overlaps \
-  import_keys prove rotate_provider_key transitions
-ENGINE_TESTS := $(LIFECYCLE:%=tests/keys/lifecycle/test_%.py) tests/keys/test_audit_archive.py tests/keys/test_audit_carried.py \
-  tests/health/test_check_due.py tests/health/test_incident.py tests/health/test_sweep.py tests/health/test_watch.py tests/ledger tests/calls tests/stats tests/ops/test_settings_postgres.py tests/rest/test_audit_refused.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up venv packages dev test lint lock bench prove
@@ -99,10 +94,7 @@ dev: packages
 # Services that answer are used; CI=true makes them required. The last line is pytest's.
 test: dev
 	@$(PY) -m tests.engines
-	@if $(PY) -m tests.engines --has postgres; then \
-	  KEYDECK_TEST_DATABASE="$$TEST_DATABASE_URL" $(PY) -m pytest -q -n 2 -m "not live and not browser and not bench and not prove" $(ENGINE_TESTS) || exit 1; \
-	fi
-	@exec $(PY) -m pytest -q -n $(WORKERS)
+	@exec $(PY) -m pytest -q -n $(WORKERS) -p tests.beside
 
 lint: dev
 	@$(PY) -m ruff check .

@@ -7,6 +7,7 @@ to nothing, `admin` is the site admin.
 import importlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from keys.audit import Actor
 from keys.models import Application, User
 from keys.sign_in.presence import SEEN
 from keys.states import Role
+from tests.database import database
 from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
 from tests.live import keydeck
@@ -39,6 +41,9 @@ hypothesis.settings.load_profile("keydeck")
 # A Redis that answers late, on a loaded machine, is not away; no test is about how late.
 shared.REDIS_TIMEOUT = 60.0
 
+# Groups of xdist, by how long they take.
+LONGEST = ["canaries", "walk", "live", "fleet", "up", "browser", "clients", "compose", "plans"]
+
 append_only = [
     importlib.import_module(f"keys.migrations.{name}")
     for name in ("0006_audit_append_only", "0008_audit_head")
@@ -53,12 +58,39 @@ def _no_keys_of_another_test() -> Iterator[None]:
     vault.forget()
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Databases that may be emptied between tests; tests/keys/test_audit_archive.py guards one."""
-    with django_db_blocker.unblock(), connection.schema_editor() as editor:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The groups that take longest come first: what begins last should be short."""
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("xdist_group")
+        return LONGEST.index(mark.args[0]) if mark and mark.args[0] in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+def _may_be_emptied() -> None:
+    """Between tests, that is; tests/keys/test_audit_archive.py guards its own."""
+    with connection.schema_editor() as editor:
         for made in append_only:
             made.remove(None, editor)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Iterator[None]:
+    """In place of pytest-django's own; see tests/database.py."""
+    shared = None if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():
+            stack.enter_context(database(shared, _may_be_emptied))
+        yield
+        with django_db_blocker.unblock():
+            stack.close()
 
 
 _spools = count(1)
