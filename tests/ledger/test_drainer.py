@@ -1,6 +1,7 @@
 """The drainer thread: it brings calls home by itself and outlives the database."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -178,6 +179,19 @@ def test_a_folder_that_cannot_be_read_keeps_none_behind_it_waiting(
     lock.rmdir()
     machine.drain_all()
     assert Call.objects.count() == 2
+
+
+def test_nothing_is_remembered_of_a_spool_that_another_process_brought_home(
+    new_spool: Callable[..., Spool],
+) -> None:
+    theirs = new_spool()
+    record(theirs)
+    machine.drain_all()
+    assert theirs.directory in DRAIN._followers
+    theirs.close()
+    shutil.rmtree(theirs.directory)
+    machine.drain_all()
+    assert theirs.directory not in DRAIN._followers
 
 
 def test_a_celery_worker_is_the_machines_drainer(

@@ -70,7 +70,10 @@ def drain_each(wanted: Callable[[Path], bool] = Path.exists) -> Iterator[Drained
     keeps none of the others waiting: its OSError is raised at the end.
     """
     failure: OSError | None = None
-    for folder in spool.folders(Path(settings.SPOOL_DIR)):
+    here = spool.folders(Path(settings.SPOOL_DIR))
+    for gone in _followers.keys() - here:
+        _followers.pop(gone, None)  # another drainer brought it home: nobody asks for it again
+    for folder in here:
         try:
             if wanted(folder):
                 yield drain(folder)
