@@ -94,20 +94,10 @@ def read(outgoing: Outgoing) -> Outgoing:
     return Outgoing(*outgoing[:6], read_body(outgoing))
 
 
-def find_credentials(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
-    """Every credential in the request, headers first, then query, then body.
-
-    With `spec` the provider's own header, parameter and member are looked at too.
-    Raises BadBody.
-    """
-    return found_outside(outgoing, spec) + found_inside(outgoing, spec)
-
-
-def found_outside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
-    """Those in headers and query. Raises BadBody."""
-    own = spec.accepts if spec else frozenset[Placement]()
-    names = names_of(own)
-    found = in_headers(outgoing.headers, own, spec.prefix if spec else "")
+def found_outside(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
+    """Every credential in headers, then query. Raises BadBody."""
+    names = names_of(spec.accepts)
+    found = in_headers(outgoing.headers, spec.accepts, spec.prefix)
     for name in names.queries if outgoing.query else ():
         found += [
             Found(Placement("query", name), text)
@@ -116,9 +106,9 @@ def found_outside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[
     return _trimmed(found)
 
 
-def found_inside(outgoing: Outgoing, spec: ProviderSpec | None = None) -> list[Found]:
-    """Those in the body. Raises BadBody."""
-    names = names_of(spec.accepts if spec else frozenset[Placement]())
+def found_inside(outgoing: Outgoing, spec: ProviderSpec) -> list[Found]:
+    """Every credential in the body. Raises BadBody."""
+    names = names_of(spec.accepts)
     body = outgoing.reading or read_body(outgoing)
     found = []
     for name in names.members if body.form != "none" else ():

@@ -13,7 +13,7 @@ from keys.providers.elevenlabs import ELEVENLABS
 from keys.providers.gemini import GEMINI
 from keys.providers.github import GITHUB
 from keys.providers.groq import GROQ
-from keys.providers.injection import Outgoing, find_credentials, inject
+from keys.providers.injection import Outgoing, inject
 from keys.providers.modelslab import MODELSLAB
 from keys.providers.openai import OPENAI
 from keys.providers.openrouter import OPENROUTER
@@ -21,6 +21,7 @@ from keys.providers.registry import BUILT_IN
 from keys.providers.sandbox import sandbox
 from keys.providers.stripe import STRIPE
 from keys.vault import Secret
+from tests.providers.finding import find_credentials
 from tests.providers.words import BOGUS, GOOD
 
 CUSTOM = [

@@ -9,10 +9,11 @@ import pytest
 
 from keys.providers.anthropic import ANTHROPIC
 from keys.providers.base import BEARER, Placement, ProviderSpec
-from keys.providers.injection import BadBody, Found, Outgoing, find_credentials, inject
+from keys.providers.injection import BadBody, Found, Outgoing, inject
 from keys.providers.modelslab import MODELSLAB
 from keys.providers.openai import OPENAI
 from keys.vault import Secret
+from tests.providers.finding import find_credentials
 from tests.providers.test_conformance import CUSTOM
 
 APP = "kd_live_0123456789AB_" + "Za9" * 12 + "xy"

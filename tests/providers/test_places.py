@@ -10,8 +10,9 @@ import pytest
 
 from keys import tokens
 from keys.providers.base import ProviderSpec
-from keys.providers.injection import Outgoing, find_credentials, inject
+from keys.providers.injection import Outgoing, inject
 from keys.vault import Secret
+from tests.providers.finding import find_credentials
 from tests.providers.test_conformance import every_provider
 from usage.gateway import core
 from usage.gateway.errors import Denial
