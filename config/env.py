@@ -20,14 +20,14 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 
-def secret(name: str, default: str = "") -> str:
-    """The value of `name`, or the stripped content of the file that `name`_FILE points to.
+def secret(name: str) -> str:
+    """The value of `name` ("" for none), or what stands in the file that `name`_FILE points to.
 
     Raises ImproperlyConfigured when the file is named but can't be read.
     """
     path = os.environ.get(f"{name}_FILE", "")
     if not path:
-        return str(env.str(name, default=default))
+        return str(env.str(name, default=""))
     try:
         return Path(path).read_text().strip()
     except OSError as error:

@@ -265,11 +265,11 @@ GATEWAY_STALE = decimal("KEYDECK_STALE_LIMIT", default=300.0)  # seconds, DESIGN
 CALLER_ADDRESS = one_of("KEYDECK_CALLER_ADDRESS", ("full", "truncated", "hashed"))
 SECRET_MAX_AGE_DAYS = whole("KEYDECK_SECRET_MAX_AGE_DAYS", default=180)  # 0: any age
 CALL_RETENTION_DAYS = whole("KEYDECK_CALL_RETENTION_DAYS", default=30)
-_years = whole("KEYDECK_DAY_RETENTION_DAYS", default=3650)
+_days = whole("KEYDECK_DAY_RETENTION_DAYS", default=3650)
 COUNTS_KEPT = {  # per step; None: for good
     "minute": timedelta(hours=whole("KEYDECK_MINUTE_RETENTION_HOURS", default=48)),
     "hour": timedelta(days=whole("KEYDECK_HOUR_RETENTION_DAYS", default=90)),
-    "day": timedelta(days=_years) if _years else None,
+    "day": timedelta(days=_days) if _days else None,
 }
 METRICS_TOKEN = secret("KEYDECK_METRICS_TOKEN")
 

@@ -27,8 +27,6 @@ class Secret:
     def __repr__(self) -> str:
         return f"Secret(…{self.last4})"
 
-    __str__ = __repr__
-
     def __format__(self, spec: str) -> str:
         return format(repr(self), spec)
 

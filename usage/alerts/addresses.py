@@ -27,30 +27,30 @@ class Address:
     secret: Secret = field(repr=False)
 
 
-def clean_url(text: str, what: str = "url") -> Secret:
+def clean_url(text: str) -> Secret:
     """An https address of the open internet (or one the operator allowed). Raises Invalid."""
     url = text.strip()
     if not url or len(url) > LONGEST_URL or not url.isascii() or not url.isprintable():
-        raise Invalid(what, f"An https address of up to {LONGEST_URL} plain characters.")
+        raise Invalid("url", f"An https address of up to {LONGEST_URL} plain characters.")
     origin = origin_of(url)
     parts = urlsplit(origin)
     if parts.scheme not in ("https", "http") or not parts.netloc:
-        raise Invalid(what, "The address starts with https:// and a host.")
+        raise Invalid("url", "The address starts with https:// and a host.")
     try:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise Invalid(what, "This is not a URL.") from None
+        raise Invalid("url", "This is not a URL.") from None
     try:
         outbound.check_url(url, origin)
         outbound.check_host(host, port)
     except outbound.Blocked:
         raise Invalid(
-            what,
+            "url",
             f"{host[:100] or 'This'} is not on the open internet. The operator can let it "
             f"through: KEYDECK_OUTBOUND_ALLOW={host[:100]}:{port}",
         ) from None
     if parts.scheme != "https" and not is_allowed(host, port):
-        raise Invalid(what, "The address must be https: alerts never travel in the clear.")
+        raise Invalid("url", "The address must be https: alerts never travel in the clear.")
     return Secret(url)
 
 

@@ -53,8 +53,6 @@ class Traffic:
     judged: int
     errors: int
     by_outcome: dict[str, int]
-    p95: float | None = None
-    dollars: float = 0.0
 
 
 class Facts:
