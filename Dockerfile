@@ -32,5 +32,8 @@ VOLUME /var/lib/keydeck
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-m", "config.probe", "http://127.0.0.1:8000/readyz"]
+# The web service's command of docker-compose.yml, bounds and all.
 CMD ["python", "-m", "uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
+     "--loop", "uvloop", "--http", "config.protocol:BoundedProtocol", "--no-access-log", \
+     "--no-server-header", "--no-proxy-headers", "--limit-concurrency", "1000", \
+     "--timeout-graceful-shutdown", "20", "--log-level", "warning"]

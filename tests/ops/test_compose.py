@@ -1,5 +1,6 @@
 """The production set: docker-compose.yml's own commands on PostgreSQL and Redis."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -141,3 +142,9 @@ def test_the_image_runs_as_nobody_special() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users == ["keydeck"]
+
+
+def test_the_image_alone_serves_under_the_bounds_of_the_set(tmp_path: Path) -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    command = json.loads(text.rpartition("\nCMD ")[2].replace("\\\n", ""))
+    assert command == Composed(tmp_path, "").services["web"]["command"].split()
