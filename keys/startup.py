@@ -14,9 +14,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.core.validators import validate_email
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import QuerySet
 
 from keys import audit, system_checks, vault
 from keys.models import User
@@ -97,10 +97,13 @@ def migrate() -> int:
         if pending:
             call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as error:
-        name = connection.settings_dict["NAME"]
-        line = str(error).strip().splitlines()[0]
-        raise StartupError(f"cannot use the database {name}: {line}") from error
+        raise _unusable_database(error) from error
     return len(pending)
+
+
+def _unusable_database(error: DatabaseError) -> StartupError:
+    line = str(error).strip().splitlines()[0]
+    return StartupError(f"cannot use the database {connection.settings_dict['NAME']}: {line}")
 
 
 def collect_static() -> bool:
@@ -142,23 +145,48 @@ def open_vault() -> tuple[str, bool]:
     return "from the environment" if settings.MASTER_KEYS else str(path), True
 
 
+def check_admin() -> None:
+    """Raises StartupError where the first admin can't be made as the settings say.
+
+    Asked before anything is made. Where there is an admin, what the settings say counts no more.
+    """
+    try:
+        tables = connection.introspection.table_names()
+        is_made = User._meta.db_table in tables and _admins().exists()
+    except DatabaseError as error:
+        raise _unusable_database(error) from error
+    if not is_made:
+        _chosen_admin()
+
+
 def ensure_admin() -> tuple[str, str]:
     """The site admin's e-mail, and the password if one was generated just now."""
-    admin = User.objects.filter(is_superuser=True).order_by("pk").first()
+    admin = _admins().first()
     if admin:
         return admin.email, ""
-    generated = "" if settings.ADMIN_PASSWORD else secrets.token_urlsafe(12)
-    email, password = settings.ADMIN_EMAIL or DEFAULT_ADMIN, settings.ADMIN_PASSWORD or generated
-    try:
-        validate_email(email)  # the sign-in form takes nothing else
-    except ValidationError:
-        raise StartupError(f"KEYDECK_ADMIN_EMAIL: {email!r} is not an e-mail address") from None
-    try:
-        validate_password(password, User(email=email))  # the rule of everybody's
-    except ValidationError as error:
-        raise StartupError(f"KEYDECK_ADMIN_PASSWORD: {' '.join(error.messages)}") from None
+    email, password = _chosen_admin()
     with transaction.atomic():
         admin = User.objects.create_superuser(email, password)
         action, target = audit.Action.ADMIN_CREATED, f"user:{admin.pk}"
         audit.record(audit.Actor.system("up"), action, target, email=admin.email)
-    return admin.email, generated
+    return admin.email, "" if settings.ADMIN_PASSWORD else password
+
+
+def _admins() -> QuerySet[User]:
+    return User.objects.filter(is_superuser=True).order_by("pk")
+
+
+def _chosen_admin() -> tuple[str, str]:
+    """E-mail and password of the first admin, held to the rules of everybody's."""
+    email = settings.ADMIN_EMAIL or DEFAULT_ADMIN
+    try:
+        User._meta.get_field("email").run_validators(email)
+    except ValidationError:
+        raise StartupError(f"KEYDECK_ADMIN_EMAIL: {email!r} is not an e-mail address") from None
+    if not settings.ADMIN_PASSWORD:
+        return email, secrets.token_urlsafe(12)
+    try:
+        validate_password(settings.ADMIN_PASSWORD, User(email=email))
+    except ValidationError as error:
+        raise StartupError(f"KEYDECK_ADMIN_PASSWORD: {' '.join(error.messages)}") from None
+    return email, settings.ADMIN_PASSWORD

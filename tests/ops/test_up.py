@@ -87,8 +87,6 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
         ({"KEYDECK_TRUSTED_PROXIES": "10.0.0.5,caddy"}, "KEYDECK_TRUSTED_PROXIES"),
         ({"KEYDECK_OUTBOUND_ALLOW": "10.0.0.5"}, "KEYDECK_OUTBOUND_ALLOW"),
         ({"SECRET_KEY": "changeme"}, "SECRET_KEY has 8 characters"),
-        ({"KEYDECK_ADMIN_EMAIL": "admin"}, "KEYDECK_ADMIN_EMAIL"),
-        ({"KEYDECK_ADMIN_PASSWORD": "short"}, "KEYDECK_ADMIN_PASSWORD: This password is too short"),
         ({"DATABASE_URL": "keydeck.sqlite3"}, "DATABASE_URL"),
         ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "cannot use the database none"),
     ],
@@ -97,6 +95,29 @@ def test_a_setting_that_makes_no_sense_is_one_line(
     tmp_path: Path, setting: dict[str, str], word: str
 ) -> None:
     assert word in refused(Keydeck(tmp_path / "data", **setting))
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"KEYDECK_ADMIN_EMAIL": "admin"}, "KEYDECK_ADMIN_EMAIL: 'admin' is not"),
+        ({"KEYDECK_ADMIN_EMAIL": f"{'a.' * 150}b@example.com"}, "KEYDECK_ADMIN_EMAIL"),
+        ({"KEYDECK_ADMIN_PASSWORD": "short"}, "KEYDECK_ADMIN_PASSWORD: This password is too short"),
+    ],
+)
+def test_an_admin_who_cannot_be_made_is_one_line_before_anything_is_made(
+    tmp_path: Path, setting: dict[str, str], word: str
+) -> None:
+    keydeck = Keydeck(tmp_path / "data", **setting)
+    assert word in refused(keydeck)
+    assert not (keydeck.data_dir / "master.key").exists()
+    assert "migrations" not in keydeck.manage("up", "--prepare").stdout
+
+
+def test_settings_of_an_admin_who_is_made_count_no_more(again: Keydeck) -> None:
+    again.variables["KEYDECK_ADMIN_PASSWORD"] = "short"
+    done = again.manage("up", "--prepare")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("content", ["", "no key at all", "A" * 43])

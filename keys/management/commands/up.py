@@ -56,6 +56,7 @@ class Command(BaseCommand):
 
     def _prepare(self) -> list[str]:
         """What the processes rely on; returns lines to greet with."""
+        startup.check_admin()  # before a minute of migrations
         with self._step("database") as say:
             applied = startup.migrate()
             say(f"{applied} migrations applied" if applied else "up to date")
