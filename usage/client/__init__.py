@@ -20,18 +20,26 @@ call's X-Request-Id (the provider's own is X-Upstream-Request-Id). No redirect i
 followed, and neither proxies nor .netrc are taken from the environment.
 """
 
+import time
+from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.db import Error
+from requests import cookies, hooks
+from requests.models import REDIRECT_STATI
 
 from keys.providers.base import ProviderSpec
 from usage import ingest
+from usage.client import preparing
 from usage.client.calling import Keyed, Refusal
 from usage.client.sending import RecordingAdapter
 from usage.gateway import desk, directory
+
+_keep_cookies: Any = cookies.extract_cookies_to_jar  # its stubs name no types
+_hooked: Any = hooks.dispatch_hook
 
 
 class KeydeckError(requests.RequestException):
@@ -108,25 +116,56 @@ class KeyedSession(requests.Session):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """As requests.Session's, with a path joined to the provider's base URL."""
-        joined = requests.Request()
-        joined.__dict__.update(request.__dict__)
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
-        joined.url = self._absolute(url)
-        return super().prepare_request(joined)
+        url = self._absolute(url)
+        if not preparing.is_usual(self, request):
+            joined = requests.Request()
+            joined.__dict__.update(request.__dict__)
+            joined.url = url
+            return super().prepare_request(joined)
+        return preparing.prepared(self, request, url)
+
+    def merge_environment_settings(  # type: ignore[override] # its stubs name no types
+        self, url: Any, proxies: Any, stream: bool | None, verify: Any, cert: Any
+    ) -> dict[str, Any]:
+        """The call's own, else the session's; nothing of the environment, and no proxies."""
+        return {
+            "proxies": {},
+            "stream": self.stream if stream is None else stream,
+            "verify": self.verify if verify is None else verify,
+            "cert": self.cert if cert is None else cert,
+        }
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Sends one request once. Raises KeydeckError, and what `requests` raises."""
-        options["allow_redirects"] = False
+        """Sends one request once. Raises KeydeckError, and what `requests` raises.
+
+        As requests.Session's, without what follows redirects: that asks every answer thrice.
+        """
+        if not isinstance(request, requests.PreparedRequest):
+            raise ValueError("You can only send PreparedRequests.")
+        options.pop("allow_redirects", None)
+        options.setdefault("stream", self.stream)
+        options.setdefault("verify", self.verify)
+        options.setdefault("cert", self.cert)
+        options["proxies"] = {}
         if options.get("timeout") is None:
             options["timeout"] = (settings.GATEWAY_CONNECT_TIMEOUT, settings.GATEWAY_TIMEOUT)
+        started = time.perf_counter()
         try:
-            return super().send(request, **options)
+            response: requests.Response = self._adapter.send(request, **options)
         except Refusal as refused:
-            error = _ERRORS.get(refused.code, Refused)(refused.message, request=request)
-            error.request_id = refused.request_id
-            if isinstance(error, RateLimited):
-                error.retry_after = refused.retry_after
-            raise error from None
+            raise _error(refused, request) from None
+        response.elapsed = timedelta(seconds=time.perf_counter() - started)
+        response = _hooked("response", request.hooks, response, **options)
+        for answer in (*response.history, response):
+            if "Set-Cookie" in answer.headers:
+                _keep_cookies(self.cookies, answer.request, answer.raw)
+        if response.status_code in REDIRECT_STATI:
+            following = self.resolve_redirects(response, request, yield_requests=True, **options)
+            response._next = next(following, None)
+        if not options["stream"]:
+            response.content  # noqa: B018 - reads it
+        return response
 
     def get_adapter(self, url: str | bytes) -> RecordingAdapter:
         """Ours whatever was mounted: another one would send calls without key and record."""
@@ -168,6 +207,14 @@ class KeyedSession(requests.Session):
         if found is None:
             raise UnknownApplication(f"No application is called {self.application}")
         return found
+
+
+def _error(refused: Refusal, request: requests.PreparedRequest) -> KeydeckError:
+    error = _ERRORS.get(refused.code, Refused)(refused.message, request=request)
+    error.request_id = refused.request_id
+    if isinstance(error, RateLimited):
+        error.retry_after = refused.retry_after
+    return error
 
 
 def _origin(url: str) -> str:
