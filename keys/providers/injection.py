@@ -3,6 +3,7 @@
 Every copy of the app key goes, wherever a client may have put it; the secret goes to one place.
 """
 
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from keys.providers import formbody, jsonbody
@@ -31,30 +32,55 @@ __all__ = [
     "BadBody",
     "Found",
     "Outgoing",
+    "Stripped",
     "found_inside",
     "found_outside",
     "inject",
     "read",
+    "strip",
 ]
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_NOWHERE = frozenset[Placement]()
 
 
-def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Secret) -> Outgoing:
-    """The request as the provider gets it: no trace of the app key, the secret in its one place.
+class Stripped(NamedTuple):
+    """What is left of a request's head without the app key, and the places where that stood."""
 
-    An empty `app_key_text` means that the caller sent none (probes, the wrapper).
-    Raises BadBody.
-    """
+    headers: Headers
+    query: str
+    places: frozenset[Placement]
+
+
+def strip(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str) -> Stripped:
+    """The head without a trace of the app key; nothing of the body is looked at. Raises BadBody."""
     plain = unquote(outgoing.path) if "%" in outgoing.path else outgoing.path
     if app_key_text and app_key_text in plain:
         raise BadBody("A key does not belong in the path")
+    headers = tuple(_kept_headers(outgoing.headers, spec, app_key_text))
+    own_queries = names_of(spec.accepts).own_queries
+    query = formbody.without_pairs(outgoing.query, own_queries, app_key_text)
+    return Stripped(headers, query, _places_outside(outgoing, spec, app_key_text))
+
+
+def inject(
+    spec: ProviderSpec,
+    outgoing: Outgoing,
+    app_key_text: str,
+    secret: Secret,
+    stripped: Stripped | None = None,
+) -> Outgoing:
+    """The request as the provider gets it: no trace of the app key, the secret in its one place.
+
+    An empty `app_key_text` means that the caller sent none (probes, the wrapper). `stripped` is
+    what `strip` made of the same head. Raises BadBody.
+    """
+    kept, query, places = stripped or strip(spec, outgoing, app_key_text)
+    headers = [*kept]
     names = names_of(spec.accepts)
     body = outgoing.reading or read_body(outgoing)
-    found = _places_of(outgoing, body, spec, app_key_text)
+    found = places | _places_inside(outgoing, body, spec, app_key_text)
     target = _target(spec, outgoing, body, found)
-    query = formbody.without_pairs(outgoing.query, names.own_queries, app_key_text)
-    headers = _kept_headers(outgoing.headers, spec, app_key_text)
     media = media_type(outgoing)
     content = outgoing.body
     for name in {*names.own_members, *names_in(found, "body")} if content else ():
@@ -78,25 +104,35 @@ def inject(spec: ProviderSpec, outgoing: Outgoing, app_key_text: str, secret: Se
     return Outgoing(outgoing.method, outgoing.path, query, tuple(headers), content, media)
 
 
-def _places_of(
-    outgoing: Outgoing, body: Body, spec: ProviderSpec, app_key_text: str
+def _places_outside(
+    outgoing: Outgoing, spec: ProviderSpec, app_key_text: str
 ) -> frozenset[Placement]:
-    """Where the caller put the app key, as far as the provider could look there."""
+    """Where in headers and query the caller put the app key, if the provider could look there."""
     if not app_key_text:
-        return frozenset()
+        return _NOWHERE
     places = {
         placement
         for placement, text in in_headers(outgoing.headers, spec.accepts)
         if app_key_text in text
     }
-    names = names_of(spec.accepts)
-    for name in {*QUERY_NAMES, *names.own_queries} if outgoing.query else ():
+    own_queries = names_of(spec.accepts).own_queries
+    for name in {*QUERY_NAMES, *own_queries} if outgoing.query else ():
         if any(app_key_text in v for v in formbody.pairs_named(outgoing.query, name)):
             places.add(Placement("query", name))
-    for name in names.members if body.form != "none" else ():
-        if app_key_text in in_body(outgoing, body, name):
-            places.add(Placement("body", name))
     return frozenset(places)
+
+
+def _places_inside(
+    outgoing: Outgoing, body: Body, spec: ProviderSpec, app_key_text: str
+) -> frozenset[Placement]:
+    """The same for the body."""
+    if not app_key_text or body.form == "none":
+        return _NOWHERE
+    return frozenset(
+        Placement("body", name)
+        for name in names_of(spec.accepts).members
+        if app_key_text in in_body(outgoing, body, name)
+    )
 
 
 def _target(

@@ -162,7 +162,7 @@ class KeyedSession(requests.Session):
                 _keep_cookies(self.cookies, answer.request, answer.raw)
         if response.status_code in REDIRECT_STATI:
             following = self.resolve_redirects(response, request, yield_requests=True, **options)
-            response._next = next(following, None)
+            response._next = next(following, None)  # type: ignore[attr-defined] # not in its stubs
         if not options["stream"]:
             response.content  # noqa: B018 - reads it
         return response

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from keys import vault
 from keys.providers import formbody, injection
 from keys.providers.base import Kind, ProviderSpec
-from keys.providers.injection import BadBody, Found, Outgoing, inject
+from keys.providers.injection import BadBody, Found, Outgoing, Stripped, inject
 from keys.providers.outgoing import in_body, read_body
 from keys.states import KeyState
 from keys.tokens import parse_app_key
@@ -158,10 +158,27 @@ def obey(ruling: Ruling) -> None:
         raise errors.limited(ruling)
 
 
-def armed(spec: ProviderSpec, outgoing: Outgoing, app_key: str, route: Route) -> Outgoing:
-    """The request with the real key in its place and every copy of the app key gone."""
+def stripped(spec: ProviderSpec, outgoing: Outgoing, app_key: str) -> Stripped:
+    """The request's head without the app key. Raises Denial (bad_request)."""
     try:
-        return inject(spec, outgoing, app_key, route.secret)
+        return injection.strip(spec, outgoing, app_key)
+    except BadBody as error:
+        raise errors.denial("bad_request", str(error)) from error
+
+
+def armed(
+    spec: ProviderSpec,
+    outgoing: Outgoing,
+    app_key: str,
+    route: Route,
+    stripped: Stripped | None = None,
+) -> Outgoing:
+    """The request with the real key in its place and every copy of the app key gone.
+
+    `stripped` saves looking at the head again. Raises Denial (bad_request).
+    """
+    try:
+        return inject(spec, outgoing, app_key, route.secret, stripped)
     except BadBody as error:
         raise errors.denial("bad_request", str(error)) from error
 

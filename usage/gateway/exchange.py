@@ -181,9 +181,10 @@ class Exchange:
         return True
 
     async def _arm(self, spec: ProviderSpec, outgoing: Outgoing, text: str) -> Outgoing:
+        asked = (spec, outgoing, text, self._route, self._asked.head.stripped(spec, text))
         if len(outgoing.body) <= LARGE:
-            return core.armed(spec, outgoing, text, self._route)
-        return await aside(LARGE + 1, core.armed, spec, outgoing, text, self._route)
+            return core.armed(*asked)
+        return await aside(LARGE + 1, core.armed, *asked)
 
     def _begin(self) -> None:
         try:

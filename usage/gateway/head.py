@@ -11,7 +11,7 @@ from keys import vault
 from keys.addresses import client_address
 from keys.models import METHODS
 from keys.providers.base import ProviderSpec
-from keys.providers.injection import Found, Outgoing
+from keys.providers.injection import Found, Outgoing, Stripped
 from usage.gateway import core, headers, paths
 from usage.gateway.direct import Direct, Pair
 from usage.gateway.errors import denial
@@ -36,6 +36,7 @@ class Head:
     # Of the app key that was asked for last, be it one in a body: the next body holds the same.
     _looked_up = ("", "")
     _described: tuple[ProviderSpec, str, tuple[str, str]] | None = None
+    _stripped: tuple[ProviderSpec, str, Stripped] | None = None
 
     def __init__(self, scope: Scope, pairs: list[Pair]) -> None:
         self.method: str = scope["method"]
@@ -104,6 +105,13 @@ class Head:
         kept = self._described
         if kept is None or kept[0] is not spec or kept[1] != text:
             self._described = kept = spec, text, self._describe(spec, text)
+        return kept[2]
+
+    def stripped(self, spec: ProviderSpec, text: str) -> Stripped:
+        """The head as the provider gets it, but for the provider key. Raises Denial."""
+        kept = self._stripped
+        if kept is None or kept[0] is not spec or kept[1] != text:
+            self._stripped = kept = spec, text, core.stripped(spec, self.request()[1], text)
         return kept[2]
 
     def holds(self, secret: str) -> bool:
