@@ -6,7 +6,7 @@ from keys.evidence import Evidence
 from keys.models import NANOS, Balance, ProviderKey
 
 EVERY = timedelta(minutes=30)  # an unmoved balance is noted that often
-KEPT = timedelta(days=90)  # as long as the counts by hour that it is compared with
+KEPT = timedelta(days=90)  # as long as the counts by hour, which it is compared with, by default
 
 
 def write(key: ProviderKey, evidence: Evidence) -> None:
