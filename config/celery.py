@@ -28,7 +28,6 @@ BEAT: dict[str, float] = {
     "keys.tasks.run_batches": 2.0,
     "keys.tasks.examine_vault": 60.0,
     "keys.tasks.forget_sessions": 300.0,
-    "usage.tasks.drain_dead_spools": 2.0,
     "usage.tasks.erase_applications": 10.0,
     # Beat starts each wait anew: a longer one would never end where people start it each day.
     "usage.tasks.trim_calls": 300.0,

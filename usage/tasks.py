@@ -23,12 +23,6 @@ def stop_draining(**_told: object) -> None:
 
 
 @shared_task
-def drain_dead_spools() -> None:
-    """Stores the calls that dead processes left in their spools."""
-    ingest.drain_dead()
-
-
-@shared_task
 def trim_calls() -> None:
     """Lets go of calls and fine counts past their time."""
     retention.trim()

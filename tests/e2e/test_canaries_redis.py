@@ -69,7 +69,7 @@ def test_no_secret_goes_through_redis(tmp_path: Path) -> None:
             stage.close()
             client.flushdb()
     sent = b"\n".join(heard)
-    for task in (b"keys.tasks.check_due", b"usage.tasks.drain_dead_spools"):
+    for task in (b"keys.tasks.check_due", b"usage.tasks.deliver_alerts"):
         assert task in sent
     assert left.keys() >= {"redis _kombu.binding.keydeck"}
     sweep = Sweep(stage.cage.all)

@@ -181,6 +181,16 @@ def test_a_folder_that_cannot_be_read_keeps_none_behind_it_waiting(
     assert Call.objects.count() == 2
 
 
+def test_the_machines_drainer_removes_what_crashes_left_of_drained_spools(spools: Path) -> None:
+    old, young = spools / ".old.drained", spools / ".young.drained"
+    for left in (old, young):
+        left.mkdir(parents=True)
+    long_ago = time.time() - DRAIN.STALE_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    machine.drain_all()
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_nothing_is_remembered_of_a_spool_that_another_process_brought_home(
     new_spool: Callable[..., Spool],
 ) -> None:

@@ -89,7 +89,7 @@ def test_writers_closed_long_ago_count_and_are_not_listed(new_spool: NewSpool) -
     spool = new_spool()
     record(spool, 3)
     spool.close()
-    tasks.drain_dead_spools()
+    drain(spool.directory)
     assert [writer.closed_at is None for writer in stats.ledger().writers] == [False]
 
     SpoolWriter.objects.update(closed_at=timezone.now() - timedelta(days=2))

@@ -59,18 +59,18 @@ def drain_dead() -> Drained:
     total = Drained()
     for drained in drain_each(is_dead):
         total += drained
-    _sweep(Path(settings.SPOOL_DIR))
     return total
 
 
 def drain_each(wanted: Callable[[Path], bool] = Path.exists) -> Iterator[Drained]:
-    """Drains the wanted spools of this machine, one after the other.
+    """Drains the wanted spools of this machine one after the other, and sweeps up after crashes.
 
     Raises database errors at once. A folder that can't be read (another user's, a broken disk)
     keeps none of the others waiting: its OSError is raised at the end.
     """
     failure: OSError | None = None
-    here = spool.folders(Path(settings.SPOOL_DIR))
+    directory = Path(settings.SPOOL_DIR)
+    here = spool.folders(directory)
     for gone in _followers.keys() - here:
         _followers.pop(gone, None)  # another drainer brought it home: nobody asks for it again
     for folder in here:
@@ -80,6 +80,7 @@ def drain_each(wanted: Callable[[Path], bool] = Path.exists) -> Iterator[Drained
         except OSError as error:
             logger.error("Spool %s can't be drained: %s", folder.name, error.strerror)
             failure = failure or error
+    _sweep(directory)
     if failure is not None:
         raise failure
 
