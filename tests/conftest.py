@@ -25,7 +25,7 @@ from keys.states import Role
 from tests.database import database
 from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
-from tests.live import keydeck
+from tests.live import keydeck, prepared
 from tests.upstream import Upstream
 from usage import partitions, spool
 from usage.gateway import desk
@@ -48,7 +48,7 @@ append_only = [
     importlib.import_module(f"keys.migrations.{name}")
     for name in ("0006_audit_append_only", "0008_audit_head")
 ]
-__all__ = ["keydeck", "pytest_runtest_setup"]  # a fixture and a hook
+__all__ = ["keydeck", "prepared", "pytest_runtest_setup"]  # fixtures and a hook
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,11 @@
 The fixture `keydeck` is one shared by the tests marked `live` and `xdist_group("live")`.
 """
 
+import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -34,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SLACK = float(os.environ.get("KEYDECK_TEST_SLACK", "10"))
 # Seconds for what has to come about, however long it takes: ends what hangs, and is the subject
 # of no test. Shorter than pytest's own limit (pyproject.toml), so that a test can say why.
-PATIENCE = 120.0
+PATIENCE = 240.0
 ADMIN = "admin@example.com"
 PASSWORD = "correct horse battery staple"
 # A word of each child's command line.
@@ -269,7 +271,24 @@ class Keydeck:
 
 
 @pytest.fixture(scope="session")
-def keydeck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keydeck]:
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The data of a product that was set up, demo and all, and doesn't run: made once for all
+    workers, and to be copied."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    data, done = shared / "prepared" / "data", shared / "prepared.done"
+    with (shared / "prepared.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            made = Keydeck(data).manage("up", "--prepare")
+            assert made.returncode == 0, made.stderr
+            done.touch()
+    return data
+
+
+@pytest.fixture(scope="session")
+def keydeck(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Keydeck]:
     """One product with the demo, shared by the tests of `xdist_group("live")`."""
-    with Keydeck(tmp_path_factory.mktemp("keydeck") / "data") as running:
+    data = shutil.copytree(prepared, tmp_path_factory.mktemp("keydeck") / "data")
+    with Keydeck(Path(data)) as running:
         yield running

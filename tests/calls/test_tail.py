@@ -352,4 +352,4 @@ def test_old_arrivals_are_let_go_of(made: Made, monkeypatch: pytest.MonkeyPatch)
     for minutes in (40, 30, 20):
         arrivals.announce(keep([made()]), timezone.now() - timedelta(minutes=minutes))
     arrivals.announce(keep([made()]), timezone.now())
-    assert list(Arrival.objects.values_list("number", flat=True)) == [3, 4]
+    assert set(Arrival.objects.values_list("number", flat=True)) == {3, 4}

@@ -6,16 +6,19 @@ browser's console silent.
 """
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.walker import REPORT_VIOLATIONS, Shop, Silence, sign_in
-from tests.live import ADMIN, PASSWORD, Keydeck
+from tests.live import ADMIN, PASSWORD, PATIENCE, Keydeck
 
-expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
+WAIT = 1000 * PATIENCE  # milliseconds
+expect.set_options(timeout=WAIT)
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
     " --disable-background-networking --disable-component-update"
@@ -24,8 +27,9 @@ FRESH = 120.0  # seconds; the product's own bound is five minutes
 
 
 @pytest.fixture(scope="package")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keydeck]:
-    keydeck = Keydeck(tmp_path_factory.mktemp("walk") / "data")
+def product(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Keydeck]:
+    data = shutil.copytree(prepared, tmp_path_factory.mktemp("walk") / "data")
+    keydeck = Keydeck(Path(data))
     keydeck.variables |= {
         "KEYDECK_PROVIDER_URLS": f"modelslab={keydeck.sandbox_url}",
         "KEYDECK_OUTBOUND_ALLOW": f"127.0.0.1:{keydeck.sandbox_port}",
@@ -72,6 +76,7 @@ def arrive(product: Keydeck, browser: Browser) -> Callable[[], BrowserContext]:
         context = browser.new_context(base_url=f"http://localhost:{product.port}")
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         context.add_init_script(REPORT_VIOLATIONS)
+        context.set_default_timeout(WAIT)
         return context
 
     return made

@@ -37,6 +37,7 @@ class Server:
             access_log=False,
             lifespan="on",
             proxy_headers=False,
+            timeout_keep_alive=60,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))

@@ -17,9 +17,16 @@ from usage.events import Outcome
 from usage.models import Call, KeyDay
 from usage.periods import Step
 from usage.rollups import compare, tables
+from usage.seeding import cast
 
 pytestmark = pytest.mark.django_db
 CALLS, DAYS = 2000, 8
+
+
+@pytest.fixture(autouse=True)
+def _two_applications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs more than its calls."""
+    monkeypatch.setattr(cast, "NAMES", cast.NAMES[:2])
 
 
 def seed(**options: Any) -> datetime:

@@ -18,15 +18,6 @@ def refused(keydeck: Keydeck) -> str:
     return lines[0]
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of a product that was set up, demo and all, and doesn't run."""
-    keydeck = Keydeck(tmp_path_factory.mktemp("prepared") / "data")
-    made = keydeck.manage("up", "--prepare")
-    assert made.returncode == 0, made.stderr
-    return keydeck.data_dir
-
-
 @pytest.fixture
 def again(prepared: Path, tmp_path: Path) -> Keydeck:
     """A product on a copy of that data, to be started for the second time."""

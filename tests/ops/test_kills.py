@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.live import PATIENCE, SLACK, Keydeck, alive, wait_for
-from tests.ops.starting import again, prepared
+from tests.ops.starting import again
 
-__all__ = ["again", "prepared"]  # fixtures
+__all__ = ["again"]  # a fixture
 from tests.ops.load import Load
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]

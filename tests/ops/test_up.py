@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.live import PATIENCE, ROOT, SLACK, Keydeck, alive, ask
-from tests.ops.starting import again, prepared, refused
+from tests.ops.starting import again, refused
 
-__all__ = ["again", "prepared"]  # fixtures
+__all__ = ["again"]  # a fixture
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("up")]
 

@@ -8,10 +8,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from keys.models import AppKey, ProviderKey, User
 from tests.factories import PASSWORD
+from tests.live import PATIENCE
 from tests.pages.conftest import SECRET, page_of
 from tests.upstream import Upstream
 
-expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
+WAIT = 1000 * PATIENCE  # milliseconds
+expect.set_options(timeout=WAIT)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
@@ -37,6 +39,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
     opened = chromium.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
     opened.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.set_default_timeout(WAIT)
     yield opened
     opened.close()
 

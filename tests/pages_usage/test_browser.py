@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.live import ADMIN, PASSWORD, SLACK, Keydeck, ask, wait_for
+from tests.live import ADMIN, PASSWORD, PATIENCE, SLACK, Keydeck, ask, wait_for
 
-expect.set_options(timeout=60_000)  # milliseconds; a machine that builds beside is slow
+WAIT = 1000 * PATIENCE  # milliseconds
+expect.set_options(timeout=WAIT)
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.xdist_group("live")]
 SOON = 3.0 * SLACK  # seconds from a call to its place on the chart
 OK_OF_NOW = "c => c.kdData ? c.kdData.outcomes[0].data.at(-1) : -1"
@@ -28,6 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def signed_in(browser: Browser, keydeck: Keydeck) -> Any:
     context = browser.new_context(base_url=keydeck.url)
+    context.set_default_timeout(WAIT)
     page = context.new_page()
     page.goto("/accounts/login/")
     page.fill("input[type=email]", ADMIN)
@@ -67,6 +69,7 @@ def page(
         viewport={"width": width, "height": 900},
         timezone_id="Asia/Kolkata",
     )
+    context.set_default_timeout(WAIT)
     made = context.new_page()
     made.on("console", lambda said: said.type == "error" and complaints.append(said.text))
     made.on("pageerror", lambda error: complaints.append(str(error)))

@@ -11,14 +11,14 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.canary.keys import Keyed
 from tests.e2e.canary.stage import Stage
-from tests.live import ADMIN
+from tests.live import ADMIN, PATIENCE
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
     " --disable-background-networking --disable-component-update"
 )
 SEEN = "import/"  # part of an address that was visited last
-WAIT = 10_000  # milliseconds
+WAIT = 1000 * PATIENCE  # milliseconds
 
 
 @contextmanager
@@ -52,8 +52,8 @@ def _signs_in(stage: Stage, page: Page) -> None:
     for password in (stage.cage.plant("password mistyped in Chromium"), stage.password):
         page.get_by_label("E-mail address").fill(ADMIN)
         page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_load_state()
+        with page.expect_navigation():  # or the next name goes into the page that is left
+            page.get_by_role("button", name="Sign in").click()
     expect(page.locator("h1")).to_have_text("Overview")
 
 

@@ -15,7 +15,7 @@ import requests
 
 from tests.e2e.canary.keys import AWKWARD
 from tests.e2e.canary.stage import Stage
-from tests.live import ADMIN
+from tests.live import ADMIN, PATIENCE
 
 INVITED = "invited@example.com"
 _LINK = re.compile(r'(?:href|hx-get|data-url|src)="([^"#]+)"')
@@ -46,7 +46,7 @@ class Browser:
     def post(self, path: str, *gives: str, expect: int = 200, **data: Any) -> requests.Response:
         """Sends a form with its CSRF token; redirects are followed."""
         token = {"csrfmiddlewaretoken": self.session.cookies["keydeck_csrf"]}
-        response = self.session.post(self.stage.page(path), {**data, **token}, timeout=60)
+        response = self.session.post(self.stage.page(path), {**data, **token}, timeout=PATIENCE)
         assert response.status_code == expect, (path, response.status_code, response.text)
         return self._hear("POST", path, response, *gives)
 

@@ -77,7 +77,7 @@ def _wrapper(stage: Stage) -> None:
         cwd=ROOT,
         env={**stage.keydeck.environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
         capture_output=True,
-        timeout=90,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -90,7 +90,7 @@ def _wrapper(stage: Stage) -> None:
 def _without_table(stage: Stage, table: str) -> Iterator[None]:
     """A database that lacks a table, as after a migration that went wrong."""
     path = stage.keydeck.data_dir / "keydeck.sqlite3"
-    with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as database:
+    with closing(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)) as database:
         database.execute("PRAGMA legacy_alter_table = ON")
         database.execute(f"ALTER TABLE {table} RENAME TO taken_away")
         try:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import requests
 
 from tests.e2e.canary.canaries import Cage
-from tests.live import ADMIN, Keydeck, free_port
+from tests.live import ADMIN, PATIENCE, Keydeck, free_port
 from tests.upstream import Answer, Received, Upstream
 
 BODY_LIMIT = 1024 * 1024
@@ -111,7 +111,7 @@ class Stage:
             json=body if not isinstance(body, bytes) else None,
             data=body if isinstance(body, bytes) else None,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert response.status_code == expect, (method, path, response.status_code, response.text)
         if gives and gives not in {canary.name for canary in self.cage.all}:
