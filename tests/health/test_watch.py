@@ -45,8 +45,10 @@ def key(actor: Actor, application: Application) -> ProviderKey:
 
 @pytest.fixture
 def look(key: ProviderKey) -> Callable[..., bool | None]:
+    began = timezone.now()  # what is later is told, however long a test takes
+
     def at(**later: float) -> bool | None:
-        watching.watch_due(timezone.now() + timedelta(**later) + LATER)
+        watching.watch_due(began + timedelta(**later) + LATER)
         key.refresh_from_db()
         return key.live_at_provider
 

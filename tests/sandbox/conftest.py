@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.live import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,12 +38,12 @@ class Running:
     def end(self) -> tuple[int, str, str]:
         """Status and what was printed since the first line."""
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
 
     def text2img(self, key: str, prompt: str = "a fox") -> requests.Response:
         body = {"key": key, "prompt": prompt, "model_id": "flux", "width": 512, "height": 512}
-        return requests.post(f"{self.url}/api/v6/images/text2img", json=body, timeout=60)
+        return requests.post(f"{self.url}/api/v6/images/text2img", json=body, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 
-from tests.live import SLACK
+from tests.live import PATIENCE, SLACK
 from tests.sandbox.conftest import Running
 
 
@@ -13,7 +13,9 @@ def test_a_live_key_gets_a_picture(sandbox: Running) -> None:
     answer = sandbox.text2img("sandbox-live").json()
     assert answer["status"] == "success"
     assert "key" not in answer["meta"]
-    assert requests.get(answer["output"][0], timeout=60).headers["content-type"] == "image/png"
+    assert (
+        requests.get(answer["output"][0], timeout=PATIENCE).headers["content-type"] == "image/png"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,9 +56,9 @@ def test_a_limited_key_is_told_when_to_come_back(sandbox: Running) -> None:
 
 def test_no_key_and_no_prompt_are_told_apart(sandbox: Running) -> None:
     url = f"{sandbox.url}/api/v6/images/text2img"
-    missing = requests.post(url, json={"prompt": "a fox"}, timeout=60)
+    missing = requests.post(url, json={"prompt": "a fox"}, timeout=PATIENCE)
     assert (missing.status_code, missing.json()["message"]) == (401, "API key required")
-    empty = requests.post(url, json={"key": "sandbox-live"}, timeout=60)
+    empty = requests.post(url, json={"key": "sandbox-live"}, timeout=PATIENCE)
     assert (empty.status_code, empty.json()["message"]) == (400, "prompt is required")
 
 
@@ -75,12 +77,12 @@ def test_no_key_and_no_prompt_are_told_apart(sandbox: Running) -> None:
 )
 def test_the_key_is_found_where_clients_put_it(sandbox: Running, placed: dict[str, object]) -> None:
     url = f"{sandbox.url}/api/v6/images/text2img"
-    assert requests.request("POST", url, timeout=60, **placed).status_code == 200
+    assert requests.request("POST", url, timeout=PATIENCE, **placed).status_code == 200
 
 
 def test_a_balance_is_free_to_ask_for(sandbox: Running) -> None:
     url = f"{sandbox.url}/api/wallet_balance"
-    answer = requests.post(url, json={"key": "sandbox-live"}, timeout=60)
+    answer = requests.post(url, json={"key": "sandbox-live"}, timeout=PATIENCE)
     assert answer.json()["data"]["balance"] > 0
 
 
@@ -91,7 +93,7 @@ def test_async_work_is_ready_at_the_second_fetch_and_only_for_its_own_key(
     assert started["status"] == "processing"
 
     def fetch(key: str) -> str:
-        answer = requests.post(started["fetch_result"], json={"key": key}, timeout=60)
+        answer = requests.post(started["fetch_result"], json={"key": key}, timeout=PATIENCE)
         return str(answer.json()["status"])
 
     assert fetch("sandbox-live") == "failed"
@@ -124,7 +126,7 @@ def test_a_live_answer_takes_well_under_a_millisecond(sandbox: Running) -> None:
         body = {"key": "sandbox-live", "prompt": "a fox"}
         fastest = min(
             session.post(
-                f"{sandbox.url}/api/v6/images/text2img", json=body, timeout=60
+                f"{sandbox.url}/api/v6/images/text2img", json=body, timeout=PATIENCE
             ).elapsed.total_seconds()
             for _ in range(300)
         )

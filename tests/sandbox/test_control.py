@@ -8,6 +8,7 @@ from pathlib import Path
 import requests
 
 from keys.sandbox import address
+from tests.live import PATIENCE
 from tests.sandbox.conftest import ROOT, Running
 
 
@@ -22,17 +23,17 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
 
 def test_a_killed_key_is_refused_until_it_is_revived(sandbox: Running) -> None:
     key = "sandbox-live-killed"
-    requests.post(f"{sandbox.url}/_sandbox/keys/{key}/kill", timeout=60)
+    requests.post(f"{sandbox.url}/_sandbox/keys/{key}/kill", timeout=PATIENCE)
     assert sandbox.text2img(key).json()["message"] == "Invalid API key"
     assert sandbox.text2img("sandbox-live").status_code == 200
-    requests.post(f"{sandbox.url}/_sandbox/keys/{key}/revive", timeout=60)
+    requests.post(f"{sandbox.url}/_sandbox/keys/{key}/revive", timeout=PATIENCE)
     assert sandbox.text2img(key).status_code == 200
 
 
@@ -73,10 +74,12 @@ def test_the_command_says_in_one_line_what_is_wrong(sandbox: Running) -> None:
 
 def test_the_page_has_a_button_that_kills(sandbox: Running) -> None:
     sandbox.text2img("sandbox-live-page")
-    assert "/_sandbox/keys/sandbox-live-page/kill" in requests.get(sandbox.url, timeout=60).text
+    assert (
+        "/_sandbox/keys/sandbox-live-page/kill" in requests.get(sandbox.url, timeout=PATIENCE).text
+    )
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     back = requests.post(
-        f"{sandbox.url}/_sandbox/keys/sandbox-live-page/kill", headers=form, timeout=60
+        f"{sandbox.url}/_sandbox/keys/sandbox-live-page/kill", headers=form, timeout=PATIENCE
     )
     assert back.url == f"{sandbox.url}/"
     assert "/_sandbox/keys/sandbox-live-page/revive" in back.text
@@ -86,7 +89,7 @@ def test_another_sites_form_kills_nothing(sandbox: Running) -> None:
     answer = requests.post(
         f"{sandbox.url}/_sandbox/keys/sandbox-live/kill",
         headers={"Origin": "http://elsewhere.example"},
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 403
 
@@ -97,11 +100,11 @@ def test_the_journal_counts_traces_and_masks_what_is_no_sandbox_key(sandbox: Run
     requests.get(
         f"{sandbox.url}/v1/models",
         headers={"Authorization": "Bearer sandbox-live", "X-Sandbox-Trace": "journal-2"},
-        timeout=60,
+        timeout=PATIENCE,
     )
-    traces = requests.get(f"{sandbox.url}/_sandbox/traces", timeout=60).json()["traces"]
+    traces = requests.get(f"{sandbox.url}/_sandbox/traces", timeout=PATIENCE).json()["traces"]
     assert traces[-2:] == ["journal-1", "journal-2"]
-    journal = requests.get(f"{sandbox.url}/_sandbox/requests?last=2", timeout=60)
+    journal = requests.get(f"{sandbox.url}/_sandbox/requests?last=2", timeout=PATIENCE)
     assert secret not in journal.text
     assert journal.json()["app_keys_seen"] == 1
     first, second = journal.json()["requests"]
@@ -112,7 +115,7 @@ def test_the_journal_counts_traces_and_masks_what_is_no_sandbox_key(sandbox: Run
 def test_killed_keys_survive_a_restart(tmp_path: Path) -> None:
     state = tmp_path / "sandbox.json"
     first = Running("--state", str(state))
-    requests.post(f"{first.url}/_sandbox/keys/sandbox-live/kill", timeout=60)
+    requests.post(f"{first.url}/_sandbox/keys/sandbox-live/kill", timeout=PATIENCE)
     first.end()
     second = Running("--state", str(state))
     try:

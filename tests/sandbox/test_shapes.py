@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.clients import sdk
+from tests.live import PATIENCE
 from tests.sandbox.conftest import Running
 
 pytestmark = pytest.mark.xdist_group("clients")
@@ -95,9 +96,9 @@ def test_anthropics_client_recognizes_the_errors(
 
 def test_models_answer_in_the_shape_of_whoever_asks(sandbox: Running) -> None:
     url = f"{sandbox.url}/v1/models"
-    bearer = requests.get(url, headers={"Authorization": "Bearer unknown"}, timeout=60)
+    bearer = requests.get(url, headers={"Authorization": "Bearer unknown"}, timeout=PATIENCE)
     assert bearer.json()["error"]["code"] == "invalid_api_key"
-    own = requests.get(url, headers={"x-api-key": "unknown"}, timeout=60)
+    own = requests.get(url, headers={"x-api-key": "unknown"}, timeout=PATIENCE)
     assert own.json()["error"]["type"] == "authentication_error"
 
 
@@ -105,7 +106,7 @@ def test_modelslabs_llm_errors_keep_modelslabs_shape(sandbox: Running) -> None:
     answer = requests.post(
         f"{sandbox.url}/api/v7/llm/chat/completions",
         json={"key": "unknown", "messages": HI},
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert answer.json() == {"status": "error", "message": "Invalid API key"}
 
@@ -114,7 +115,7 @@ def test_a_stream_is_server_sent_events(sandbox: Running) -> None:
     answer = requests.post(
         f"{sandbox.url}/api/v7/llm/chat/completions",
         json={"key": "sandbox-drip-0.01", "messages": HI, "stream": True},
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert answer.headers["content-type"] == "text/event-stream"
     *events, last = answer.text.strip().split("\n\n")
