@@ -51,6 +51,8 @@ GOES_OUT = {  # beside keys/outbound: a name of the library, or its door's other
     "usage/client/sending.py": "subclasses keys.outbound.PinnedAdapter",
     "usage/client/calling.py": "the type of what is asked",
     "usage/client/preparing.py": "makes ready what usage.client sends",
+    "usage/client/answering.py": "the type of its answer",
+    "usage/client/faults.py": "the errors of a call without answer",
     "usage/client/recorded.py": "wraps the body of its answer",
     "usage/client/peeking.py": "the beginning of its answer",
     "usage/gateway/transport.py": "the errors that dialling raises",

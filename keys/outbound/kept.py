@@ -6,11 +6,12 @@ a body in parts, a proxy that is told the whole URL) goes the long way.
 """
 
 import re
+import sys
+from collections.abc import Generator, Iterable
 from email.message import Message
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
-import httptools
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse
 from urllib3.exceptions import (
     ClosedPoolError,
@@ -19,24 +20,32 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from keys.outbound.line import LIMIT, MOST_HEADERS, MOST_INTERIM, new_parser
+from keys.outbound.reading import Reading
 
-_TARGET = re.compile(r"[!-~]+")
+_TARGET = re.compile(r"[!\"$-~]+")  # a fragment is not for the provider
 _METHOD = re.compile(r"[A-Z]+")
 _PIECE = 64 * 1024  # bytes read at a time
-_USUAL = {"accept-encoding": "identity", "user-agent": "python-urllib3"}
+_USUAL = {
+    "accept-encoding": "Accept-Encoding: identity",
+    "user-agent": "User-Agent: python-urllib3",
+}
+Headers = Iterable[tuple[str, str]]
 
 
-def head_of(method: str, target: str, host: str, headers: Any) -> bytes | None:
-    """What goes before a body; None for what only the long way knows how to say, or to refuse."""
+def head_of(
+    method: str, target: str, host: str, headers: Headers, length: int | None
+) -> bytes | None:
+    """What goes before a body; None for what only the long way knows how to say, or to refuse.
+
+    `length`: of the body in bytes, whatever the headers say of it; None where there is none.
+    """
     if not (_METHOD.fullmatch(method) and _TARGET.fullmatch(target)):
         return None
-    lines = [f"{method} {target} HTTP/1.1"]
-    names = {name.lower() for name, _ in headers}
-    if "host" not in names:
-        lines.append(f"Host: {host}")
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines += [f"{name}: {value}" for name, value in _USUAL.items() if name not in names]
+    sent = {name.lower(): f"{name}: {value}" for name, value in headers}
+    if length is not None:
+        sent["content-length"] = f"Content-Length: {length}"
+    first = sent.pop("host", None) or f"Host: {host}"
+    lines = [f"{method} {target} HTTP/1.1", first, *(_USUAL | sent).values()]
     text = "\r\n".join(lines)
     breaks = len(lines) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
@@ -49,7 +58,7 @@ def head_of(method: str, target: str, host: str, headers: Any) -> bytes | None:
 
 def ask(
     pool: HTTPConnectionPool, method: str, target: str, head: bytes, body: bytes, timeout: Any
-) -> HTTPResponse | None:
+) -> "Answer | None":
     """The answer, its body not read yet; None: no connection is kept, and nothing was sent.
 
     `timeout`: seconds of silence, or None. Raises urllib3's ProtocolError and ReadTimeoutError.
@@ -79,99 +88,24 @@ def ask(
     return source.response(method, target)
 
 
-class _Reading:
-    """What a parser found so far. What it raises breaks the answer."""
+class Answer(HTTPResponse):
+    """urllib3's, which streams a body in chunks as they come, and any other in a few steps."""
 
-    def __init__(self, *, is_head: bool) -> None:
-        self.parser: Any = new_parser(self)
-        self.status = 0  # 0: not there yet
-        self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.parts: list[bytes] = []
-        self.error: Exception | None = None
-        self.is_complete = False
-        self.may_stay = False  # whether another call may follow on the connection
-        self._is_head = is_head
-        self._coming: list[tuple[bytes, bytes]] = []
-        self._interim = self._around = 0
-        self._is_interim = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left of it."""
-        return self.is_complete and not self.parts
-
-    def feed(self, data: bytes) -> None:
-        """Raises HTTPException for what is no head; of a body, `error` says it to who reads on."""
-        self._around += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.may_stay = False
-        except httptools.HttpParserError:
-            self._break("not HTTP")
-        if self._around > LIMIT:
-            self._break("a head without end")
-
-    def ends(self) -> None:
-        """The connection is at its end. Raises IncompleteRead where the body isn't."""
-        framing = (b"content-length", b"transfer-encoding")
-        self.may_stay = False
-        if any(name.lower() in framing for name, _ in self.headers):
-            raise IncompleteRead(b"")
-        self.is_complete = True
-
-    def _break(self, why: str) -> None:
-        self.may_stay = False
-        if self.is_complete:
-            return  # nobody reads what follows
-        if not self.status:
-            raise HTTPException(why)
-        self.error = HTTPException(why)
-
-    def on_message_begin(self) -> None:
-        if self.is_complete:
-            self.may_stay = False  # a second answer to one question, or the beginning of one
-
-    def on_status(self, status: bytes) -> None:
-        self.reason += status
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if b"\0" in value:
-            raise HTTPException("no header")
-        self._coming.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self.is_complete:
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Generator[bytes, None, None]:
+        """The body in pieces of `amt` bytes; of chunks, what has come."""
+        if not self.chunked and "content-encoding" in self.headers:
+            yield from super().stream(amt, decode_content)
             return
-        headers, self._coming = self._coming, []
-        if len(headers) > MOST_HEADERS:
-            raise HTTPException("a head without end")
-        self._around = 0
-        status = self.parser.get_status_code()
-        if status == 100:  # any other of its kind is none that http.client passes over
-            self._is_interim, self.reason = True, b""
-            self._interim += 1
-            if self._interim > MOST_INTERIM:
-                raise HTTPException("interim answers without end")
-            return
-        self.status, self.headers = status, headers
-        self.may_stay = status >= 200 and self.parser.should_keep_alive()
-        if self._is_head or status < 200:
-            self.is_complete = True
+        read = self.read1 if self.chunked else self._as_it_is
+        while piece := read(amt, decode_content):
+            yield piece
 
-    def on_body(self, body: bytes) -> None:
-        self._around = 0
-        if self.is_complete:
-            self.may_stay = False  # a body where none is due
-        else:
-            self.parts.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._is_interim:
-            self._is_interim = False
-        else:
-            self.is_complete = True
+    def _as_it_is(self, amt: int | None, decode_content: bool | None) -> bytes:
+        del decode_content  # nothing is to be unpacked
+        fp: Any = self._fp
+        return b"" if fp is None or fp.isclosed() else self._raw_read(amt)
 
 
 class _Source:
@@ -181,7 +115,7 @@ class _Source:
         self.closed = False
         self._pool = pool
         self._connection: Any = connection
-        self._reading = _Reading(is_head=is_head)
+        self._reading = Reading(is_head=is_head)
 
     def read_head(self) -> None:
         """Raises OSError and HTTPException."""
@@ -189,7 +123,7 @@ class _Source:
             if not self._receive():
                 raise HTTPException("Remote end closed connection without response")
 
-    def response(self, method: str, target: str) -> HTTPResponse:
+    def response(self, method: str, target: str) -> Answer:
         reading, headers = self._reading, HTTPHeaderDict()
         for name, value in reading.headers:
             headers.add(name.decode("latin-1"), value.decode("latin-1"))
@@ -201,7 +135,7 @@ class _Source:
             original = _Original(message)
         if reading.is_over:  # who sees that won't read it
             self._give_back()
-        return HTTPResponse(
+        return Answer(
             body=self,  # type: ignore[arg-type] # reads as a file does
             headers=headers,
             status=reading.status,
@@ -216,25 +150,32 @@ class _Source:
         )
 
     def read(self, amount: int | None = None) -> bytes:
-        """As of a file. Raises OSError and HTTPException."""
+        """As of a file: as many bytes, unless the body ends. Raises OSError and HTTPException."""
+        return self._taken(amount, sys.maxsize if amount is None or amount < 0 else amount)
+
+    def read1(self, amount: int | None = None) -> bytes:
+        """As of a file: what has come, at least one byte unless the body ends."""
+        return self._taken(amount, 1)
+
+    def _taken(self, most: int | None, least: int) -> bytes:
         reading = self._reading
-        whole = amount is None or amount < 0
         try:
-            while (whole or not reading.parts) and not reading.is_complete:
+            size = sum(map(len, reading.parts))
+            while size < least and not reading.is_complete:
+                known = len(reading.parts)
                 self._read_on()
+                size += sum(map(len, reading.parts[known:]))
         except (OSError, HTTPException):
             self.close()  # who has the answer need not
             raise
         data = reading.parts[0] if len(reading.parts) == 1 else b"".join(reading.parts)
         reading.parts.clear()
-        if not whole and len(data) > (amount or 0):
-            reading.parts.append(data[amount:])
-            data = data[:amount]
+        if most is not None and 0 <= most < len(data):
+            reading.parts.append(data[most:])
+            data = data[:most]
         if reading.is_over:
             self._give_back()
         return data
-
-    read1 = read
 
     def isclosed(self) -> bool:
         return self.closed or self._reading.is_over

@@ -1,5 +1,7 @@
 """A KeyedSession's calls share connections, and none gets what belongs to another call."""
 
+import threading
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -44,7 +46,40 @@ def begins_another(line: Line) -> None:
     line.say(ok(b"{}") + b"HTTP/1.1 200 OK\r\nX: ")
 
 
+HEARD = threading.Event()
+
+
+def one_by_one(line: Line) -> None:
+    """Each chunk only when the one before it was read, as a talk would be."""
+    line.body()
+    packed = b"gzip" if b"packed" in line.head else b"identity"
+    kind = b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+    line.say(b"HTTP/1.1 200 OK\r\nContent-Encoding: " + packed + b"\r\n" + kind + b"\r\n")
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    for event in EVENTS:
+        HEARD.clear()
+        part = event
+        if packed == b"gzip":
+            part = packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH)
+        line.say(b"%x\r\n%b\r\n" % (len(part), part))
+        if not HEARD.wait(10):
+            return
+    line.say(b"0\r\n\r\n")
+
+
+EVENTS = [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
+
+
+def long(line: Line) -> None:
+    line.body()
+    body = bytes(range(256)) * 1000
+    line.say(ok(body[:100], media=b"image/png").replace(b": 100", b": %d" % len(body)))
+    line.say(body[100:])
+
+
 PLAYS: dict[str, Play] = {
+    "one-by-one": one_by_one,
+    "long": long,
     "cookie": cookie,
     "bare": bare,
     "chunks": chunks,
@@ -128,3 +163,72 @@ def test_a_connection_on_which_another_answer_began_is_not_used_again(
         assert lines(provider) == 2
     finally:
         provider.close()
+
+
+@pytest.mark.parametrize("size", [None, 1, 512])
+@pytest.mark.parametrize("form", ["plain", "packed"])
+def test_a_stream_on_a_kept_connection_is_given_as_it_comes(
+    session: KeyedSession, provider: RawProvider, size: int | None, form: str
+) -> None:
+    try:
+        session.post("/api/v6/first", json={})
+        url = f"/api/v6/one-by-one?{form}"
+        with session.post(url, json={}, stream=True, timeout=10) as answer:
+            pieces = answer.iter_content(size)
+            for event in EVENTS:
+                read = b""
+                while len(read) < len(event):
+                    read += next(pieces)
+                assert read == event
+                HEARD.set()
+            assert list(pieces) == []
+        assert session.post("/api/v6/last", json={}).ok
+        assert lines(provider) == 1
+    finally:
+        HEARD.set()
+        provider.close()
+
+
+def test_a_body_of_known_length_is_given_in_pieces_of_the_size_asked_for(
+    session: KeyedSession, provider: RawProvider
+) -> None:
+    try:
+        whole = session.post("/api/v6/long", json={}).content
+        assert len(whole) == 256_000
+        for size in (1000, 70_000, 300_000):
+            with session.post("/api/v6/long", json={}, stream=True) as answer:
+                pieces = list(answer.iter_content(size))
+            assert b"".join(pieces) == whole
+            assert {len(piece) for piece in pieces[:-1]} <= {size}
+        with session.post("/api/v6/long", json={}, stream=True) as answer:
+            assert len(answer.raw.read(100_000)) == 100_000
+        assert session.post("/api/v6/long", json={}).content == whole
+        assert lines(provider) == 2  # the one left in the middle was not used again
+    finally:
+        provider.close()
+
+
+def test_headers_and_fragment_are_sent_as_requests_sends_them(
+    session: KeyedSession, provider: RawProvider
+) -> None:
+    heads: list[bytes] = []
+
+    def heard(line: Line) -> None:
+        heads.append(line.head)
+        line.body()
+        line.say(ok())
+
+    provider._plays = {**PLAYS, "heard": heard}
+    try:
+        for _ in range(2):  # over a new connection, and over the same again
+            sent = {"X-Bytes": b"bytes", "Content-Length": "9", "Host": "of.the.caller"}
+            session.post("/api/v6/heard?a=1#part", json={}, headers=sent)
+    finally:
+        provider.close()
+    for head in heads:
+        assert head.startswith(b"POST /api/v6/heard?a=1 HTTP/1.1\r\n")
+        told = head.lower().split(b"\r\n")
+        assert {b"x-bytes: bytes", b"host: of.the.caller"} <= {*told}
+        assert len([line for line in told if line.startswith(b"content-length: ")]) == 1
+        assert len([line for line in told if line.startswith(b"host: ")]) == 1
+    assert len(heads) == 2

@@ -28,18 +28,17 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.db import Error
-from requests import cookies, hooks
+from requests import hooks
 from requests.models import REDIRECT_STATI
 
 from keys.providers.base import ProviderSpec
 from usage import ingest
 from usage.client import preparing
 from usage.client.calling import Keyed, Refusal
-from usage.client.sending import RecordingAdapter
+from usage.client.sending import RecordingAdapter, keep_cookies
 from usage.gateway import desk, directory
 
-_keep_cookies: Any = cookies.extract_cookies_to_jar  # its stubs name no types
-_hooked: Any = hooks.dispatch_hook
+_hooked: Any = hooks.dispatch_hook  # its stubs name no types
 
 
 class KeydeckError(requests.RequestException):
@@ -159,7 +158,7 @@ class KeyedSession(requests.Session):
         response = _hooked("response", request.hooks, response, **options)
         for answer in (*response.history, response):
             if "Set-Cookie" in answer.headers:
-                _keep_cookies(self.cookies, answer.request, answer.raw)
+                keep_cookies(self.cookies, answer.request, answer.raw)
         if response.status_code in REDIRECT_STATI:
             following = self.resolve_redirects(response, request, yield_requests=True, **options)
             response._next = next(following, None)  # type: ignore[attr-defined] # not in its stubs

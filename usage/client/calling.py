@@ -60,9 +60,9 @@ class Call:
             request.method or "GET",
             path or "/",
             query,
-            tuple((str(name), str(value)) for name, value in request.headers.items()),
+            tuple((name, _text(value)) for name, value in request.headers.items()),
             (body or b"") if self._may_repeat else OPAQUE,
-            str(request.headers.get("Content-Type", "")),
+            _text(request.headers.get("Content-Type", "")),
         )
         self.recording = Recording(
             source=Source.WRAPPER,
@@ -173,3 +173,7 @@ class Call:
         except (directory.Unavailable, TimeoutError, Error) as error:
             raise denial("unavailable") from error
         return Choice(here.rota, self.spec, pool, now, preferred)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
