@@ -3,7 +3,9 @@
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from django.db import DatabaseError, connection
@@ -15,7 +17,6 @@ from tests.ledger.conftest import START, make_event
 from usage import spool
 from usage.events import CallEvent, Outcome
 from usage.ingest import drain
-from usage.ingest.drain import _followers
 from usage.ingest.follower import Follower
 from usage.ingest.store import store
 from usage.models import Call, SpoolWriter
@@ -23,6 +24,7 @@ from usage.rollups import compare
 from usage.spool import Spool
 from usage.spool.reader import folders, segment_path, segments
 
+DRAIN = import_module("usage.ingest.drain")  # by its name the package has the function of it
 NOW = datetime.fromtimestamp(START / 1000, UTC)
 STEPS = ("begin", "rush", "end", "end", "crash", "tear", "drain", "relay", "fail", "forget")
 histories = st.lists(
@@ -112,7 +114,7 @@ class World:
 
     def forget(self, pick: int) -> None:
         """Another drainer takes over: what this one remembered is gone."""
-        _followers.clear()
+        DRAIN._followers.clear()
 
     def check(self) -> None:
         """Nothing was damaged, so at no time is a call lost, nor one accounted for twice."""
@@ -122,14 +124,18 @@ class World:
 
 
 @pytest.mark.django_db
-@given(history=histories, segment_bytes=st.sampled_from([900, 3000, 100_000]))
+@given(
+    history=histories,
+    segment_bytes=st.sampled_from([900, 3000, 100_000]),
+    lines=st.sampled_from([3, 40_000]),  # of a batch: with few, the next is read ahead
+)
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_every_call_is_stored_once_as_it_ended(
-    history: list[tuple[str, int]], segment_bytes: int
+    history: list[tuple[str, int]], segment_bytes: int, lines: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, patch.object(DRAIN, "BATCH", lines):
         world = World(Path(directory), segment_bytes)
         for step, pick in history:
             getattr(world, step)(pick)

@@ -9,16 +9,19 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
 from usage import spool
-from usage.ingest.follower import Follower
-from usage.ingest.store import Drained, Moved, store
-from usage.spool.reader import PRIVATE, draining, is_dead, segment_path, segments
+from usage.ingest.follower import BATCH, Follower
+from usage.ingest.kinds import Gathered
+from usage.ingest.store import Batch, Drained, Moved, store
+from usage.spool.reader import PRIVATE, Position, draining, is_dead, segment_path, segments
 
 logger = logging.getLogger(__name__)
 
@@ -88,17 +91,20 @@ def drain_each(wanted: Callable[[Path], bool] = Path.exists) -> Iterator[Drained
 def _drain(folder: Path) -> Drained:
     # Asked before reading: what a dead writer wrote is all there.
     dead = is_dead(folder)
+    # Not kept meanwhile: where a batch is not stored, the next drain starts from what is.
     follower = _followers.pop(folder, None) or Follower(folder)
     total = Drained()
-    while batch := follower.next():
+    batch = _next(follower)
+    while batch is not None:
         try:
-            with _uncollected(len(batch.ended)):
+            with _uncollected(len(batch.ended)), _ahead(follower, batch) as following:
                 total += store(batch, timezone.now())
         except Moved:
             follower = Follower(folder)
+            batch = _next(follower)
             continue
-        follower.advance(batch)
-        _trim(follower)
+        _trim(folder, batch.end)
+        batch = following()
     if not dead:
         _followers[folder] = follower
         return total
@@ -106,6 +112,30 @@ def _drain(folder: Path) -> Drained:
         total += store(follower.last(), timezone.now())
     _remove(folder)
     return total
+
+
+@contextmanager
+def _ahead(follower: Follower, batch: Batch) -> Iterator[Callable[[], Batch | None]]:
+    """Gives what gives the batch behind this one.
+
+    Of a backlog it is read and gathered by a thread while this one is stored: the database does
+    its part in a process of its own, or (SQLite) without Python's lock.
+    """
+    if not batch.full:
+        yield partial(_next, follower)
+        return
+    with ThreadPoolExecutor(1, "read-ahead") as thread:
+        yield thread.submit(_next, follower).result
+
+
+def _next(follower: Follower) -> Batch | None:
+    """The next batch, gathered; the follower goes on behind it before it is stored."""
+    batch = follower.next(BATCH)
+    if batch is not None:
+        with _uncollected(len(batch.ended)):
+            batch.gathered = Gathered(batch.ended, timezone.now())
+        follower.advance(batch)
+    return batch
 
 
 @contextmanager
@@ -124,11 +154,11 @@ def _uncollected(calls: int) -> Iterator[None]:
             gc.enable()
 
 
-def _trim(follower: Follower) -> None:
-    for number in segments(follower.folder):
-        if number < follower.position.segment:
+def _trim(folder: Path, stored: Position) -> None:
+    for number in segments(folder):
+        if number < stored.segment:
             with suppress(FileNotFoundError):
-                segment_path(follower.folder, number).unlink()
+                segment_path(folder, number).unlink()
 
 
 def _remove(folder: Path) -> None:

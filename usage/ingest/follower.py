@@ -13,7 +13,7 @@ END, STILL = b"eo"
 
 
 class Follower:
-    """Turns a folder's next lines into batches. Its knowledge moves with what was stored."""
+    """Turns a folder's next lines into batches."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,6 +26,7 @@ class Follower:
         if end == self.position:
             return None
         batch = Batch(self.folder.name, self.position, end)
+        batch.full = sum(len(block.lines) for block in blocks) >= limit
         for block in blocks:
             self._collect(block, batch)
         batch.left_open = len(self.open) + len(batch.opened) - len(batch.shut)
@@ -47,7 +48,7 @@ class Follower:
         return batch
 
     def advance(self, batch: Batch) -> None:
-        """Takes over a batch that is stored."""
+        """Goes on behind a batch. Until that is stored, the follower is ahead of the database."""
         self.open.update(batch.opened)
         for number in batch.shut:
             del self.open[number]

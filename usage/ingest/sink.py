@@ -73,11 +73,6 @@ _NUMBERS = [
     if not isinstance(Call._meta.get_field(name), models.CharField | models.TextField)
 ]
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-# "unique" in SQLite's own words says which: an id that is there is passed over and missed below.
-_INSERT = (
-    f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) "  # noqa: S608 - our names
-    f"VALUES ({', '.join(['%s'] * len(_COLUMNS))}) ON CONFLICT (id) DO NOTHING"
-)
 
 
 def _copy(rows: Sequence[Row]) -> None:
@@ -109,11 +104,35 @@ def _escaped(value: object) -> str:
 
 
 def _insert(rows: Sequence[Row]) -> None:
-    values = [(row[0].replace("-", ""), row[1], *row[2], *row[3:]) for row in rows]
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, values)
-        if cursor.rowcount != len(rows):
+    whole = len(rows) // _IN_A_STATEMENT * _IN_A_STATEMENT
+    # Not by a cursor of Django's, which would look for the holes of so long a statement each time.
+    with connection.wrap_database_errors:
+        for at in range(0, whole, _IN_A_STATEMENT):
+            values = [value for row in rows[at : at + _IN_A_STATEMENT] for value in _flat(row)]
+            if connection.connection.execute(_MANY, values).rowcount != _IN_A_STATEMENT:
+                raise AlreadyThere
+        rest = list(map(_flat, rows[whole:]))
+        if connection.connection.executemany(_ONE, rest).rowcount != len(rest):
             raise AlreadyThere
+
+
+def _flat(row: Row) -> tuple[Any, ...]:
+    return (row[0].replace("-", ""), row[1], *row[2], *row[3:])
+
+
+def _insert_of(rows: int) -> str:
+    # An id that is there is passed over and missed: SQLite's own words for it name no constraint.
+    one = f"({', '.join(['?'] * len(_COLUMNS))})"
+    return (
+        f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) "  # noqa: S608 - our names
+        f"VALUES {', '.join([one] * rows)} ON CONFLICT (id) DO NOTHING"
+    )
+
+
+# Of many rows: SQLite then takes them in at a stretch, without Python's lock. Of one: the rest,
+# or each number of rows would be a statement to be read and kept.
+_IN_A_STATEMENT = 1000  # rows; times the columns, fewer than the values a statement may have
+_MANY, _ONE = _insert_of(_IN_A_STATEMENT), _insert_of(1)
 
 
 SINK: Sink = Database()

@@ -44,6 +44,8 @@ class Batch:
     shut: set[int] = field(default_factory=set)  # opened before it, ended in it
     left_open: int = 0  # calls open behind it
     last: bool = False  # the writer is dead and this is its end
+    full: bool = False  # as many lines as one batch may have: more follow, it seems
+    gathered: Gathered | None = None  # of `ended`, where that was done ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,9 @@ def position_of(writer: str) -> tuple[Position, bool]:
 def store(batch: Batch, now: datetime) -> Drained:
     """Stores a batch and moves the writer's account with it. Raises Moved and database errors."""
     known: frozenset[str] = frozenset()
+    gathered = batch.gathered or Gathered(batch.ended, now)
     for _ in range(TRIES):
-        gathered = _gather(batch.ended, now, known)
+        bound(gathered.kinds)
         try:
             _make_room(gathered)
             return _store(batch, gathered, [], now)
@@ -99,10 +102,11 @@ def store(batch: Batch, now: datetime) -> Drained:
                 return _store(batch, _gather(good, now, known), bad, now)
             # A day was dropped since this process met it: what is of it comes late now.
             partitions.forget()
+        gathered = Gathered(batch.ended, now, known)
     raise Moved
 
 
-def _gather(told: Iterable[Told], now: datetime, known: frozenset[str] = frozenset()) -> Gathered:
+def _gather(told: Iterable[Told], now: datetime, known: frozenset[str]) -> Gathered:
     gathered = Gathered(told, now, known)
     bound(gathered.kinds)
     return gathered
