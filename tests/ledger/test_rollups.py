@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,16 @@ from usage.events import CallEvent, Outcome
 from usage.ingest import drain
 from usage.models import Call, KeyDay, KeyHour, KeyHourLatency, KeyMinute
 from usage.periods import finest, pieces, widened
-from usage.rollups import bucket_of, compare, latency_of, quantile, rebuild
+from usage.rollups import (
+    bucket_of,
+    compare,
+    latency_of,
+    packed,
+    quantile,
+    quantiles,
+    rebuild,
+    summed,
+)
 from usage.spool import Spool
 
 NOW = datetime.fromtimestamp(START / 1000, UTC)
@@ -58,6 +68,21 @@ def test_every_latency_has_a_bucket(latency: float) -> None:
 
 def test_a_quantile_of_nothing_is_zero() -> None:
     assert quantile({}, 0.5) == 0.0
+    assert quantiles([], [0.5]) == quantiles(summed([b""]), [0.5]) == [0.0]
+
+
+@given(st.lists(st.dictionaries(st.integers(0, rollups.LAST_BUCKET), st.integers(1, 99))))
+def test_histograms_are_added_up_one_by_one_or_joined(spreads: list[dict[int, int]]) -> None:
+    histograms = [packed(spread) for spread in spreads]
+    calls = summed(histograms)
+    assert calls == summed([b"".join(histograms)])
+    whole = Counter[int]()
+    for spread in spreads:
+        whole.update(spread)
+    assert {bucket: n for bucket, n in enumerate(calls) if n} == dict(whole)
+    slowest_first = sorted(whole.elements(), reverse=True)
+    found = quantile(whole, 1.0)
+    assert found == (latency_of(slowest_first[0]) if slowest_first else 0.0)
 
 
 @given(ranges)

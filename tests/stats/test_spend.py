@@ -1,5 +1,6 @@
 """Spend: by the prices of today, to the last digit, beside what providers report."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -63,6 +64,15 @@ def test_a_call_costs_where_it_ended_well_and_tokens_wherever_they_were_told(sto
     )
     assert spent().estimate_usd == pytest.approx(4 * 0.0047 + 1 + 0.015 + 1.5)
     assert spent().reported_usd is None
+
+
+def test_what_was_reported_in_one_part_of_the_range_leaves_the_estimate_of_another(
+    store: Store,
+) -> None:
+    set_prices(price("*", "1"))
+    store(call(timedelta(hours=3), cost_nanos=DOLLAR // 2), call())
+    assert spent().likely == DOLLAR // 2 + DOLLAR
+    assert stats.spend_by(lately(), "application", now=NOW)["app000000001"].likely == spent().likely
 
 
 def test_a_changed_price_restates_history(store: Store) -> None:

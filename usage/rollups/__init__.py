@@ -13,6 +13,8 @@ from usage.rollups.histogram import (
     merged,
     packed,
     quantile,
+    quantiles,
+    summed,
     unpacked,
 )
 from usage.rollups.recount import Difference, NotKept, calls_kept_since, compare, rebuild
@@ -38,7 +40,9 @@ __all__ = [
     "merged",
     "packed",
     "quantile",
+    "quantiles",
     "rebuild",
+    "summed",
     "tables",
     "unpacked",
 ]

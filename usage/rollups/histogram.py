@@ -6,7 +6,8 @@ and how many calls.
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from math import ceil
 
 # Neighbouring bucket bounds differ by 20 %, the middle is told: at most 10 % off.
@@ -25,7 +26,7 @@ def packed(buckets: Mapping[int, int]) -> bytes:
 
 
 def unpacked(histogram: bytes) -> Iterator[tuple[int, int]]:
-    """(bucket, calls) of a packed histogram."""
+    """(bucket, calls) of a packed histogram, or of several one behind the other."""
     return _PAIR.iter_unpack(histogram)
 
 
@@ -48,13 +49,24 @@ def latency_of(bucket: int) -> float:
     return upper if bucket == 0 else upper * 2 / (1 + GROWTH)
 
 
-def quantile(buckets: dict[int, int], q: float) -> float:
-    """The latency below which a share `q` of the calls lie; 0 when there are none."""
-    total = sum(buckets.values())
-    rank = max(1, ceil(q * total))
-    seen = 0
-    for bucket in sorted(buckets):
-        seen += buckets[bucket]
-        if seen >= rank:
-            return latency_of(bucket)
-    return 0.0
+def summed(histograms: Iterable[bytes]) -> list[int]:
+    """The calls of each bucket, of packed histograms together."""
+    calls = [0] * (LAST_BUCKET + 1)
+    for histogram in histograms:
+        for bucket, n in _PAIR.iter_unpack(histogram):
+            calls[bucket] += n
+    return calls
+
+
+def quantiles(calls: Iterable[int], shares: Iterable[float]) -> list[float]:
+    """The latencies below which these shares lie of the calls of each bucket; 0 without calls."""
+    seen = list(accumulate(calls))
+    if not seen or not seen[-1]:
+        return [0.0 for _ in shares]
+    ranks = [max(1, ceil(share * seen[-1])) for share in shares]
+    return [latency_of(bisect_left(seen, rank)) for rank in ranks]
+
+
+def quantile(buckets: Mapping[int, int], q: float) -> float:
+    """The same of one share, of the buckets that are not empty."""
+    return quantiles([buckets.get(number, 0) for number in range(LAST_BUCKET + 1)], [q])[0]

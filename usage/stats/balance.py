@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
@@ -155,9 +155,9 @@ def _counted(
     bills: defaultdict[int, Bill] = defaultdict(lambda: Bill(tariff))
     told = _finest(family, moments[0], moments[-1], now)
     among = {"provider_key__in": list(keys)}
-    for row in sums(family, told, among, "at", "provider", "endpoint", "outcome"):
-        place = bisect_right(moments, row["at"])
-        bills[min(max(place, 1), len(moments) - 1)].add(row)
+    for seconds, *priced in sums(family, told, among, "at", "provider", "endpoint", "outcome"):
+        place = bisect_right(moments, datetime.fromtimestamp(seconds, UTC))
+        bills[min(max(place, 1), len(moments) - 1)].add(*priced)
     spends = {place: bill.result() for place, bill in bills.items()}
     counted = Counter({place: spend.likely for place, spend in spends.items()})
     return counted, sum(spend.unpriced for spend in spends.values())

@@ -6,16 +6,16 @@ them are the totals of the time before, as long.
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils import timezone
 
 from usage.events import ERRORS, Outcome
 from usage.periods import Step, widened
-from usage.rollups import family_for
+from usage.rollups import family_for, unpacked
 from usage.stats.counts import Adder, Totals, latency_of, passed
 from usage.stats.filters import Filter
-from usage.stats.reading import Period, check_kept, parts, tells_latency
+from usage.stats.reading import both, check_kept, parts, tells_latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,15 @@ class _Sum:
 
     def __init__(self, since: datetime, until: datetime) -> None:
         self.since, self.until = since, until
-        self.adder, self.buckets = Adder(), Counter[int]()
+        self.adder = Adder()
+        self.packed: list[bytes] = []
 
     def totals(self, now: datetime) -> Totals:
         return Totals(
             since=self.since,
             until=self.until,
             seconds=passed(self.since, self.until, now),
-            latency_ms=latency_of(self.buckets),
+            latency_ms=latency_of(self.packed),
             **self.adder.result(),
         )
 
@@ -61,7 +62,7 @@ class _Sum:
 def breakdown(f: Filter, step: Step | str, now: datetime | None = None) -> Breakdown:
     """The totals of the range and their rows: by `step`, its ragged ends by finer ones.
 
-    Two queries. Raises TooFine when the counts of that step are not kept that long, Unanswerable
+    One query. Raises TooFine when the counts of that step are not kept that long, Unanswerable
     for a filter that no table of counts can tell.
     """
     step, now = Step(step), now or timezone.now()
@@ -70,19 +71,21 @@ def breakdown(f: Filter, step: Step | str, now: datetime | None = None) -> Break
     check_kept(since, step, now, family)
     before = f.between(since - (until - since), since)
     range_, then = _Sum(since, until), _Sum(*widened(*before.range(now), now, family.finest))
-    period = Period(family, parts(f, family, now, step), parts(before, family, now), then.since)
+    told = parts(f, family, now, step)
+    # The time before is told in sum: as if all of it were at its beginning.
+    told += [part._replace(moment=then.since) for part in parts(before, family, now)]
     counts, histograms, busy = [], [], []
-    for row in period.sums(f.ends, "outcome", "status"):
-        at = row["moment"]
-        (range_ if at >= since else then).adder.add(row)
+    timed = family if tells_latency(f.names, family) else None
+    found, spread = both(family, timed, told, f.ends, "at", "outcome", "status")
+    for seconds, outcome, status, *counted in found:
+        at = datetime.fromtimestamp(seconds, UTC)
+        (range_ if at >= since else then).adder.add(outcome, counted)
         if at >= since:
-            counts.append((at, row["outcome"], row["status"], row["requests"]))
-            busy.append((at, row["latency_us"]))
-    for row in period.latencies() if tells_latency(f.names, family) else []:
-        at = row["moment"]
-        buckets = (range_ if at >= since else then).buckets
-        for bucket, requests in row["buckets"]:
-            buckets[bucket] += requests
-            if at >= since:
-                histograms.append((at, bucket, requests))
+            counts.append((at, outcome, status, counted[0]))
+            busy.append((at, counted[1]))
+    for seconds, histogram in spread:
+        at = datetime.fromtimestamp(seconds, UTC)
+        (range_ if at >= since else then).packed.append(histogram)
+        if at >= since:
+            histograms += [(at, bucket, requests) for bucket, requests in unpacked(histogram)]
     return Breakdown(range_.totals(now), then.totals(now), counts, histograms, busy)

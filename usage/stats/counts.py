@@ -1,8 +1,10 @@
 """Sums over a range, from counts alone: the cost does not grow with traffic."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import add
 from typing import Any
 
 from django.utils import timezone
@@ -10,11 +12,12 @@ from django.utils import timezone
 from usage.classify import faults
 from usage.events import ERRORS, UNCOUNTED, dollars
 from usage.periods import widened
-from usage.rollups import family_for, quantile
+from usage.rollups import family_for, quantiles, summed
 from usage.stats.filters import Filter
-from usage.stats.reading import SUMS, column, latencies, parts, sums, tells_latency
+from usage.stats.reading import SUMS, both, column, parts, sums, tells_latency
 
 _SECOND = timedelta(seconds=1)
+_NOTHING = (0,) * len(SUMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,50 +87,47 @@ class Group(Sums):
 
 
 class Adder:
-    """Adds rows of counts up."""
+    """Adds SUMS of counts up, by how the calls ended."""
 
     def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.sums: Counter[str] = Counter()
+        self.outcomes: dict[str, int] = {}
+        self._sums: tuple[int, ...] = _NOTHING
 
-    def add(self, row: dict[str, Any]) -> None:
-        self.outcomes[row["outcome"]] += row["requests"]
-        for name in SUMS[1:]:
-            self.sums[name] += row[name]
+    def add(self, outcome: str, sums: Sequence[int]) -> None:
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + sums[0]
+        self._sums = tuple(map(add, self._sums, sums))
 
     def result(self) -> dict[str, Any]:
-        requests = sum(self.outcomes.values())
-        errors = sum(self.outcomes[outcome] for outcome in ERRORS)
-        judged = requests - sum(self.outcomes[outcome] for outcome in UNCOUNTED)
+        requests = self._sums[0]
+        errors = sum([self.outcomes.get(outcome, 0) for outcome in ERRORS])
+        judged = requests - sum([self.outcomes.get(outcome, 0) for outcome in UNCOUNTED])
         return {
-            "requests": requests,
+            **dict(zip(SUMS, self._sums, strict=True)),
             "errors": errors,
             "error_rate": errors / judged if judged else 0.0,
             "by_outcome": {name: n for name, n in self.outcomes.items() if n},
-            **{name: self.sums[name] for name in SUMS[1:]},
         }
 
 
 def totals(f: Filter, now: datetime | None = None) -> Totals:
-    """Sums over the range, exact to the minute where minutes are still kept. Two queries.
+    """Sums over the range, exact to the minute where minutes are still kept. One query.
 
     Raises Unanswerable for a filter that no table of counts can tell.
     """
     now = now or timezone.now()
-    adder, buckets = Adder(), Counter[int]()
+    adder = Adder()
     family = family_for(f.names | {"outcome"})
     told = parts(f, family, now)
-    for row in sums(family, told, f.ends, "outcome"):
-        adder.add(row)
-    for row in latencies(family, told, {}) if tells_latency(f.names, family) else []:
-        for bucket, requests in row["buckets"]:
-            buckets[bucket] += requests
+    timed = family if tells_latency(f.names, family) else None
+    found, histograms = both(family, timed, told, f.ends, "outcome")
+    for outcome, *counted in found:
+        adder.add(outcome, counted)
     since, until = widened(*f.range(now), now, family.finest)
     return Totals(
         since=since,
         until=until,
         seconds=passed(since, until, now),
-        latency_ms=latency_of(buckets),
+        latency_ms=latency_of(packed for _, packed in histograms),
         **adder.result(),
     )
 
@@ -146,8 +146,8 @@ def groups(f: Filter, by: str, limit: int = 50, now: datetime | None = None) -> 
     adders: defaultdict[str, Adder] = defaultdict(Adder)
     family = family_for(f.names | {"outcome", by})
     told = parts(f, family, now or timezone.now())
-    for row in sums(family, told, f.ends, "outcome", by):
-        adders[str(row[by])].add(row)
+    for outcome, value, *counted in sums(family, told, f.ends, "outcome", by):
+        adders[str(value)].add(outcome, counted)
     found = [Group(value=value, **adder.result()) for value, adder in adders.items()]
     return sorted(found, key=lambda group: (-group.requests, group.value))[:limit]
 
@@ -157,7 +157,9 @@ def passed(since: datetime, until: datetime, now: datetime) -> float:
     return max(0.0, (min(until, now) - since) / _SECOND)
 
 
-def latency_of(buckets: dict[int, int]) -> Latency:
-    if not buckets:
+def latency_of(histograms: Iterable[bytes]) -> Latency:
+    """Of packed histograms together."""
+    calls = summed(histograms)
+    if not any(calls):
         return Latency()
-    return Latency(*(round(quantile(buckets, q), 1) for q in (0.5, 0.95, 0.99)))
+    return Latency(*[round(value, 1) for value in quantiles(calls, (0.5, 0.95, 0.99))])

@@ -6,34 +6,42 @@ nothing that is left can reach the last one told (the threshold algorithm). Rate
 have no such bound and are read in full.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from usage.events import ERRORS, UNCOUNTED
-from usage.periods import Step, ceil, floor
-from usage.rollups import Family, Unanswerable, family_for, quantile
+from usage.events import ERRORS, UNCOUNTED, Outcome
+from usage.periods import Piece, Step, ceil, floor
+from usage.rollups import Family, Unanswerable, family_for, quantiles, summed
 from usage.stats.counts import Adder, Group, latency_of
 from usage.stats.filters import Filter
-from usage.stats.reading import column, latencies, parts, sums, tells_latency, together
+from usage.stats.reading import (
+    Lookups,
+    Part,
+    among,
+    column,
+    latencies,
+    parts,
+    scores,
+    sums,
+    tells_latency,
+)
 from usage.stats.spend import spend_by
 
-_SUMMED: dict[str, Combinable] = {
-    "requests": F("requests"),
-    "errors": F("requests"),
-    "bytes": F("bytes_in") + F("bytes_out"),
-    "tokens": F("tokens_in") + F("tokens_out"),
+_SUMMED = {
+    "requests": "requests",
+    "errors": "requests",
+    "bytes": "bytes_in + bytes_out",
+    "tokens": "tokens_in + tokens_out",
 }
 ORDERS = (*_SUMMED, "error_rate", "latency", "cost")
 NAMED = ("app_key", "provider_key", "caller")  # of which an empty value is nobody
-_ERRORS = Q(outcome__in=ERRORS)
-_JUDGED = ~Q(outcome__in=UNCOUNTED)
+_JUDGED = frozenset(Outcome) - UNCOUNTED
+_FAILED = "CASE WHEN outcome IN ('{}') THEN requests ELSE 0 END".format("', '".join(ERRORS))
 Scores = dict[Any, float]
 
 
@@ -49,12 +57,16 @@ class _Question:
         return family_for(self.f.names | {"outcome", self.by})
 
     @property
-    def wanted(self) -> Q:
+    def wanted(self) -> Lookups:
         """Which rows count: of errors alone, and nothing of nobody."""
-        chosen = Q(**self.f.ends)
+        chosen = self.f.ends
         if self.order == "errors":
-            chosen &= _ERRORS
-        return chosen & ~Q(**{self.by: ""}) if self.by in NAMED else chosen
+            chosen["outcome__in"] = ERRORS
+        return chosen | ({f"{self.by}__not": ""} if self.by in NAMED else {})
+
+    @property
+    def parts(self) -> list[Part]:
+        return parts(self.f, self.family, self.now)
 
 
 def top(
@@ -89,22 +101,21 @@ def top(
 def _leading(question: _Question, limit: int) -> list[Group]:
     """The values with the greatest sums, by the threshold algorithm."""
     since, until = question.f.range(question.now)
-    lookups = question.f.dimensions | {
-        "at__gte": floor(since, Step.DAY),
-        "at__lt": ceil(until, Step.DAY),
-    }
-    bounds = _summed(question, Step.DAY, lookups).order_by("-score", question.by)
+    days = among(question.f, [Piece(Step.DAY, floor(since, Step.DAY), ceil(until, Step.DAY))])
     details: dict[Any, Adder] = {}
-    taken, size = 0, 2 * limit
+    size, most = 2 * limit, 0
     while True:
-        chunk = list(bounds[taken : taken + size + 1])
-        details |= _details(question, [row[question.by] for row in chunk[:size]])
-        scores = {value: _score(question.order, adder) for value, adder in details.items()}
-        best = _first({value: n for value, n in scores.items() if n}, limit, bottom=False)
-        done = len(best) == limit and scores[best[-1]] >= chunk[-1]["score"]
-        if done or len(chunk) <= size:
+        if size >= most:
+            most = 4 * size
+            bounds = _summed(question, days, most)
+        chunk = [value for value, _ in bounds[:size] if value not in details]
+        details |= {value: Adder() for value in chunk} | _details(question, chunk)
+        exact = {value: _score(question.order, adder) for value, adder in details.items()}
+        best = _first({value: n for value, n in exact.items() if n}, limit, bottom=False)
+        full = len(best) == limit
+        if size >= len(bounds) or (full and exact[best[-1]] >= bounds[size][1]):
             return _told(question, best, details)
-        taken, size = taken + size, 2 * size
+        size *= 2
 
 
 def _score(order: str, adder: Adder) -> int:
@@ -115,43 +126,29 @@ def _score(order: str, adder: Adder) -> int:
     return int(found[f"{order}_in"] + found[f"{order}_out"])
 
 
-def _summed(question: _Question, step: Step, lookups: dict[str, Any]) -> QuerySet[Any, Any]:
-    rows = question.family.counts[step]._default_manager.filter(question.wanted, **lookups)
-    score = Sum(_SUMMED[question.order])
-    found = rows.order_by().values(question.by)
-    scored: QuerySet[Any, Any] = found.annotate(score=score).filter(score__gt=0)
-    return scored
+def _summed(question: _Question, told: list[Part], most: int = 0) -> list[tuple[Any, int]]:
+    """The values and their sums but those that are nothing; `most` of them, the greatest first."""
+    score = _SUMMED[question.order]
+    found = scores(question.family, told, question.wanted, question.by, score, most=most)
+    return [(value, n) for value, n in found if n]
 
 
 def _added(question: _Question) -> Scores:
-    """The exact sums of all values; without those that are nothing."""
-    told = parts(question.f, question.family, question.now)
-    scores = Counter[Any]()
-    for row in together([_summed(question, step, lookups) for step, lookups in told]):
-        scores[row[question.by]] += row["score"]
-    return dict(scores)
+    return dict(_summed(question, question.parts))
 
 
 def _rates(question: _Question) -> Scores:
-    told = parts(question.f, question.family, question.now)
-    errors, judged = Counter[Any](), Counter[Any]()
-    queries = [
-        question.family.counts[step]
-        ._default_manager.filter(question.wanted, _JUDGED, **lookups)
-        .order_by()
-        .values(question.by)
-        .annotate(judged=Sum("requests"), errors=Sum("requests", filter=_ERRORS, default=0))
-        for step, lookups in told
-    ]
-    for row in together(queries):
-        judged[row[question.by]] += row["judged"]
-        errors[row[question.by]] += row["errors"]
-    return {value: errors[value] / judged[value] for value in judged}
+    judged = question.wanted | {"outcome__in": _JUDGED}
+    found = scores(question.family, question.parts, judged, question.by, "requests", _FAILED)
+    return {value: errors / requests for value, requests, errors in found}
 
 
 def _percentiles(question: _Question) -> Scores:
     found = _histograms(question)
-    return {value: quantile(buckets, 0.95) for value, buckets in found.items() if value != ""}
+    shares = (0.95,)
+    return {
+        value: quantiles(summed(some), shares)[0] for value, some in found.items() if value != ""
+    }
 
 
 def _costs(question: _Question) -> Scores:
@@ -166,18 +163,17 @@ def _costs(question: _Question) -> Scores:
 
 def _histograms(
     question: _Question, among: Collection[Any] | None = None
-) -> dict[Any, Counter[int]]:
-    """Raises Unanswerable where latencies are not told apart so finely."""
+) -> dict[Any, list[bytes]]:
+    """Packed. Raises Unanswerable where latencies are not told apart so finely."""
     names = question.f.names | {question.by}
     family = family_for(names)
     if not tells_latency(names, family):
         raise Unanswerable(f"latencies are not kept by {question.by} there")
     more = {} if among is None else {f"{question.by}__in": list(among)}
-    found: defaultdict[Any, Counter[int]] = defaultdict(Counter)
-    for row in latencies(family, parts(question.f, family, question.now), more, question.by):
-        of_value = found[row[question.by]]
-        for bucket, requests in row["buckets"]:
-            of_value[bucket] += requests
+    found: defaultdict[Any, list[bytes]] = defaultdict(list)
+    told = parts(question.f, family, question.now)
+    for value, histogram in latencies(family, told, more, question.by):
+        found[value].append(histogram)
     return found
 
 
@@ -190,11 +186,11 @@ def _details(question: _Question, values: Collection[Any]) -> dict[Any, Adder]:
     """All sums of these values."""
     if not values:
         return {}
-    among = {f"{question.by}__in": values}
+    these = question.f.ends | {f"{question.by}__in": list(values)}
     adders: defaultdict[Any, Adder] = defaultdict(Adder)
-    told = parts(question.f, question.family, question.now)
-    for row in sums(question.family, told, question.f.ends | among, "outcome", question.by):
-        adders[row[question.by]].add(row)
+    read = sums(question.family, question.parts, these, "outcome", question.by)
+    for outcome, value, *counted in read:
+        adders[value].add(outcome, counted)
     return adders
 
 
@@ -209,7 +205,7 @@ def _told(question: _Question, values: list[Any], details: dict[Any, Adder]) -> 
     return [
         Group(
             value=str(value),
-            latency_ms=latency_of(histograms.get(value, {})),
+            latency_ms=latency_of(histograms.get(value, [])),
             **details[value].result(),
         )
         for value in values

@@ -14,10 +14,9 @@ from usage.stats.counts import Adder, Timed, latency_of, passed
 from usage.stats.filters import Filter
 from usage.stats.reading import (
     among,
+    both,
     check_kept,
     column,
-    latencies,
-    sums,
     tells_latency,
 )
 
@@ -41,7 +40,7 @@ def series(
     now: datetime | None = None,
     zone: tzinfo = UTC,
 ) -> list[Point]:
-    """One point per step; the range is widened to whole steps. Two queries.
+    """One point per step; the range is widened to whole steps. One query.
 
     Days begin at midnight in `zone`. Where that is within an hour whose minutes are no longer kept,
     the day begins with the next whole hour, as its `at` says. Hours and minutes are those of UTC.
@@ -57,24 +56,25 @@ def series(
     told = among(f, _covering(starts, end, step, family, now))
     adders: defaultdict[int, Adder] = defaultdict(Adder)
     values: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for row in sums(family, told, f.ends, "at", "outcome", by):
-        place = bisect_right(starts, row["at"]) - 1
-        adders[place].add(row)
-        values[place][str(row[by])] += row["requests"]
-    buckets: defaultdict[int, Counter[int]] = defaultdict(Counter)
     # The histograms of the fewest rows that know the filter: they need not tell `by` apart.
     least = family_for(f.names)
-    for row in latencies(least, told, {}, "at") if tells_latency(f.names, least) else []:
-        point = buckets[bisect_right(starts, row["at"]) - 1]
-        for bucket, requests in row["buckets"]:
-            point[bucket] += requests
+    timed = least if tells_latency(f.names, least) else None
+    found, histograms = both(family, timed, told, f.ends, "at", "outcome", by)
+    seconds = [start.timestamp() for start in starts]
+    for moment, outcome, value, *counted in found:
+        place = bisect_right(seconds, moment) - 1
+        adders[place].add(outcome, counted)
+        values[place][str(value)] += counted[0]
+    packed: defaultdict[int, list[bytes]] = defaultdict(list)
+    for moment, histogram in histograms:
+        packed[bisect_right(seconds, moment) - 1].append(histogram)
     shown = _top(values.values())
     return [
         Point(
             at=at,
             by=_folded(values[place], shown),
             seconds=passed(at, until, now),
-            latency_ms=latency_of(buckets[place]),
+            latency_ms=latency_of(packed[place]),
             **adders[place].result(),
         )
         for place, (at, until) in enumerate(zip(starts, [*starts[1:], end], strict=True))
@@ -134,6 +134,8 @@ def _top(points: Iterable[Counter[str]]) -> set[str]:
 
 
 def _folded(values: Counter[str], shown: set[str]) -> dict[str, int]:
+    if values.keys() <= shown:
+        return dict(values)
     folded: Counter[str] = Counter()
     for value, requests in values.items():
         folded[value if value in shown else OTHER] += requests

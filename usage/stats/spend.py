@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 
@@ -12,9 +11,10 @@ from usage.events import Outcome, dollars
 from usage.rollups import family_for
 from usage.stats.filters import Filter
 from usage.stats.prices import Tariff, charge, nanos
-from usage.stats.reading import parts, sums
+from usage.stats.reading import apart, parts, sums
 
-PRICED = {"provider", "endpoint", "outcome"}  # what a price depends on
+_BY = ("provider", "endpoint", "outcome")  # what a price depends on
+PRICED = set(_BY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +56,15 @@ class Bill:
         self._reported = self._estimate = self._likely = self._unpriced = 0
         self._priced = False
 
-    def add(self, row: dict[str, Any]) -> None:
-        reported = row["cost_nanos"]
-        price = self._tariff.price(row["provider"], row["endpoint"])
+    def add(self, provider: str, endpoint: str, outcome: str, *sums: int) -> None:
+        requests, *_, tokens_in, tokens_out, reported = sums
+        price = self._tariff.price(provider, endpoint)
         charged = 0
         if price is not None:
             self._priced = True
-            told = row["requests"], row["tokens_in"], row["tokens_out"]
-            charged = charge(price, row["outcome"], *told)
-        elif not reported and row["outcome"] == Outcome.OK:
-            self._unpriced += row["requests"]
+            charged = charge(price, outcome, requests, tokens_in, tokens_out)
+        elif not reported and outcome == Outcome.OK:
+            self._unpriced += requests
         self._reported += reported
         self._estimate += charged
         self._likely += reported * 1000 or charged
@@ -89,8 +88,9 @@ def spend(f: Filter, now: datetime | None = None, *, priced_only: bool = False) 
     if priced_only and not tariff.providers:
         return Spend()
     bill = Bill(tariff)
-    for row in sums(family, parts(f, family, now or timezone.now()), f.ends, *sorted(PRICED)):
-        bill.add(row)
+    told = apart(parts(f, family, now or timezone.now()))
+    for _, *priced in sums(family, told, f.ends, "at", *_BY):
+        bill.add(*priced)
     return bill.result()
 
 
@@ -102,7 +102,7 @@ def spend_by(
     bills: defaultdict[str, Bill] = defaultdict(lambda: Bill(tariff))
     family = family_for(f.names | PRICED | {by})
     more = {} if values is None else {f"{by}__in": list(values)}
-    told = parts(f, family, now or timezone.now())
-    for row in sums(family, told, f.ends | more, *sorted(PRICED | {by})):
-        bills[str(row[by])].add(row)
+    told = apart(parts(f, family, now or timezone.now()))
+    for _, value, *priced in sums(family, told, f.ends | more, "at", by, *_BY):
+        bills[str(value)].add(*priced)
     return {value: bill.result() for value, bill in bills.items()}
