@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from keys.audit.carrying import carry
 from keys.audit.chain import verify
@@ -47,8 +48,12 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
 
     The file is read back before anything is removed. Killed at any point, the events are in
     the database, or in the file, or in both; the same again then goes on with the file that is
-    there. Raises ValueError, and OSError of the file.
+    there. Raises ValueError, of a moment that has not come too, and OSError of the file.
     """
+    if before > timezone.now():
+        raise ValueError(
+            f"{before:%Y-%m-%d %H:%M} UTC has not come: every event would leave the database"
+        )
     if not verify().ok:
         raise ValueError("the chain is broken; nothing is archived: manage.py audit verify")
     head = AuditHead.objects.get(pk=1)
@@ -57,7 +62,7 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
     old = events.filter(pk__lt=younger) if younger is not None else events
     last = old.last()
     if last is None:
-        raise ValueError(f"no event is older than {before:%Y-%m-%d}")
+        raise ValueError(f"no event is older than {before:%Y-%m-%d %H:%M} UTC")
     made = Archive(
         head.archived_events,
         head.archived_digest,

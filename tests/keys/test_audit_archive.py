@@ -94,7 +94,7 @@ def test_events_of_the_past_are_moved_and_the_chain_goes_on(
     chain: list[int], tmp_path: Path
 ) -> None:
     out = tmp_path / "old.jsonl"
-    assert cut(out, "2025-03-04").startswith("5 events from before 2025-03-04")
+    assert cut(out, "2025-03-04").startswith("5 events from before 2025-03-04 00:00 UTC")
 
     assert out.stat().st_mode & 0o777 == 0o600
     left = list(AuditEvent.objects.order_by("id").values_list("pk", flat=True))
@@ -215,6 +215,16 @@ def test_a_file_that_is_there_is_not_written_over(chain: list[int], tmp_path: Pa
 def test_nothing_old_enough_is_said(chain: list[int], tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no event is older than 2025-03-01"):
         cut(tmp_path / "old", "2025-03-01")
+
+
+def test_a_day_that_has_not_come_is_refused_and_takes_nothing_along(
+    chain: list[int], tmp_path: Path
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    with pytest.raises(CommandError, match=f"{tomorrow} 00:00 UTC has not come"):
+        cut(tmp_path / "old", str(tomorrow))
+    assert AuditEvent.objects.count() == len(chain)
+    assert not (tmp_path / "old").exists()
 
 
 def test_a_broken_chain_is_not_archived(chain: list[int], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """manage.py audit verify | anchor | export | archive: the trail walked, kept, and shortened."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys import audit
 from keys.models import AuditEvent
+
+
+def _moment(text: str) -> datetime:
+    said = datetime.fromisoformat(text)
+    return said.astimezone(UTC) if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 class Command(BaseCommand):
@@ -27,7 +32,10 @@ class Command(BaseCommand):
         )
         archive = acts.add_parser("archive", help="move the oldest events into a signed file")
         archive.add_argument(
-            "--before", type=date.fromisoformat, required=True, help="a day, such as 2026-01-31"
+            "--before",
+            type=_moment,
+            required=True,
+            help="a day or moment of UTC: 2026-01-31[T12:00]",
         )
         archive.add_argument("--out", type=Path, required=True, help="a new file")
         export = acts.add_parser("export", help="all events, oldest first, to stdout")
@@ -47,12 +55,11 @@ class Command(BaseCommand):
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
 
-    def _archive(self, before: date, out: Path) -> None:
-        until = datetime.combine(before, time(), UTC)
-        made = audit.archive(audit.Actor.system("audit archive"), until, out)
+    def _archive(self, before: datetime, out: Path) -> None:
+        made = audit.archive(audit.Actor.system("audit archive"), before, out)
         self.stdout.write(
-            f"{made.events} events from before {before} are in {out}. Keep it: only with it can "
-            "they be read, and be verified by `manage.py audit verify --archive`."
+            f"{made.events} events from before {before:%Y-%m-%d %H:%M} UTC are in {out}. Keep it: "
+            "only with it can they be read, and be verified by `manage.py audit verify --archive`."
         )
 
     def _verify(self, file: Path | None, files: list[Path]) -> None:
