@@ -126,11 +126,10 @@ def test_finishing_in_the_overlap_ends_it(actor: Actor, key: ProviderKey, acme: 
 
 def test_the_clock_ends_an_overlap_once(actor: Actor, key: ProviderKey, acme: Acme) -> None:
     lifecycle.rotate_provider_key(actor, key, secret=acme.knows(NEW), overlap_seconds=600)
-    soon = timezone.now() + timedelta(seconds=599)
-    assert lifecycle.end_overlaps(soon) == 0
-    later = soon + timedelta(seconds=10)
-    assert lifecycle.end_overlaps(later) == 1
-    assert lifecycle.end_overlaps(later) == 0
+    over = key.versions.get(number=1).retires_at
+    assert lifecycle.end_overlaps(over - timedelta(seconds=1)) == 0
+    assert lifecycle.end_overlaps(over) == 1
+    assert lifecycle.end_overlaps(over) == 0
     assert stages(key) == {1: "retired", 2: "current"}
     event = AuditEvent.objects.get(action="rotation.overlap_ended")
     assert (event.actor_id, event.actor_name) == (None, "end_overlaps")
