@@ -25,7 +25,7 @@ from keys.states import Role
 from tests.database import database
 from tests.engines import pytest_runtest_setup
 from tests.factories import ApplicationFactory, MembershipFactory, UserFactory
-from tests.live import PATIENCE, keydeck, prepared
+from tests.live import PATIENCE, group_of, keydeck, prepared, pytest_runtest_teardown
 from tests.upstream import Upstream
 from usage import partitions, spool
 from usage.gateway import desk, directory, lookup
@@ -49,7 +49,7 @@ append_only = [
     importlib.import_module(f"keys.migrations.{name}")
     for name in ("0006_audit_append_only", "0008_audit_head")
 ]
-__all__ = ["keydeck", "prepared", "pytest_runtest_setup"]  # fixtures and a hook
+__all__ = ["keydeck", "prepared", "pytest_runtest_setup", "pytest_runtest_teardown"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The groups that take longest come first: what begins last should be short."""
 
     def place(item: pytest.Item) -> int:
-        mark = item.get_closest_marker("xdist_group")
-        return LONGEST.index(mark.args[0]) if mark and mark.args[0] in LONGEST else len(LONGEST)
+        group = group_of(item)
+        return LONGEST.index(group) if group in LONGEST else len(LONGEST)
 
     items.sort(key=place)
 

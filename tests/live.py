@@ -3,7 +3,8 @@
     with Keydeck(tmp_path) as keydeck:
         keydeck.call("GET", "/api/v1/applications")
 
-The fixture `keydeck` is one shared by the tests marked `live` and `xdist_group("live")`.
+The fixture `keydeck` is one shared by the tests marked `live` and `xdist_group("live")`; it ends
+with the last of them.
 """
 
 import fcntl
@@ -19,8 +20,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,9 @@ SLACK = float(os.environ.get("KEYDECK_TEST_SLACK", "10"))
 PATIENCE = 240.0
 ADMIN = "admin@example.com"
 PASSWORD = "correct horse battery staple"
+# Ends what the tests of a group share, with its last test: a product costs processor time as long
+# as it runs, and a fixture of the session would let it run through all that follows.
+stage = ExitStack()
 # A word of each child's command line.
 WORDS = {
     "web": "uvicorn",
@@ -287,8 +291,19 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def keydeck(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Keydeck]:
+def keydeck(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Keydeck:
     """One product with the demo, shared by the tests of `xdist_group("live")`."""
     data = shutil.copytree(prepared, tmp_path_factory.mktemp("keydeck") / "data")
-    with Keydeck(Path(data)) as running:
-        yield running
+    return stage.enter_context(Keydeck(Path(data)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """The xdist group, "" of most tests."""
+    mark = item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or group_of(item) != group_of(nextitem):
+        stage.close()

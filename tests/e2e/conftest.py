@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.chromium import chromium
 from tests.e2e.walker import REPORT_VIOLATIONS, Shop, Silence, sign_in
 from tests.live import ADMIN, PASSWORD, PATIENCE, Keydeck
 
 WAIT = 1000 * PATIENCE  # milliseconds
 expect.set_options(timeout=WAIT)
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    " --disable-background-networking --disable-component-update"
-)
 FRESH = 120.0  # seconds; the product's own bound is five minutes
 
 
@@ -40,12 +37,8 @@ def product(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterato
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=FLAGS.split()
-        )
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 class Office:

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.live import PATIENCE, ROOT, Keydeck, ask, free_port, wait_for
+from tests.live import PATIENCE, ROOT, Keydeck, ask, free_port, stage, wait_for
 from tests.ops.calling import Answer, Order, answers
 from tests.ops.servers import Postgres, Redis, Server
 
@@ -272,6 +272,5 @@ class Load:
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with Fleet(tmp_path_factory.mktemp("fleet")) as running:
-        yield running
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    return stage.enter_context(Fleet(tmp_path_factory.mktemp("fleet")))

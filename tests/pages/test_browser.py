@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from keys.models import AppKey, ProviderKey, User
+from tests.chromium import chromium
 from tests.factories import PASSWORD
 from tests.live import PATIENCE
 from tests.pages.conftest import SECRET, page_of
@@ -22,22 +23,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One for a module's tests. Playwright's loop runs in this thread meanwhile; the rows are
-    read between its steps, not inside them."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+def browser() -> Iterator[Browser]:
+    """One for a module's tests. The rows are read between the steps of its loop, not inside."""
+    with pytest.MonkeyPatch.context() as patch, chromium() as running:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield (
-            browser := playwright.chromium.launch(
-                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-            )
-        )
-        browser.close()
+        yield running
 
 
 @pytest.fixture
-def context(chromium: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
-    opened = chromium.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
+def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
+    opened = browser.new_context(base_url=live_server.url.replace("127.0.0.1", "localhost"))
     opened.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.set_default_timeout(WAIT)
     yield opened

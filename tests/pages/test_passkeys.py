@@ -26,10 +26,10 @@ from keys.models import AuditEvent, ProviderKey, SignedIn, User
 from keys.sign_in.sessions import SessionStore
 from tests.factories import PASSWORD
 from tests.pages.conftest import SECRET, page_of
-from tests.pages.test_browser import chromium, context, signed_in
+from tests.pages.test_browser import browser, context, signed_in
 from tests.upstream import Upstream
 
-__all__ = ["chromium", "context", "signed_in"]  # fixtures
+__all__ = ["browser", "context", "signed_in"]  # fixtures
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),

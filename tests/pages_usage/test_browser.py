@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import chromium
 from tests.live import ADMIN, PASSWORD, PATIENCE, SLACK, Keydeck, ask, wait_for
 
 WAIT = 1000 * PATIENCE  # milliseconds
@@ -18,12 +19,8 @@ OK_OF_NOW = "c => c.kdData ? c.kdData.outcomes[0].data.at(-1) : -1"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
+from tests.chromium import FLAGS, WHOLE
 from tests.e2e.canary.keys import Keyed
 from tests.e2e.canary.stage import Stage
 from tests.live import ADMIN, PATIENCE
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    " --disable-background-networking --disable-component-update"
-)
 SEEN = "import/"  # part of an address that was visited last
 WAIT = 1000 * PATIENCE  # milliseconds
 
@@ -26,7 +23,7 @@ def chromium(profile: Path) -> Iterator[BrowserContext]:
     """Closed as a person closes it, so that all is written that will be."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path="/usr/bin/chromium", args=FLAGS.split()
+            profile, executable_path=WHOLE, args=FLAGS
         )
         yield context
         context.close()
