@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 MESSAGE_LIMIT = 500  # characters; readers clip further
+DEEPEST = 8  # values inside values that a message is put together from
 # A provider may lie, and the ledger adds up: what no call uses is no count.
 MOST_TOKENS = 2**40
 MOST_DOLLARS = 10_000
@@ -123,13 +124,15 @@ def message(data: Any) -> str:
     return ""
 
 
-def _flat(value: Any) -> str:
+def _flat(value: Any, left: int = DEEPEST) -> str:
+    if isinstance(value, dict | list) and not left:
+        return "…"  # some quote the request, which its caller may nest as deep as recursion goes
     if isinstance(value, dict):
         if value.get("message"):
-            return _flat(value["message"])
-        return "; ".join(f"{name}: {_flat(item)}" for name, item in value.items())
+            return _flat(value["message"], left - 1)
+        return "; ".join(f"{name}: {_flat(item, left - 1)}" for name, item in value.items())
     if isinstance(value, list):
-        return " ".join(_flat(item) for item in value)
+        return " ".join(_flat(item, left - 1) for item in value)
     return str(value)
 
 

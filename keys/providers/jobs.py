@@ -21,7 +21,8 @@ def job_of(body: bytes) -> Job | None:
     if b'"status"' not in body or (b'"id"' not in body and b'"execution_id"' not in body):
         return None
     answer = _object(body)
-    waiting = _STATES.get(str(answer.get("status")))
+    status = answer.get("status")
+    waiting = _STATES.get(status) if isinstance(status, str) else None
     job = answer.get("id") or answer.get("execution_id")
     if waiting is None or not isinstance(job, int | str):
         return None
@@ -31,7 +32,8 @@ def job_of(body: bytes) -> Job | None:
 def job_in(body: bytes) -> str:
     """The job that a request names in its body, or empty."""
     job = _object(body).get("request_id") if b'"request_id"' in body else None
-    return str(job or "")
+    # Not of a list or an object: to spell those takes as much depth as their caller gave them.
+    return str(job or "") if isinstance(job, int | str) else ""
 
 
 def retry_after_of(body: bytes) -> float | None:

@@ -48,6 +48,20 @@ def test_a_providers_error_passes_through_and_is_classified(
     assert call.message.startswith("Insufficient credits")
 
 
+def test_an_error_that_quotes_a_deeply_nested_request_passes_through(
+    gateway: Server, provider: Upstream, key: str
+) -> None:
+    quoted: object = 1
+    for _ in range(220):
+        quoted = {"a": [quoted]}
+    body = {"detail": [{"msg": "Input should be valid", "input": quoted}]}
+    provider.answer(422, body)
+    response = gateway.post(TEXT2IMG, json={"key": key, "prompt": quoted})
+    assert (response.status_code, response.json()) == (422, body)
+    call = stored_call(response)
+    assert (call.outcome, call.message[:26]) == ("caller_error", "msg: Input should be valid")
+
+
 def test_an_error_inside_http_200_is_an_error(
     gateway: Server, provider: Upstream, key: str
 ) -> None:

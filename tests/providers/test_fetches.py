@@ -62,3 +62,9 @@ def test_any_other_call_names_none_whatever_ids_it_carries(
     spec: ProviderSpec, method: str, path: str
 ) -> None:
     assert spec.jobs_asked(method, path, BODY) == []
+
+
+def test_a_job_is_named_by_a_number_or_a_word() -> None:
+    nested = b'{"request_id": ' + b"[" * 1000 + b"]" * 1000 + b"}"
+    assert MODELSLAB.jobs_asked("POST", "/api/v6/images/fetch", nested) == []
+    assert MODELSLAB.job_of(b'{"id": 1, "status": ' + b"[" * 1000 + b"]" * 1000 + b"}") is None
