@@ -182,12 +182,17 @@ def read_body(outgoing: Outgoing) -> Body:
     return Body(form)
 
 
+def says_json(media: str) -> bool:
+    """Whether some servers take a body of this type for JSON, as Laravel does `text/jsonl`."""
+    return "/json" in media or "+json" in media
+
+
 def _announced_by(content_type: str) -> tuple[str, bool]:
     """The form that a content type announces, and whether it may be JSON all the same."""
     media = content_type.partition(";")[0].strip().lower()
     if media.endswith(("/json", "+json")):
         return "json", False
-    return _FORMS.get(media, "opaque"), media in _MAYBE_JSON
+    return _FORMS.get(media, "opaque"), media in _MAYBE_JSON or says_json(media)
 
 
 _SHORT = 100  # characters of a content type that is remembered

@@ -12,7 +12,7 @@ from keys.providers.base import ProviderSpec
 from keys.providers.injection import Outgoing
 from keys.tokens import app_key_id, app_keys_in
 from usage import ingest
-from usage.gateway import core, counting, desk, errors, lookup
+from usage.gateway import core, counting, desk, errors, lookup, named_methods
 from usage.gateway.aside import LARGE, aside
 from usage.gateway.asked import Asked
 from usage.gateway.directory import Shelf
@@ -29,7 +29,6 @@ from usage.redaction import Masker, clip
 # Bytes of a body that is parsed although nobody may have sent it. Parsing a larger one can take
 # seconds, in which no other call goes on: its key must stand in it as it is.
 PARSED = 64 * 1024
-_OPAQUE = b"\0"  # stands in for a body that is streamed past
 _UNASKED = frozenset({"unknown_provider", "bad_request"})  # may be said before a key is looked at
 
 V = TypeVar("V")
@@ -67,8 +66,8 @@ class Admission:
         """The request with its body, the body to send, and the app key's text. Raises Denial."""
         entered = await self._entered(spec, outgoing)
         if self.app_key is not None and self.app_key.methods is not None:
-            asked = entered[0]
-            await aside(len(asked.body), core.admit_override, self.app_key, asked)
+            asked, _, text = entered
+            await aside(len(asked.body), named_methods.admit, self.app_key, asked, text)
         return entered
 
     async def _entered(self, spec: ProviderSpec, outgoing: Outgoing) -> tuple[Outgoing, Body, str]:
@@ -85,7 +84,7 @@ class Admission:
                 raise denial("body_too_large")
             # Nobody looks for a key in what is streamed past, so a copy there is masked unseen.
             parts = self._inbound.stream(limits.upload_limit, announced)
-            return outgoing._replace(body=_OPAQUE), Masker((text,)).over(parts), text
+            return outgoing._replace(body=named_methods.STREAMED), Masker((text,)).over(parts), text
         if not self._asked.has_body and text:
             self._inbound.read = True
             return outgoing, b"", text

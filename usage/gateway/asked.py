@@ -1,5 +1,6 @@
 """What a request says of itself, before its body is read."""
 
+from keys.providers.outgoing import says_json
 from usage.gateway.direct import Direct, Pair
 from usage.gateway.head import head_of
 from usage.gateway.inbound import Scope
@@ -32,7 +33,7 @@ class Asked:
         media = self.head.media
         if not self.has_body or media in _FORMS or media.endswith(("/json", "+json")):
             return True
-        if media not in _MAYBE_JSON:
+        if media not in _MAYBE_JSON and not says_json(media):
             return False
         # Of a length that nobody tells it is no JSON to wait for, once the key is known.
         return not key_known or (self.announced is not None and self.announced <= limit)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keys import vault
-from keys.providers import formbody, injection
+from keys.providers import injection
 from keys.providers.base import Kind, ProviderSpec
 from keys.providers.injection import BadBody, Found, Outgoing, Stripped, inject
-from keys.providers.outgoing import in_body, read_body
 from keys.states import KeyState
 from keys.tokens import parse_app_key
 from usage import classify, redaction
@@ -114,26 +113,6 @@ def admit(record: AppKeyRecord, spec: ProviderSpec, method: str, path: str, addr
         text = f"This app key may not use {method}"
         raise errors.denial("endpoint_not_allowed", text, reason="method_not_allowed")
     admit_path(spec, method, path, record.dangerous_endpoints)
-
-
-def admit_override(record: AppKeyRecord | None, outgoing: Outgoing) -> None:
-    """Raises Denial where query or body name a method that the app key's policy doesn't allow:
-    Laravel, Rails and others believe that over the request line."""
-    if record is None or record.methods is None:
-        return
-    named = [value for name in _METHOD for value in formbody.pairs_named(outgoing.query, name)]
-    try:
-        body = outgoing.reading or read_body(outgoing)
-        named += [in_body(outgoing, body, name) for name in _METHOD]
-    except BadBody as error:
-        raise errors.denial("bad_request", str(error)) from error
-    for method in named:
-        if method and method.strip().upper() not in record.methods:
-            text = "This app key may not name another method"
-            raise errors.denial("endpoint_not_allowed", text, reason="method_not_allowed")
-
-
-_METHOD = ("_method", ".method")  # PHP reads a dot as an underscore
 
 
 def admit_path(spec: ProviderSpec, method: str, path: str, opened: tuple[str, ...] = ()) -> None:
