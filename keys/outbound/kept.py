@@ -29,6 +29,7 @@ _USUAL = {
     "accept-encoding": "Accept-Encoding: identity",
     "user-agent": "User-Agent: python-urllib3",
 }
+FRAMING = ("content-length", "transfer-encoding")
 Headers = Iterable[tuple[str, str]]
 
 
@@ -42,6 +43,8 @@ def head_of(
     if not (_METHOD.fullmatch(method) and _TARGET.fullmatch(target)):
         return None
     sent = {name.lower(): f"{name}: {value}" for name, value in headers}
+    for name in FRAMING:  # else the next call on the connection would be taken for a body
+        sent.pop(name, None)
     if length is not None:
         sent["content-length"] = f"Content-Length: {length}"
     first = sent.pop("host", None) or f"Host: {host}"

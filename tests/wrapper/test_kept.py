@@ -232,3 +232,36 @@ def test_headers_and_fragment_are_sent_as_requests_sends_them(
         assert len([line for line in told if line.startswith(b"content-length: ")]) == 1
         assert len([line for line in told if line.startswith(b"host: ")]) == 1
     assert len(heads) == 2
+
+
+def test_a_body_ends_where_it_does_whatever_the_callers_headers_say(
+    session: KeyedSession, provider: RawProvider
+) -> None:
+    heads: list[bytes] = []
+
+    def heard(line: Line) -> None:
+        heads.append(line.head.lower())
+        if line.head.startswith(b"POST") and b"content-length" not in heads[-1]:
+            while not line._rest.endswith(b"0\r\n\r\n"):
+                line._rest += line.sock.recv(65536)
+            line._rest = b""
+        elif line.head.startswith(b"POST"):
+            line.body()
+        line.say(ok())
+
+    provider._plays = {**PLAYS, "heard": heard, "model-search": heard}
+    try:
+        for _ in range(2):  # over a new connection, and over the same again
+            for framing in ({"Content-Length": "9"}, {"Transfer-Encoding": "chunked"}):
+                session.get("/api/v6/model-search", headers=framing, timeout=5)
+        chunked = {"Transfer-Encoding": "chunked"}
+        session.post("/api/v6/heard", json={}, headers=chunked, timeout=5)
+        nine = {"Content-Length": "9"}
+        session.post("/api/v6/heard", data=iter([b"a"]), headers=nine, timeout=5)
+    finally:
+        provider.close()
+    names = (b"content-length: ", b"transfer-encoding: ")
+    told = [[line for line in head.split(b"\r\n") if line.startswith(names)] for head in heads]
+    assert told[:4] == [[]] * 4
+    assert [len(lines) for lines in told[4:]] == [1, 1]
+    assert told[5] == [b"transfer-encoding: chunked"]

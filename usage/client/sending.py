@@ -161,7 +161,14 @@ def _with_key(
     query = "?" + outgoing.query if outgoing.query else ""
     sent.url = base_url.rstrip("/") + outgoing.path + query
     sent.headers = CaseInsensitiveDict(outgoing.headers)
-    if outgoing.body != OPAQUE:
+    # Who writes a body says where it ends, whatever the caller's headers say: the next call on
+    # the connection would be taken for a part of it.
+    if outgoing.body == OPAQUE:
+        if "Transfer-Encoding" in sent.headers:
+            sent.headers.pop("Content-Length", None)
+    else:
+        for name in kept.FRAMING:
+            sent.headers.pop(name, None)
         sent.body = outgoing.body or None
         if outgoing.body or sent.method not in ("GET", "HEAD"):
             sent.headers["Content-Length"] = str(len(outgoing.body))
