@@ -39,24 +39,30 @@ def _in_code(form: str) -> Callable[[re.Match[str]], str]:
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret in it replaced by as many asterisks."""
-    for secret in secrets:
-        for spelling in spellings(secret) if secret else ():
-            text = text.replace(spelling, "*" * len(spelling))
+    for spelling in _spelled(secrets):
+        text = text.replace(spelling, "*" * len(spelling))
     return text
+
+
+def _spelled(secrets: Iterable[str]) -> list[str]:
+    return [spelling for secret in secrets if secret for spelling in spellings(secret)]
 
 
 def mask_escaped(body: bytes, secrets: Iterable[str]) -> bytes:
     """A whole JSON body, with the secrets masked that are spelled with escapes."""
     if b"\\" not in body:
         return body
-    known = tuple(secrets)
+    spelled = _spelled(secrets)  # once: a body may be nothing but short strings
 
     def masked(string: re.Match[bytes]) -> bytes:
         try:
             plain = json.loads(string[0].decode("utf-8", "replace"), strict=False)
         except ValueError:
             return string[0]  # broken JSON is relayed as it is
-        found = mask(plain, known)
+        found = plain
+        for spelling in spelled:
+            if spelling in found:
+                found = found.replace(spelling, "*" * len(spelling))
         return string[0] if found == plain else json.dumps(found).encode()
 
     return _ESCAPED_STRING.sub(masked, body)
@@ -75,9 +81,7 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._patterns = [
-            spelling.encode() for secret in secrets if secret for spelling in spellings(secret)
-        ]
+        self._patterns = [spelling.encode() for spelling in _spelled(secrets)]
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:

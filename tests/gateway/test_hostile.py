@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 
 import pytest
 from pytest_django import Settings
@@ -95,6 +96,13 @@ def test_scripts_and_style_sheets_come_as_plain_text(media: str) -> None:
     assert told == b"text/plain" + b"".join(media.encode().partition(b";")[1:])
     kept = [(b"content-type", b"application/json; charset=utf-8")]
     assert headers.to_caller(kept, "modelslab", (), str) == kept
+
+
+def test_a_type_without_end_is_walked_over_once() -> None:
+    start = time.process_time()
+    given = [(b"content-type", b"a" * 60_000)]
+    assert headers.to_caller(given, "modelslab", (), str) == given
+    assert time.process_time() - start < 2  # once for each of its bytes: minutes
 
 
 def test_the_real_key_spelled_with_json_escapes_is_masked(

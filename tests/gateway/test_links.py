@@ -1,5 +1,7 @@
 """Links back to the provider lead to the gateway, however they are spelled, or nowhere."""
 
+import time
+
 import pytest
 
 from usage.gateway.links import Links
@@ -41,3 +43,17 @@ def test_any_other_link_stays(url: str) -> None:
 def test_a_link_in_json_is_turned_in_each_spelling(base: str) -> None:
     here = b'{"next": "http://keydeck/gateway/groq/v1/x"}'
     assert LINKS.in_json(f'{{"next": "{base}/openai/v1/x"}}'.encode()) == here
+
+
+def test_a_link_in_json_that_never_ends_is_walked_over_once() -> None:
+    start = time.process_time()
+    for end in (b"", b"\\", b"\\\n"):
+        body = b'["https://api.groq.com/openai/' + rb"\"https://api.groq.com/openai/" * 8000 + end
+        assert LINKS.in_json(body) == body
+    assert time.process_time() - start < 2  # once for each link in it: minutes
+
+
+def test_links_in_a_header_that_never_end_are_walked_over_once() -> None:
+    start = time.process_time()
+    assert LINKS.in_header("<" * 60_000) == "<" * 60_000
+    assert time.process_time() - start < 2

@@ -119,9 +119,7 @@ _FIRST_WORDS = frozenset(
 )
 _BREAKS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # Types that a browser would run or apply, were they asked for by a page of the admin origin.
-_RUNS = re.compile(
-    rb"[^;]*(?:javascript|ecmascript|jscript|livescript|css|wasm)[^;,]*", re.IGNORECASE
-)
+_RUNS = re.compile(rb"javascript|ecmascript|jscript|livescript|css|wasm", re.IGNORECASE)
 _LINKS = (b"location", b"content-location", b"link")
 
 FIXED: list[tuple[bytes, bytes]] = [
@@ -188,9 +186,16 @@ def to_caller(
             if not value:
                 continue
         if name == b"content-type" and value != b"application/json":
-            value = _RUNS.sub(b"text/plain", value)
+            value = _plain_type(value)
         kept.append((name, value))
     return kept
+
+
+def _plain_type(value: bytes) -> bytes:
+    """A Content-Type that no browser runs or applies."""
+    if _RUNS.search(value) is None:
+        return value
+    return b";".join(b"text/plain" if _RUNS.search(part) else part for part in value.split(b";"))
 
 
 def _sent(spelling: str) -> tuple[bytes, ...]:

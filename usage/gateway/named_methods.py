@@ -22,7 +22,7 @@ _READ_AS_FORM = frozenset({"", "application/x-www-form-urlencoded"})  # Rack: wi
 # Folded lines, single quotes, blanks, `name*`, parts ended by line feeds alone: readers of
 # multipart take some or other of these, so it is looked for wherever it stands.
 _IN_A_PART = re.compile(
-    rb"name\*?\s*=\s*(?:utf-8)?\s*(?:[._]|%5f|%2e)method(?![a-z0-9_.-])", re.IGNORECASE
+    rb"name\*?\s*=\s*(?:utf-8\s*)?(?:[._]|%5f|%2e)method(?![a-z0-9_.-])", re.IGNORECASE
 )
 _QUOTES = b"\"'\\"
 
