@@ -1,6 +1,7 @@
 """One field of a form body, url-encoded or multipart, read and written in place."""
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -10,6 +11,7 @@ _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))', re.IGN
 # Matched at the start of one line, so that its cost grows with the line's length alone.
 _FIELD_NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
 _PART_HEAD = 8192  # bytes; what stands before a part's value
+_PIECE = 64 * 1024  # characters that are decoded at a time
 _MOST_FIELDS = 1000  # of a form; each one costs time before anybody is authenticated
 
 
@@ -23,11 +25,12 @@ class Part(NamedTuple):
 
 
 def pairs_named(text: str, name: str) -> list[str]:
-    """The values of the pairs called `name` in a query string or url-encoded form."""
+    """The values of the pairs called `name` in a query string or url-encoded form, as far as a
+    credential may reach."""
     if not text:
         return []
     found = (pair.partition("=") for pair in _pairs(text))
-    return [unquote_plus(value) for key, _, value in found if unquote_plus(key) == name]
+    return [unquote_plus(value[:_PIECE]) for key, _, value in found if _is_called(key, {name})]
 
 
 def without_pairs(text: str, names: frozenset[str], holding: str) -> str:
@@ -37,8 +40,7 @@ def without_pairs(text: str, names: frozenset[str], holding: str) -> str:
     return "&".join(
         pair
         for pair in _pairs(text)
-        if unquote_plus(pair.partition("=")[0]) not in names
-        and not (holding and holds(pair, holding))
+        if not _is_called(pair.partition("=")[0], names) and not (holding and holds(pair, holding))
     )
 
 
@@ -48,8 +50,21 @@ def _pairs(text: str) -> list[str]:
     return text.split("&")
 
 
+def _is_called(key: str, names: AbstractSet[str]) -> bool:
+    return len(key) <= _PIECE and unquote_plus(key) in names
+
+
 def holds(text: str, needle: str) -> bool:
     """Whether `needle` is in `text`, as it is or percent-encoded once or twice."""
+    if len(text) <= _PIECE:
+        return _holds(text, needle)
+    # Decoding takes eighty times the text's size. `%2541` is the longest that one byte can be.
+    overlap = 5 * len(needle.encode())
+    starts = range(0, len(text), _PIECE)
+    return any(_holds(text[start : start + _PIECE + overlap], needle) for start in starts)
+
+
+def _holds(text: str, needle: str) -> bool:
     for _ in range(2):
         if needle in text:
             return True

@@ -31,7 +31,7 @@ def part(disposition: bytes) -> dict[str, Any]:
         ("", {"data": {"_method": "DELETE"}}),
         ("", {"files": {"_method": (None, "DELETE")}}),
         # As PHP and Rack read names and pairs.
-        ("+_method=DELETE", {}),
+        ("%20+_method=DELETE", {}),
         ("_method%00x=DELETE", {}),
         ("a=1;_method=DELETE", {}),
         ("", {"data": '{"a": "&_method=DELETE&"}', "headers": FORM}),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -9,8 +10,8 @@ import pytest
 
 from keys.providers.anthropic import ANTHROPIC
 from keys.providers.base import BEARER, Placement, ProviderSpec
-from keys.providers.injection import BadBody, Found, Outgoing, inject
-from keys.providers.modelslab import MODELSLAB
+from keys.providers.injection import BadBody, Found, Outgoing, found_inside, inject
+from keys.providers.modelslab import BODY, MODELSLAB
 from keys.providers.openai import OPENAI
 from keys.vault import Secret
 from tests.providers.finding import find_credentials
@@ -336,3 +337,24 @@ def test_a_key_in_the_path_is_refused_however_it_is_written(path: str) -> None:
 def test_a_request_is_shown_without_its_credentials() -> None:
     asked = Outgoing("POST", "/v1/x", f"key={APP}", (("X-Api-Key", APP),), APP.encode())
     assert APP not in repr(asked)
+
+
+@pytest.mark.parametrize("at", [0, 65_536 - 400, 65_536 - 3, 65_536, 200_000])
+def test_the_app_key_goes_from_a_long_field_wherever_it_stands(at: int) -> None:
+    once = "".join(f"%{ord(char):02x}" for char in APP)
+    for spelled in (APP, once, once.replace("%", "%25")):
+        body = f"a=1&prompt={'x' * at}{spelled}{'x' * 1000}&key={APP}".encode()
+        sent = inject(MODELSLAB, post(body, FORM), APP, SECRET)
+        assert sent.body == f"a=1&key={quote(REAL, safe='')}".encode()
+
+
+def test_a_long_field_is_not_decoded_whole() -> None:
+    asked = post(b"key=" + b"%41" * 1_000_000, FORM)
+    tracemalloc.start()
+    try:
+        assert [found.placement for found in found_inside(asked, MODELSLAB)] == [BODY]
+        inject(MODELSLAB, asked, APP, SECRET)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40_000_000  # whole: 240
