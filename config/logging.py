@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import Any
 
 # Our own keys and tokens, and a shape that several providers' keys have.
@@ -27,6 +28,33 @@ class MaskingFormatter(logging.Formatter):
         return mask(super().format(record))
 
 
+class SeldomRefusals(logging.Filter):
+    """Tells each kind of Django's refusals once a minute, and in one short line.
+
+    A wrong Host header is worth a word to who set ALLOWED_HOSTS, but a trace and the header four
+    times over for each would let anybody fill the disk, a quarter of a megabyte a request.
+    """
+
+    EVERY = 60.0  # seconds
+    LONGEST = 300  # characters
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}  # kind -> when last; Django's kinds are few
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is told."""
+        if not record.name.startswith("django.security"):
+            return True
+        now = time.monotonic()
+        if now - self._told.get(record.name, -self.EVERY) < self.EVERY:
+            return False
+        self._told[record.name] = now
+        record.msg, record.args = record.getMessage()[: self.LONGEST], ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -37,7 +65,10 @@ LOGGING: dict[str, Any] = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"seldom": {"()": SeldomRefusals}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["seldom"]}
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # Uvicorn brings handlers of its own, which mask nothing.
