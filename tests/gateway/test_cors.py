@@ -19,7 +19,7 @@ OTHER = "https://app.example.com.evil.example"
 ALLOW = "Access-Control-Allow-"
 
 
-def preflight(gateway: Server, origin: str) -> requests.Response:
+def preflight(gateway: Server, origin: str | bytes) -> requests.Response:
     """What a browser asks before a page's fetch with JSON and a key in a header."""
     headers = {
         "Origin": origin,
@@ -115,3 +115,13 @@ def test_the_setting_names_sites_as_browsers_do(tmp_path: Path, given: str, said
         text=True,
     )
     assert said in done.stdout + done.stderr
+
+
+def test_an_origin_that_no_browser_writes_is_refused_like_others(
+    gateway: Server, provider: Upstream, settings: Settings, key: str
+) -> None:
+    settings.GATEWAY_CORS = ["*"]
+    origin = "https://漢.example".encode()
+    assert preflight(gateway, origin).status_code == 403
+    answer = gateway.post(TEXT2IMG, json={"key": key}, headers={"Origin": origin})
+    assert (answer.status_code, opened(answer)) == (200, set())

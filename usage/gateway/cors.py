@@ -52,4 +52,5 @@ def shown(asked: Asked) -> Pairs:
 
 
 def _admits(origin: str) -> bool:
-    return bool(origin) and not terms().cors.isdisjoint((origin, "*"))
+    # Browsers write names of hosts in ASCII; what is none can't be said back in a header.
+    return bool(origin) and origin.isascii() and not terms().cors.isdisjoint((origin, "*"))
