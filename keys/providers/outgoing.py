@@ -158,7 +158,8 @@ def _in_authorization(value: str) -> Iterator[Found]:
 
 def basic(encoded: str) -> str:
     try:
-        return base64.b64decode(encoded.strip() + "==").decode("utf-8", "replace")
+        # As bytes: those passes over what is no base64, as many readers do; a text may not hold it.
+        return base64.b64decode(encoded.strip().encode() + b"==").decode("utf-8", "replace")
     except binascii.Error:
         return ""
 

@@ -250,3 +250,10 @@ def test_interim_answers_have_an_end(
         response = gateway.post(TEXT2IMG, json={"key": key, "prompt": "x"})
         thread.join(60)
     assert response.status_code == status
+
+
+def test_a_basic_authorization_that_is_no_text_is_no_key(
+    gateway: Server, provider: Upstream
+) -> None:
+    answer = gateway.get("/v1/models", headers={"Authorization": b"Basic \xff"})
+    assert answer.status_code == 401

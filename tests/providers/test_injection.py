@@ -76,6 +76,15 @@ class TestFinding:
     ) -> None:
         assert find_credentials(sent) == [Found(placement, APP)]
 
+    def test_passes_over_what_is_no_base64_in_basic(self) -> None:
+        token = base64.b64encode(f"anyone:{APP}".encode()).decode()
+        for held in (f"Basic {token[:9]}\xff{token[9:]}", f"Basic {token}é"):
+            (_, password) = find_credentials(get(("Authorization", held)))
+            assert password.text == APP
+            sent = inject(OPENAI, get(("X-Other", held)), APP, SECRET)
+            assert header(sent, "X-Other") == []
+        assert find_credentials(get(("Authorization", "Basic \xff"))) == []
+
     def test_finds_either_part_of_basic(self) -> None:
         token = base64.b64encode(f"user:{APP}".encode()).decode()
         found = find_credentials(get(("Authorization", f"Basic {token}")))
