@@ -3,6 +3,7 @@
 import io
 import logging
 import logging.config
+from copy import deepcopy
 
 import pytest
 from django.test import Client
@@ -14,11 +15,12 @@ from config.logging import LOGGING
 def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the product's own handler writes."""
     written = io.StringIO()
-    set_up = logging.config.DictConfigurator(LOGGING)
-    line, seldom = LOGGING["formatters"]["line"], LOGGING["filters"]["seldom"]
+    settings = deepcopy(LOGGING)  # it is taken apart
+    set_up = logging.config.DictConfigurator(settings)
+    line, seldom = settings["formatters"]["line"], settings["filters"]["seldom"]
     set_up.config["formatters"] = {"line": set_up.configure_formatter(line)}
     set_up.config["filters"] = {"seldom": set_up.configure_filter(seldom)}
-    handler = set_up.configure_handler({**LOGGING["handlers"]["stderr"], "stream": written})
+    handler = set_up.configure_handler({**settings["handlers"]["stderr"], "stream": written})
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
     return written
 
