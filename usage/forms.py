@@ -1,7 +1,7 @@
 """The filters of the calls explorer. All of them live in the URL."""
 
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +23,17 @@ RARE = ("since", "until", "version", "caller", "address", "request_id")
 
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter in force, to be seen and to be taken away."""
+
+    name: str
+    words: str
+    value: str
+    shown: str
+    without: str  # the address without it
 
 
 class InstantField(forms.CharField):
@@ -149,14 +160,36 @@ class CallsForm(forms.Form):
         chosen = RANGES.get(self.cleaned_data.get("range") or "", DEFAULT_RANGE)
         return self.cleaned_data.get("since") or until - chosen.length, until
 
-    def url(self, name: str = "calls", *args: str, **more: str) -> str:
-        """The address of the explorer (or of what goes with it) with these filters and nothing
-        that isn't chosen."""
+    @property
+    def chips(self) -> list[Chip]:
+        """What is narrowed by; the switch for live calls and the usual range narrow nothing."""
+        return [
+            Chip(name, str(self[name].label).lower(), value, self._shown(name, value), without)
+            for name, value in self._kept().items()
+            if name != "live"
+            for without in [self.url(**{name: ""})]
+        ]
+
+    def _shown(self, name: str, value: str) -> str:
+        widget = self.fields[name].widget
+        choices = dict(widget.choices) if isinstance(widget, forms.Select) else {}
+        return str(choices.get(value, value))
+
+    def _kept(self) -> dict[str, str]:
+        """What is chosen and isn't what goes without saying, as the address says it."""
         kept = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
         kept |= {edge: iso(kept[edge]) for edge in ("since", "until") if edge in kept}
-        if kept.pop("live", False) and name == "calls":
+        if kept.pop("live", False):
             kept["live"] = "on"
         if kept.get("range") == DEFAULT_RANGE.name:
             del kept["range"]
-        query = urlencode(kept | more)
+        return {name: str(value) for name, value in kept.items()}
+
+    def url(self, name: str = "calls", *args: str, **more: str) -> str:
+        """The address of the explorer (or of what goes with it) with these filters and nothing
+        that isn't chosen. A filter told as "" is taken away."""
+        kept = self._kept() | more
+        if name != "calls":
+            kept.pop("live", None)
+        query = urlencode({name: value for name, value in kept.items() if value})
         return reverse(name, args=args) + (f"?{query}" if query else "")

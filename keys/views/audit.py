@@ -1,21 +1,22 @@
 """The audit trail: who did what, filtered, as far as the reader's role goes."""
 
+from datetime import UTC, datetime, time
+
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods, require_safe
 
 from keys import permissions
-from keys.audit import FORMATS, anchor, export, verify
+from keys.audit import FORMATS, Action, anchor, export, verify
 from keys.forms.audit import VerifyForm
 from keys.lifecycle import Conflict
 from keys.models import Application, AuditEvent, User
 from keys.permissions import Act
 from keys.views.acting import ask, carry_out, done, person, posted, refused
+from keys.views.filters import Filters
 
 PAGE = 50
 MOST = 50_000  # events of one file; `manage.py audit export` writes them all
@@ -25,8 +26,9 @@ MOST = 50_000  # events of one file; `manage.py audit export` writes them all
 def audit(request: HttpRequest) -> HttpResponse:
     user = person(request)
     names = {row.pk: row for row in permissions.visible_applications(user)}
-    rows = _filtered(request, permissions.visible_events(user), names).order_by("-id")
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    asked = Filters(request.GET)
+    rows = _filtered(asked, permissions.visible_events(user), names).order_by("-id")
+    page = asked.page(rows, PAGE)
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -34,6 +36,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "events": [(event, names.get(event.application_id)) for event in page],
         "applications": names.values(),
         "filters": request.GET,
+        "complaints": asked.complaints.values(),
         "query": query.urlencode(),
         "admin": permissions.is_site_admin(user),
         "own_only": not _sees_others(user),
@@ -48,7 +51,12 @@ def audit_export(request: HttpRequest, form: str) -> HttpResponse:
         raise Http404("No such format")
     user = person(request)
     names = {row.pk: row for row in permissions.visible_applications(user)}
-    rows = _filtered(request, permissions.visible_events(user), names).order_by("-id")
+    asked = Filters(request.GET)
+    rows = _filtered(asked, permissions.visible_events(user), names).order_by("-id")
+    if asked.complaints:  # a file can't say beside itself that it holds more than was asked for
+        return HttpResponse(
+            "\n".join(asked.complaints.values()), content_type="text/plain", status=422
+        )
     if first := rows.values_list("id", flat=True)[MOST : MOST + 1].first():
         rows = rows.filter(id__gt=first)
     answer = HttpResponse("".join(export(rows, form)), content_type=FORMATS[form])
@@ -100,26 +108,20 @@ def _sees_others(user: User) -> bool:
 
 
 def _filtered(
-    request: HttpRequest, rows: QuerySet[AuditEvent], names: dict[str, Application]
+    asked: Filters, rows: QuerySet[AuditEvent], names: dict[str, Application]
 ) -> QuerySet[AuditEvent]:
-    wanted = request.GET
-    if slug := wanted.get("application"):
+    if slug := asked.choice("application", {row.slug for row in names.values()}):
         rows = rows.filter(application_id__in=[pk for pk, row in names.items() if row.slug == slug])
-    if action := wanted.get("action"):
+    if action := asked.choice("action", set(Action), "act"):
         rows = rows.filter(action=action)
-    if who := wanted.get("who", "").strip():
+    if who := asked.told.get("who", "").strip():
         rows = rows.filter(actor_name__icontains=who)
-    if target := wanted.get("target", "").strip():
-        rows = rows.filter(target__endswith=target)
-    if since := _day(wanted.get("since", "")):
-        rows = rows.filter(at__date__gte=since)
-    if until := _day(wanted.get("until", "")):
-        rows = rows.filter(at__date__lte=until)
-    return rows
-
-
-def _day(text: str) -> object:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
+    if target := asked.told.get("target", "").strip():
+        named = Q(detail__name__icontains=target) | Q(detail__email__icontains=target)
+        rows = rows.filter(Q(target__endswith=target) | named)
+    since, until = asked.day("since", "first day"), asked.day("until", "last day")
+    if since and until and since > until:
+        asked.complaints["until"] = "The last day is before the first: nothing lies between."
+    if since:
+        rows = rows.filter(at__gte=datetime.combine(since, time.min, UTC))
+    return rows.filter(at__lte=datetime.combine(until, time.max, UTC)) if until else rows

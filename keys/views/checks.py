@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +18,7 @@ from keys.permissions import Act
 from keys.providers import ProviderSpec, all_specs
 from keys.states import KeyState, Verdict
 from keys.views.acting import done, person, refused
+from keys.views.filters import Filters
 from keys.views.incidents import incident_rows
 from keys.views.rows import PER_PAGE, provider_key_rows
 
@@ -39,13 +39,17 @@ LATE = timedelta(seconds=30)  # that a key was due: before that it waits for its
 @require_safe
 def checks(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    applications = permissions.visible_applications(user)
+    applications = list(permissions.visible_applications(user))
     specs = {spec.slug: spec for spec in all_specs()}
     mine = ProviderKey.objects.filter(application__in=applications)
     used = set(mine.values_list("provider", flat=True).distinct())
-    chosen = {name: request.GET.get(name, "") for name in ("application", "provider")}
+    asked = Filters(request.GET)
+    chosen = {
+        "application": asked.choice("application", {row.slug for row in applications}),
+        "provider": asked.choice("provider", used | specs.keys()),
+    }
     keys = _scope(mine, chosen)
-    page = Paginator(_worst_first(keys), PER_PAGE).get_page(request.GET.get("page"))
+    page = asked.page(_worst_first(keys), PER_PAGE)
     probes, lag = probe_counts.sent(), sweeping.lag(keys)
     context = {
         "rows": provider_key_rows(page, specs),
@@ -53,6 +57,7 @@ def checks(request: HttpRequest) -> HttpResponse:
         "applications": applications,
         "providers": [(slug, _name(specs, slug)) for slug in sorted(used)],
         "chosen": chosen,
+        "complaints": asked.complaints.values(),
         "lag": lag,
         "late": lag.since is not None and timezone.now() - lag.since > LATE,
         "probes": sum(probes.get(slug, 0) for slug in used),

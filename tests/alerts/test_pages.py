@@ -308,3 +308,21 @@ def test_a_time_that_no_form_offers_is_said_in_words(
     made = rule(cooldown_seconds=7200)
     form = client_of(owner).get(f"/alerts/rules/{made.pk}/").content.decode()
     assert "At most once in 2 hours" in form
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/hygiene/?code=dust", "no kind of finding “dust” to choose"),
+        ("/hygiene/?application=nowhere", "no application “nowhere” to choose"),
+        ("/hygiene/?snoozed=maybe", "no snoozed “maybe” to choose"),
+        ("/hygiene/?page=x", "no page “x” to choose here. This is page 1 of 1"),
+        ("/alerts/deliveries/?page=x", "no page “x” to choose"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told(
+    address: str, words: str, client_of: ClientOf, owner: User, application: Application
+) -> None:
+    page = client_of(owner).get(address).content.decode()
+    assert words in page
+    assert "The same page without filters" in page

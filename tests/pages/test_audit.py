@@ -23,7 +23,8 @@ def events(application: Application, owner: User, developer: User) -> None:
     with transaction.atomic():
         for user, target in ((owner, "app_key:ofTheOwner12"), (developer, "app_key:ofDeveloper1")):
             audit.record(Actor.person(user), Action.APP_KEY_CREATED, target, application)
-        audit.record(Actor.system("x"), Action.KEY_REVOKED, "app_key:ofAnother123", other)
+        target = "app_key:ofAnother123"
+        audit.record(Actor.system("x"), Action.KEY_REVOKED, target, other, name="The front door")
 
 
 @pytest.mark.parametrize(
@@ -54,15 +55,48 @@ def test_each_role_sees_its_part(
         ("target=ofTheOwner12", 1),
         ("until=2001-01-01", 0),
         ("since=2001-01-01", 3),
+        ("since=2001-01-01&until=9999-12-31", 3),
+        ("target=the front door", 1),
         ("since=not-a-day&until=2001-02-31", 3),
         ("page=99", 3),
     ],
 )
-def test_filters_narrow_it_and_nonsense_is_ignored(
+def test_filters_narrow_it_and_nonsense_counts_as_not_chosen(
     query: str, seen: int, client_of: ClientOf, admin: User
 ) -> None:
     answer = client_of(admin).get(f"/audit/?{query}")
     assert len(answer.context["events"]) == seen
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("application=nowhere", "no application “nowhere” to choose"),
+        ("action=key.eaten", "no act “key.eaten” to choose"),
+        ("since=yesterday", "no first day “yesterday” to choose here. A day is written 2026-01-31"),
+        ("until=2001-02-31", "no last day “2001-02-31”"),
+        ("since=2026-02-01&until=2026-01-01", "The last day is before the first"),
+        ("page=x", "no page “x” to choose here. This is page 1 of 1"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told(
+    query: str, words: str, client_of: ClientOf, admin: User
+) -> None:
+    client = client_of(admin)
+    assert words in client.get(f"/audit/?{query}").content.decode()
+    if not query.startswith("page"):
+        file = client.get(f"/audit/export.csv?{query}")
+        assert (file.status_code, words in file.content.decode()) == (422, True)
+
+
+def test_filters_can_be_seen_and_are_kept_while_paging(
+    client_of: ClientOf, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.views.audit.PAGE", 1)
+    client = client_of(admin)
+    page = client.get("/audit/?application=shop&who=e&page=x").content.decode()
+    assert 'href="?application=shop&amp;who=e&amp;page=2"' in page
+    assert 'name="target" value="ofThe"' in client.get("/audit/?target=ofThe").content.decode()
 
 
 def test_a_key_is_named_and_its_detail_is_in_words(

@@ -209,3 +209,21 @@ def test_a_verdict_that_asks_for_somebody_says_since_when_and_what_to_do(
     page = text_of(client_of(developer))
     assert "What to do:" not in page
     assert "since <time" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("application=nowhere", "no application “nowhere” to choose"),
+        ("provider=nowhere", "no provider “nowhere” to choose"),
+        ("page=x", "no page “x” to choose here. This is page 1 of 1"),
+        ("page=7", "no page “7” to choose"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told(
+    query: str, words: str, client_of: ClientOf, developer: User, provider_key: ProviderKey
+) -> None:
+    page = text_of(client_of(developer), f"/checks/?{query}")
+    assert words in page
+    assert provider_key.name in page
+    assert "to choose here" not in text_of(client_of(developer), "/checks/?page=1&provider=openai")

@@ -75,6 +75,26 @@ def test_a_value_that_makes_no_sense_is_said_at_its_field(
     assert len(shown(page)) == 1
 
 
+def test_a_filter_in_force_is_seen_and_can_be_taken_away(
+    client_of: SignIn, viewer: User, call: Call, app_key: AppKey
+) -> None:
+    call()
+    asked = {"app_key": app_key.id, "outcome": "ok", "address": "10.0.0.9", "range": "7d"}
+    chips = client_of(viewer).get(CALLS, asked).context["form"].chips
+    told = {chip.words: chip.shown for chip in chips}
+    assert told == {
+        "app key": app_key.name,
+        "outcome": "OK",
+        "caller’s address": "10.0.0.9",
+        "range": "last 7 days",
+    }
+    without = next(chip.without for chip in chips if chip.name == "outcome")
+    assert without == f"/calls/?app_key={app_key.id}&range=7d&address=10.0.0.9"
+    page = client_of(viewer).get(CALLS, asked).text
+    assert page.count('class="kd-chip"') == len(told)
+    assert "kd-chip" not in client_of(viewer).get(CALLS).text
+
+
 @pytest.mark.parametrize("page", ["calls", "rankings", "usage_panel"])
 def test_a_provider_that_there_is_not_is_named_with_the_way_out(
     client_of: SignIn, viewer: User, call: Call, page: str

@@ -246,3 +246,32 @@ def test_percentiles_that_are_not_kept_per_version_say_so(
 )
 def test_latencies_below_each_other_have_as_many_digits(ms: float, words: str) -> None:
     assert latency(ms) == words
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("outcome=sad", "no outcome “sad” to choose"),
+        ("status=many", "no HTTP status “many” to choose"),
+        ("range=ever", "no range “ever” to choose"),
+        ("version=2", "choose the key, too"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told(
+    client_of: SignIn, viewer: User, call: Call, query: str, words: str
+) -> None:
+    call()
+    client = client_of(viewer)
+    for name in ("usage_panel", "usage_table"):
+        assert words in client.get(f"{reverse(name)}?{query}").text, name
+    answer = client.get(f"{reverse('usage_data')}?{query}")
+    assert (answer.status_code, words in answer.json()["error"]) == (422, True)
+
+
+def test_a_range_of_the_page_around_that_there_is_not_is_told(
+    client_of: SignIn, viewer: User, call: Call
+) -> None:
+    call()
+    around = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?range=ever"}
+    page = client_of(viewer).get(reverse("usage_panel"), headers=around).text
+    assert "no range “ever” to choose" in page

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,6 +12,7 @@ from keys import permissions, providers
 from keys.models import Application
 from keys.sign_in.invitations import can_mail
 from keys.views.acting import person
+from keys.views.filters import Filters
 from usage.alerts import hearing, seeing
 from usage.alerts.conditions import CONDITIONS
 from usage.models import AlertDelivery
@@ -64,11 +64,13 @@ def alert_deliveries(request: HttpRequest) -> HttpResponse:
         if channel is None:
             raise Http404("No such channel")
         rows = rows.filter(channel=channel)
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    asked = Filters(request.GET)
+    page = asked.page(rows, PER_PAGE)
     context = {
         "page": page,
         "rows": [(row, _headline(row)) for row in page],
         "channel": channel,
+        "complaints": asked.complaints.values(),
         "back": reverse("alerts"),
     }
     return render(request, "usage/alert_deliveries.html", context)

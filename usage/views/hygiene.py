@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -18,6 +17,7 @@ from keys.lifecycle import LifecycleError, VaultError
 from keys.models import User
 from keys.permissions import Act
 from keys.views.acting import ask, carry_out, done, person, posted, refused
+from keys.views.filters import Filters
 from usage import hygiene as tidying
 from usage.models import HygieneFinding
 from usage.views.alert_forms import SnoozeForm
@@ -40,17 +40,18 @@ class Row:
 def hygiene(request: HttpRequest) -> HttpResponse:
     user, now = person(request), timezone.now()
     everything = tidying.inbox(user)
-    if slug := request.GET.get("application", ""):
+    asked, applications = Filters(request.GET), list(permissions.visible_applications(user))
+    if slug := asked.choice("application", {row.slug for row in applications}):
         everything = everything.filter(application__slug=slug)
     waiting = tidying.waiting(everything, now)
-    snoozed = request.GET.get("snoozed") == "1"
+    snoozed = asked.choice("snoozed", {"1"}) == "1"
     told = waiting.order_by("code").values_list("code").annotate(Count("pk"))
     counts = Counter(dict(told))
-    chosen = request.GET.get("code", "")
+    chosen = asked.choice("code", tidying.CODES, "kind of finding")
     rows = everything.filter(snoozed_until__gt=now) if snoozed else waiting
-    if chosen in tidying.CODES:
+    if chosen:
         rows = rows.filter(code=chosen)
-    page = Paginator(tidying.gravest_first(rows), PER_PAGE).get_page(request.GET.get("page"))
+    page = asked.page(tidying.gravest_first(rows), PER_PAGE)
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -64,7 +65,8 @@ def hygiene(request: HttpRequest) -> HttpResponse:
         "snoozed": snoozed,
         "later": everything.filter(snoozed_until__gt=now).count(),
         "application": slug,
-        "applications": permissions.visible_applications(user),
+        "applications": applications,
+        "complaints": asked.complaints.values(),
     }
     return render(request, "usage/hygiene.html", context)
 

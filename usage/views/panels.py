@@ -14,6 +14,7 @@ from django_htmx.http import replace_url
 
 from usage import stats
 from usage.charts import RANGES
+from usage.forms import Chip
 from usage.stats import Breakdown
 from usage.views.figures import busiest, chart_data, figures, read_breakdown, table
 from usage.views.scope import Scope, htmx, read_scope, read_zone
@@ -52,6 +53,7 @@ def _panel(request: HttpRequest, name: str, title: str) -> HttpResponse:
             for other in RANGES.values()
         ],
         "chips": _chips(scope, name),
+        "complaints": scope.complaints.values(),
         "self_url": scope.url(name, range=""),  # the page around it says the range
         "data_url": scope.url("usage_data"),
         "table_url": scope.url("usage_table"),
@@ -80,13 +82,13 @@ def _untold(
     return render(request, template, context)
 
 
-def _chips(scope: Scope, name: str) -> list[tuple[str, str, str]]:
-    """(what is filtered by that no page around the panel says, its value, the URL without it)."""
+def _chips(scope: Scope, name: str) -> list[Chip]:
+    """What is filtered by that no page around the panel says."""
     chosen = {
         word: value for word in NARROWING if (value := getattr(scope, word)) not in ("", None)
     }
     return [
-        (word, str(value), scope.url(name, range="", **{word: ""}))
+        Chip(word, word, str(value), str(value), scope.url(name, range="", **{word: ""}))
         for word, value in chosen.items()
     ]
 
@@ -111,6 +113,8 @@ def _with_range(page: str, scope: Scope) -> str:
 def usage_data(request: HttpRequest) -> HttpResponse:
     """The charts' data and the panel's parts; 204 when nothing changed since `seen`."""
     scope = read_scope(request)
+    if scope.complaints:  # figures of more than was asked for, with nothing beside them to say so
+        return JsonResponse({"error": " ".join(scope.complaints.values())}, status=422)
     now = timezone.now()
     starts = scope.bars(now, read_zone(request))
     version = f"{stats.stored()}.{int(now.timestamp()) // 60}"  # the range moves on by the minute
@@ -140,4 +144,5 @@ def usage_table(request: HttpRequest) -> HttpResponse:
         found = read_breakdown(scope, now)
     except stats.Unanswerable as error:
         return _untold(request, scope, "usage_table", error)
-    return render(request, "usage/_figures.html", table(scope, found, starts))
+    told = {"complaints": scope.complaints.values(), **table(scope, found, starts)}
+    return render(request, "usage/_figures.html", told)

@@ -14,7 +14,9 @@ from django_htmx.http import push_url
 
 from keys import permissions, providers
 from keys.models import KEYS, AppKey, Application, Key
+from keys.views.filters import Filters
 from usage import stats
+from usage.forms import Chip
 from usage.stats import Filter, Group, Spend, Use
 from usage.views.ranking_form import (
     BY,
@@ -47,25 +49,14 @@ class Ranked:
     use: Use | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that was come to by following a row."""
-
-    name: str
-    words: str
-    value: str
-    shown: str
-    without: str  # the address without it
-
-
 @require_GET
 @never_cache
 def rankings(request: HttpRequest) -> HttpResponse:
     scope = read_scope(request)
     form = RankingForm(request.GET, applications=permissions.visible_applications(request.user))
     now = timezone.now()
-    silence = request.GET.get("silence", "")
-    silence = silence if silence in SILENCE else USUAL_SILENCE
+    others = Filters(request.GET)
+    silence = others.choice("silence", SILENCE) or USUAL_SILENCE
     asked = form.asked()
     told: dict[str, object] = {**asked.told, "silence": silence}
     context: dict[str, Any] = {
@@ -75,6 +66,11 @@ def rankings(request: HttpRequest) -> HttpResponse:
         "title": BY[asked.by],
         "order": ORDERS[asked.order],
         "chips": _chips(scope, told),
+        "complaints": [
+            words
+            for name, words in (scope.complaints | others.complaints).items()
+            if name not in form.fields  # those say so themselves
+        ],
         "few": FEW["latency"],
         "silence": silence,
         "silences": [

@@ -1,6 +1,6 @@
 """What a panel is about: read from the URL, narrowed to what the reader may see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -12,6 +12,7 @@ from django_htmx.middleware import HtmxDetails
 
 from keys import permissions, providers
 from keys.models import AppKey, Application, ProviderKey
+from keys.views.filters import Filters
 from usage.charts import DEFAULT_RANGE, RANGES, Range, bars
 from usage.events import Outcome
 from usage.stats import Filter
@@ -34,6 +35,7 @@ class Scope:
     outcome: str = ""
     status: int | None = None
     version: int | None = None  # of the app key, or else of the provider key
+    complaints: dict[str, str] = field(default_factory=dict)  # of filters: name -> what is wrong
 
     @property
     def words(self) -> str:
@@ -122,9 +124,13 @@ def read_scope(request: HttpRequest) -> Scope:
     ids = [application.id] if application else visible_ids(request)
     app_key = _key(AppKey, request.GET.get("app_key", ""), ids)
     provider_key = _key(ProviderKey, request.GET.get("provider_key", ""), ids)
-    outcome = request.GET.get("outcome", "")
+    asked = Filters(request.GET)
+    version = asked.number("version", "version")
+    if version is not None and not (app_key or provider_key):
+        asked.complaints["version"] = "A version is one of a key: choose the key, too."
+        version = None
     return Scope(
-        range=_range(request),
+        range=_range(request, asked),
         ids=ids,
         application=application,
         app_key=app_key,
@@ -132,15 +138,11 @@ def read_scope(request: HttpRequest) -> Scope:
         provider=request.GET.get("provider", "")[:50],
         endpoint=request.GET.get("endpoint", "")[:200],
         caller=request.GET.get("caller", "")[:100],
-        outcome=outcome if outcome in set(Outcome) else "",
-        status=_number(request, "status"),
-        version=_number(request, "version") if app_key or provider_key else None,
+        outcome=asked.choice("outcome", set(Outcome)),
+        status=asked.number("status", "HTTP status"),
+        version=version,
+        complaints=asked.complaints,
     )
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    return int(text) if len(text) <= 6 and text.isascii() and text.isdigit() else None
 
 
 def visible_ids(request: HttpRequest) -> list[str] | None:
@@ -173,9 +175,9 @@ def htmx(request: HttpRequest) -> HtmxDetails:
     return cast("HtmxDetails", request.htmx)  # type: ignore[attr-defined]
 
 
-def _range(request: HttpRequest) -> Range:
+def _range(request: HttpRequest, asked: Filters) -> Range:
     """Of this URL, or of the page that a fragment is loaded into."""
     name = request.GET.get("range", "")
     if not name and (page := htmx(request).current_url):
         name = parse_qs(urlsplit(page).query).get("range", [""])[-1]
-    return RANGES.get(name, DEFAULT_RANGE)
+    return RANGES.get(asked.among("range", name, RANGES), DEFAULT_RANGE)
