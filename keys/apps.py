@@ -9,8 +9,9 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         # Their models can't be imported earlier; the checks register themselves.
-        from keys import audit, system_checks  # noqa: F401
+        from keys import audit, form_words, system_checks  # noqa: F401
         from keys.sign_in import presence
 
+        form_words.put()
         post_migrate.connect(audit.begin_chain, sender=self)
         presence.connect()

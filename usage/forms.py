@@ -17,7 +17,6 @@ from usage.stats import Filter, Wanted
 
 KEYS_OFFERED = 500
 ANY = [("", "any")]
-NONE_SUCH = "There is no “%(value)s” to choose here."
 RARE = ("since", "until", "version", "caller", "address", "request_id")
 
 
@@ -114,7 +113,6 @@ class CallsForm(forms.Form):
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = [*ANY, *choices]
-            field.error_messages["invalid_choice"] = NONE_SUCH
 
     @property
     def usual(self) -> list[forms.BoundField]:

@@ -49,7 +49,7 @@ def test_a_wrong_line_is_said_beside_it_and_what_was_typed_stays(
     for row, words in {
         ("", "1", "", ""): "Which endpoints?",
         ("images", "1", "", ""): "is not a path",
-        ("/a", "much", "", ""): "Enter a number",
+        ("/a", "much", "", ""): "Write a number",
         ("/a", "0.0000000001", "", ""): "at most nine decimal places",
     }.items():
         answer = client_of(admin).post(URL, lines(("", "", "", ""), row))

@@ -71,7 +71,8 @@ def test_a_value_that_makes_no_sense_is_said_at_its_field(
 ) -> None:
     call()
     page = client_of(viewer).get(CALLS, {"status": "many", "outcome": "sad"}).text
-    assert "Enter a whole number." in page
+    assert "Write a whole number, such as 60." in page
+    assert "There is no “sad” to choose here." in page
     assert len(shown(page)) == 1
 
 
@@ -186,8 +187,8 @@ def test_a_file_is_refused_where_a_filter_makes_no_sense(
     answer = client_of(viewer).get("/calls/export/csv/", {"status": "many", "outcome": "sad"})
     assert answer.status_code == 422
     assert answer.text.splitlines() == [
-        "outcome: Select a valid choice. sad is not one of the available choices.",
-        "status: Enter a whole number.",
+        "outcome: There is no “sad” to choose here.",
+        "status: Write a whole number, such as 60.",
     ]
 
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from keys import providers
 from keys.models import Application, ProviderKey
 from usage.charts import DEFAULT_RANGE, RANGES
-from usage.forms import ANY, NONE_SUCH
+from usage.forms import ANY
 
 BY = {
     "app_key": "App keys",
@@ -91,7 +91,6 @@ class RankingForm(forms.Form):
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = [*ANY, *choices]
-            field.error_messages["invalid_choice"] = NONE_SUCH
 
     def asked(self) -> Asked:
         data = self.cleaned_data
