@@ -142,9 +142,9 @@ def summary(words: str, by_outcome: dict[str, int]) -> str:
     if not total:
         return f"No requests in the last {words}."
     parts = [
-        f"{by_outcome[outcome]} {label.lower() if outcome is not Outcome.OK else label}"
+        f"{by_outcome[outcome]:,} {label.lower() if outcome is not Outcome.OK else label}"
         for outcome, label in WORDS.items()
         if by_outcome.get(outcome)
     ]
     noun = "request" if total == 1 else "requests"
-    return f"{total} {noun} in the last {words}: {', '.join(parts)}."
+    return f"{total:,} {noun} in the last {words}: {', '.join(parts)}."

@@ -22,6 +22,7 @@ from keys.audit.chain import verify
 from keys.audit.writing import Action, Actor, digest_of, record, seal_head
 from keys.derived import derived_key
 from keys.models import AuditEvent, AuditHead
+from keys.telling import moment
 
 
 class BrokenArchive(ValueError):
@@ -52,7 +53,7 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
     """
     if before > timezone.now():
         raise ValueError(
-            f"{before:%Y-%m-%d %H:%M} UTC has not come: every event would leave the database"
+            f"{moment(before)} has not come: every event would leave the database"
         )
     if not verify().ok:
         raise ValueError("the chain is broken; nothing is archived: manage.py audit verify")
@@ -62,7 +63,7 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
     old = events.filter(pk__lt=younger) if younger is not None else events
     last = old.last()
     if last is None:
-        raise ValueError(f"no event is older than {before:%Y-%m-%d %H:%M} UTC")
+        raise ValueError(f"no event is older than {moment(before)}")
     made = Archive(
         head.archived_events,
         head.archived_digest,

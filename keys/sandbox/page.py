@@ -35,7 +35,7 @@ def page(state: State) -> Answer:
         _HEAD
         + _table("Keys seen or killed", ("Key", "State", "Requests", "Last seen", ""), rows)
         + _table("What each key does", ("Key", "Answer"), meanings)
-        + f"<p>{state.count} requests received since the start.</p></html>"
+        + f"<p>Requests received since the start: {state.count}.</p></html>"
     )
     return Answer(200, body.encode(), b"text/html; charset=utf-8")
 

@@ -15,6 +15,7 @@ from keys.forms.audit import VerifyForm
 from keys.lifecycle import Conflict
 from keys.models import Application, AuditEvent, User
 from keys.permissions import Act
+from keys.telling import moment
 from keys.views.acting import ask, carry_out, done, person, posted, refused
 from keys.views.filters import Filters
 
@@ -74,9 +75,10 @@ def audit_verify(request: HttpRequest) -> HttpResponse:
     def act() -> HttpResponse:
         anchored = form.cleaned_data["anchor"]
         found = verify(anchored)
-        held = f", and it holds the anchor of {anchored.at}" if anchored else ""
+        held = f", and it holds the anchor of {moment(anchored.at)}" if anchored else ""
         if found.ok:
-            messages.success(request, f"The chain is whole: all {found.events:,} events fit{held}.")
+            whole = "the 1 event fits" if found.events == 1 else f"all {found.events:,} events fit"
+            messages.success(request, f"The chain is whole: {whole}{held}.")
         else:
             where = f"event {found.broken_at}" if found.broken_at else "its end or its anchor"
             text = f"The chain is broken at {where}: an event was changed, removed or added."

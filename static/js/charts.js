@@ -1,14 +1,15 @@
 // Draws and updates the usage charts. Colours come from the style sheet, so they follow the theme.
 window.kdCharts = (() => {
   "use strict";
-  const whole = new Intl.NumberFormat();
+  const whole = new Intl.NumberFormat("en"); // as the numbers of the pages are told
   const shade = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
   const ms = (value) => (value >= 1000 ? `${Number((value / 1000).toPrecision(3))} s` : `${Number(value.toPrecision(3))} ms`);
+  const under = (value) => (value > 0 && value < 0.001 ? "< 0.001" : whole.format(value));
   // What a chart is of: how it is drawn, and how its numbers are told.
   const KINDS = {
     requests: { bars: true, tell: whole.format, least: 4 },
     latency: { names: ["p50", "p95", "p99"], tell: ms, least: 10 },
-    busy: { names: ["busy"], tell: (value) => String(Number(value.toPrecision(3))), label: "calls under way" },
+    busy: { names: ["busy"], tell: under, label: "calls under way", least: 0.1 },
   };
 
   const span = (data, index) => {

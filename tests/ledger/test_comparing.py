@@ -44,7 +44,7 @@ def test_a_day_is_compared_once_and_found_identical(
     assert compare_yesterday(TOMORROW) is None
     assert stats.ledger().compared == found
     call_command("ledger")
-    assert f"Counts of {NOW:%Y-%m-%d} compared with its {found.calls} calls: identical." in (
+    assert f"Counts of {NOW:%Y-%m-%d} UTC compared with its {found.calls} calls: identical." in (
         capsys.readouterr().out
     )
 

@@ -159,11 +159,11 @@ def test_the_command_says_differences_and_mends_them(
 
     call_command("rebuild_rollups", "--check", f"--since={day}", f"--until={day}")
     KeyDay.objects.update(requests=7)
-    with pytest.raises(CommandError, match="1 counts differ"):
+    with pytest.raises(CommandError, match="1 count differs"):
         call_command("rebuild_rollups", "--check", f"--since={day}", f"--until={day}")
     call_command("rebuild_rollups", f"--since={day}", f"--until={day}")
     call_command("rebuild_rollups", "--check", f"--since={day}", f"--until={day}")
-    assert "Counted 1 calls again." in capsys.readouterr().out
+    assert "Counted 1 call again." in capsys.readouterr().out
     with pytest.raises(CommandError, match="raw calls are kept since"):
         call_command("rebuild_rollups", "--since=2020-01-01", "--until=2020-01-02")
 

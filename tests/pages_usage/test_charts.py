@@ -85,3 +85,4 @@ def test_the_summary_says_the_chart_in_words() -> None:
         summary("hour", {"key_error": 1, "ok": 12})
         == "13 requests in the last hour: 12 OK, 1 key error."
     )
+    assert summary("day", {"ok": 1791}) == "1,791 requests in the last day: 1,791 OK."

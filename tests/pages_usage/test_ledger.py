@@ -36,7 +36,7 @@ def test_lost_calls_are_not_hidden(client_of: SignIn, admin: User, call: Call) -
     text = page(client_of, admin)
     assert "3 calls got lost, of " in text
     assert "put it back below KEYDECK_SPOOL_DIR" in text.replace("\n", " ")
-    assert "1 of 4 accepted calls are stored, each exactly once; 3 got lost." in text
+    assert "1 of 4 accepted calls is stored exactly once; 3 got lost." in text
 
 
 def test_counts_that_differ_say_why_and_both_ways_out(client_of: SignIn, admin: User) -> None:

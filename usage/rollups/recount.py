@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from keys.telling import whole_day
 from usage.models import Call, Comparison, Trimmed
 from usage.models.rollups import Histogram
 from usage.periods import Step, floor, kept_since, ticks
@@ -123,7 +124,7 @@ def _added(left: Any, right: Any) -> Any:
 def _kept_days(since: datetime, until: datetime, now: datetime) -> list[datetime]:
     days = list(ticks(since, until, Step.DAY))
     if days and days[0] < calls_kept_since(now):
-        raise NotKept(f"raw calls are kept since {calls_kept_since(now):%Y-%m-%d} only")
+        raise NotKept(f"raw calls are kept since {whole_day(calls_kept_since(now))} only")
     return days
 
 

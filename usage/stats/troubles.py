@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from keys.telling import counted
 from usage.models import Comparison, Erasure
 from usage.rollups import calls_kept_since
 from usage.stats.accounts import Ledger, Writer
@@ -42,7 +43,8 @@ def _lost(ledger: Ledger) -> Trouble | None:
         return None
     return Trouble(
         "danger",
-        f"{_calls(ledger.lost)} got lost{_of([one for one in ledger.writers if one.lost > 0])}: "
+        f"{counted(ledger.lost, 'call')} got lost"
+        f"{_of([one for one in ledger.writers if one.lost > 0])}: "
         "recorded in a spool, and gone before the database had them.",
         "A spool was removed, cut short or damaged on disk.",
         "If there is a copy of its folder, put it back below KEYDECK_SPOOL_DIR: what is in it is "
@@ -56,8 +58,8 @@ def _waiting(ledger: Ledger) -> Trouble | None:
     behind = [one for one in ledger.writers if one.lag_seconds >= LATE]
     return Trouble(
         "warning",
-        f"{_calls(ledger.pending)} {'waits' if ledger.pending == 1 else 'wait'} to be stored, the "
-        f"oldest for {_for(ledger.lag_seconds)}{_of(behind)}.",
+        f"{counted(ledger.pending, 'call')} {'waits' if ledger.pending == 1 else 'wait'} "
+        f"to be stored, the oldest for {_for(ledger.lag_seconds)}{_of(behind)}.",
         "The database is away, slow or full, or nothing that stores calls runs on that machine.",
         "None is lost: they are on disk and follow by themselves once the database takes them. See "
         "whether it answers and has room (/readyz, the log), and whether a worker runs on that "
@@ -100,7 +102,7 @@ def _differing() -> Iterator[Trouble]:
 def _of_days(days: list[Comparison], remedy: str) -> Trouble:
     rows = sum(one.differences for one in days)
     names = ", ".join(str(one.day) for one in days[:NAMED])
-    more = f" and {len(days) - NAMED} more days" if len(days) > NAMED else ""
+    more = f" and {counted(len(days) - NAMED, 'more day')}" if len(days) > NAMED else ""
     return Trouble(
         "danger",
         f"The counts of {names}{more} are not what the calls add up to: {rows:,} "
@@ -116,7 +118,7 @@ def _late(ledger: Ledger) -> Trouble | None:
         return None
     return Trouble(
         "info",
-        f"{_calls(ledger.late)} came home after the day of their start was let go of.",
+        f"{counted(ledger.late, 'call')} came home after the day of their start was let go of.",
         "Their spool or the database was away for longer than calls are kept.",
         "Counted in the charts, but not kept one by one: see KEYDECK_CALL_RETENTION_DAYS.",
     )
@@ -125,15 +127,11 @@ def _late(ledger: Ledger) -> Trouble | None:
 def _erasing(row: Erasure) -> Trouble:
     return Trouble(
         "info",
-        f"What is recorded of {row.name}, which was deleted, is being erased: {row.calls:,} calls "
-        f"and {row.counts:,} counts so far.",
+        f"What is recorded of {row.name}, which was deleted, is being erased: "
+        f"{counted(row.calls, 'call')} and {counted(row.counts, 'count')} so far.",
         "",
         "It goes on by itself, and takes at least a minute.",
     )
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'' if count == 1 else 's'}"
 
 
 def _of(writers: list[Writer]) -> str:
@@ -145,6 +143,6 @@ def _of(writers: list[Writer]) -> str:
 
 def _for(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f} seconds"
+        return counted(round(seconds), "second")
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} minutes"

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys import audit
 from keys.models import AuditEvent
+from keys.telling import counted, moment
 
 
 def _moment(text: str) -> datetime:
@@ -58,8 +59,9 @@ class Command(BaseCommand):
     def _archive(self, before: datetime, out: Path) -> None:
         made = audit.archive(audit.Actor.system("audit archive"), before, out)
         self.stdout.write(
-            f"{made.events} events from before {before:%Y-%m-%d %H:%M} UTC are in {out}. Keep it: "
-            "only with it can they be read, and be verified by `manage.py audit verify --archive`."
+            f"{counted(made.events, 'event')} from before {moment(before)} moved to {out}. "
+            "Keep it: only with it can they be read, and be verified by "
+            "`manage.py audit verify --archive`."
         )
 
     def _verify(self, file: Path | None, files: list[Path]) -> None:
@@ -72,7 +74,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"the chain is broken at {where}: an event was changed, removed or added"
             )
-        held = f", and holds the anchor of {anchored.at}" if anchored else ""
+        held = f", and holds the anchor of {moment(anchored.at)}" if anchored else ""
         kept = sum(one.events for one in archives)
-        more = f" {kept} of them in the archives" if archives else ""
-        self.stdout.write(f"The chain is whole: all {found.events} events fit{held}.{more}")
+        more = f" {kept:,} of them in the archives." if archives else ""
+        all_of = "the 1 event fits" if found.events == 1 else f"all {found.events:,} events fit"
+        self.stdout.write(f"The chain is whole: {all_of}{held}.{more}")

@@ -20,6 +20,6 @@ class Command(BaseCommand):
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{file}: {size} bytes. Not in it, on purpose: the master key and SECRET_KEY. "
+            f"{file}: {size:,} bytes. Not in it, on purpose: the master key and SECRET_KEY. "
             "Keep them elsewhere; without the master key no secret in this copy opens."
         )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from keys import lifecycle
 from keys.audit import Actor
 from keys.models import User
+from keys.telling import moment
 
 SCOPES = ("read", "manage", "secrets")
 
@@ -50,7 +51,7 @@ class Command(BaseCommand):
             )
         except lifecycle.LifecycleError as error:
             raise CommandError(error.message) from error
-        until = f"until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else "without an end"
+        until = f"until {moment(expires_at)}" if expires_at else "without an end"
         self.stderr.write(
             f"Token “{options['name']}” of {email}: {', '.join(scopes)}, {until}. "
             "It is shown this once.",

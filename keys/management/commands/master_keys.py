@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys import doctor, lifecycle, vault
 from keys.audit import Actor
+from keys.telling import counted
 
 
 class Command(BaseCommand):
@@ -49,12 +50,15 @@ class Command(BaseCommand):
                 "them, or make a new backup and destroy both."
             )
         elif waiting := vault.waiting_for_rewrap():
-            raise CommandError(f"{waiting} data keys wait to be wrapped anew: manage.py rewrap")
+            raise CommandError(
+                f"{counted(waiting, 'data key')} {'waits' if waiting == 1 else 'wait'} to be "
+                "wrapped anew: manage.py rewrap"
+            )
         else:
             self.stdout.write("There is one master key, and it is in use: nothing to retire.")
 
     def _list(self) -> None:
         for master in doctor.master_keys():
             self.stdout.write(
-                f"{master.fingerprint}  {master.data_keys:>6} data keys  {master.role}"
+                f"{master.fingerprint}  {counted(master.data_keys, 'data key'):>16}  {master.role}"
             )

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from keys import lifecycle, vault
 from keys.audit import Actor
+from keys.telling import counted
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if failures:
             raise CommandError(
-                f"{len(failures)} of {total} data keys could not be wrapped anew; "
+                f"{len(failures):,} of {counted(total, 'data key')} could not be wrapped anew; "
                 f"the first: {failures[0]}"
             )
-        self.stdout.write(f"{total} data keys wrapped with the primary master key.")
+        self.stdout.write(f"{counted(total, 'data key')} wrapped with the primary master key.")

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from keys import lifecycle, vault
 from keys.audit import Actor
 from keys.models import Application
+from keys.telling import counted
 
 
 class Command(BaseCommand):
@@ -33,10 +34,10 @@ class Command(BaseCommand):
         version, left = vault.newest_version(found.pk), lifecycle.left_to_reseal(found)
         if left:
             raise CommandError(
-                f"{left} of {total} secrets do not open and stay under the old data key: "
-                "manage.py doctor names them"
+                f"{left:,} of {counted(total, 'secret')} do not open and stay under the old "
+                "data key: manage.py doctor names them"
             )
         self.stdout.write(
-            f"{total} secrets of {found.slug} sealed anew under data key {version}. "
+            f"{counted(total, 'secret')} of {found.slug} sealed anew under data key {version}. "
             "The old one is destroyed by itself in a few minutes."
         )

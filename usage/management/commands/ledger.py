@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.forms.models import model_to_dict
 
 from keys.audit import Actor
+from keys.telling import counted, whole_day
 from usage import comparing, stats
 from usage.models import Comparison
 
@@ -42,12 +43,14 @@ class Command(BaseCommand):
         else:
             self._table(ledger, found)
         if ledger.lost > 0:
-            raise CommandError(f"{ledger.lost} accepted calls got lost")
+            raise CommandError(f"{counted(ledger.lost, 'accepted call')} got lost")
 
     def _acknowledge(self, day: date) -> None:
         if not comparing.acknowledge(Actor.system("ledger"), day):
-            raise CommandError(f"no differences of {day} are told: nothing to acknowledge")
-        self.stdout.write(f"The differences of {day} are acknowledged and told no more.")
+            raise CommandError(
+                f"no differences of {whole_day(day)} are told: nothing to acknowledge"
+            )
+        self.stdout.write(f"The differences of {whole_day(day)} are acknowledged and told no more.")
 
     def _table(self, ledger: stats.Ledger, found: list[stats.Trouble]) -> None:
         for trouble in found:
@@ -64,9 +67,9 @@ class Command(BaseCommand):
         if found is None:
             self.stdout.write("No day's counts were compared with its calls yet.")
             return
-        told = f"{found.differences} differences, the first: {found.first}"
+        told = f"{counted(found.differences, 'difference')}, the first: {found.first}"
         self.stdout.write(
-            f"Counts of {found.day} compared with its {found.calls} calls: "
+            f"Counts of {whole_day(found.day)} compared with its {counted(found.calls, 'call')}: "
             f"{told if found.differences else 'identical'}."
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from keys.telling import counted
 from usage import rollups
 from usage.periods import Step, floor
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
                 self._check(since, until, now)
             else:
                 calls = rollups.rebuild(since, until, now)
-                self.stdout.write(f"Counted {calls} calls again.")
+                self.stdout.write(f"Counted {counted(calls, 'call')} again.")
         except rollups.NotKept as error:
             raise CommandError(str(error)) from error
 
@@ -40,7 +41,10 @@ class Command(BaseCommand):
                 f"stored {difference.stored}, raw {difference.raw}"
             )
         if differences:
-            raise CommandError(f"{differences} counts differ from the raw calls.")
+            raise CommandError(
+                f"{counted(differences, 'count')} differ{'s' if differences == 1 else ''} "
+                "from the raw calls."
+            )
         self.stdout.write("Every count equals what the raw calls add up to.")
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from keys.audit import Actor
 from keys.lifecycle import LifecycleError, VaultError
+from keys.telling import counted, moment
 from usage import seeding
 
 
@@ -48,8 +49,8 @@ class Command(BaseCommand):
         with tqdm(total=options["calls"], unit=" calls", disable=None) as bar:
             stored = seeding.seed(cast, calls=options["calls"], luck=luck, told=bar.update)
         self.stdout.write(
-            f"Seeded {stored:,} calls of {len(cast.parts):,} app keys, "
-            f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC."
+            f"Seeded {counted(stored, 'call')} of {counted(len(cast.parts), 'app key')}, "
+            f"{moment(since)} to {moment(until)}."
         )
 
 
