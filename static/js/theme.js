@@ -11,6 +11,9 @@
   };
   apply();
   system.addEventListener("change", apply);
+  // Paper is white: what is drawn for the dark is drawn anew, and back again afterwards.
+  window.addEventListener("beforeprint", () => { root.dataset.bsTheme = "light"; });
+  window.addEventListener("afterprint", apply);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-toggle]")) return;
     const next = root.dataset.bsTheme === "dark" ? "light" : "dark";

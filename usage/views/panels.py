@@ -145,4 +145,5 @@ def usage_table(request: HttpRequest) -> HttpResponse:
     except stats.Unanswerable as error:
         return _untold(request, scope, "usage_table", error)
     told = {"complaints": scope.complaints.values(), **table(scope, found, starts)}
-    return render(request, "usage/_figures.html", told)
+    template = "usage/_figures.html" if htmx(request) else "usage/figures.html"
+    return render(request, template, told)

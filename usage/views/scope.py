@@ -47,6 +47,16 @@ class Scope:
         return "all applications"
 
     @property
+    def home(self) -> tuple[str, str]:
+        """The page that the panel is a part of, and what it is called."""
+        key = self.app_key or self.provider_key
+        if key:
+            return reverse(key.kind, args=[key.application.slug, key.pk]), key.name
+        if self.application:
+            return reverse("application", args=[self.application.slug]), self.application.name
+        return reverse("overview"), "Overview"
+
+    @property
     def is_narrow(self) -> bool:
         """Whether it is about one application or key, not about all that the reader sees."""
         return bool(self.application or self.app_key or self.provider_key or self.provider)
