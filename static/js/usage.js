@@ -114,9 +114,17 @@
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) every((panel) => { if (!panel.kdStopped) refresh(panel); });
   });
-  new MutationObserver(() => every((panel) => {
+  let printing = false;
+  const anew = () => every((panel) => {
     if (!window.kdCharts) return; // the theme changed before the first chart was drawn
-    panel.querySelectorAll("canvas[data-chart]").forEach(window.kdCharts.forget);
+    const charts = [...panel.querySelectorAll("canvas[data-chart]")];
+    charts.forEach(window.kdCharts.forget);
     if (panel.kdData) show(panel, panel.kdData);
-  })).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+    if (printing) charts.forEach(fit);
+  });
+  // A chart is as wide as its place on the screen; on A4 each has the width of the paper.
+  const fit = (canvas) => { if (canvas.kdChart) canvas.kdChart.resize(660, canvas.closest(".kd-low") ? 144 : 208); };
+  window.addEventListener("beforeprint", () => { printing = true; anew(); });
+  window.addEventListener("afterprint", () => { printing = false; anew(); });
+  new MutationObserver(anew).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
 })();

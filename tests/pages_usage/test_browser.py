@@ -278,3 +278,24 @@ def test_the_latest_calls_end_where_their_card_does(page: Page, keydeck: Keydeck
         " - card.querySelector('table').getBoundingClientRect().bottom"
     )
     assert empty < 12
+
+
+@pytest.mark.parametrize("page", [("dark", 1280)], ids=["dark desktop"], indirect=True)
+def test_on_paper_a_panel_is_light_and_without_the_menu(page: Page, keydeck: Keydeck) -> None:
+    slug, key = keydeck.connect()
+    text2img(keydeck, key)
+    page.goto(f"/applications/{slug}/")
+    drawn(page)
+    expect(page.locator(".kd-sidebar")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator(".kd-sidebar")).to_be_hidden()
+    expect(page.locator(".kd-usage-head .btn-group")).to_be_hidden()
+    expect(page.locator("h1")).to_be_visible()
+    page.emulate_media(media="screen")
+    chart = page.locator("canvas[data-chart=requests]")
+    ink = (
+        "async (c, name) => { dispatchEvent(new Event(name)); await null;"
+        " return [c.kdChart.options.scales.y.ticks.color, c.kdChart.width]; }"
+    )
+    assert chart.evaluate(ink, "beforeprint") == ["#5c6878", 660]
+    assert chart.evaluate(ink, "afterprint")[0] == "#a3afc2"
