@@ -11,8 +11,11 @@
       opener = document.activeElement;
       box.showModal();
     }
-    const first = box.querySelector(".is-invalid, [autofocus], input:not([type=hidden]), select, textarea")
-      || box.querySelector(".kd-form-foot [data-dialog-close]"); // a question: nothing happens by Enter
+    // One after the other: a list of selectors finds what stands first. What is wrong comes first;
+    // its class is only there once htmx has settled.
+    const places = ["[aria-invalid=true]", "[autofocus]", "input:not([type=hidden]), select, textarea",
+      ".kd-form-foot [data-dialog-close]"]; // a question: nothing happens by Enter
+    const first = places.map((place) => box.querySelector(place)).find(Boolean);
     if (first) first.focus();
   });
   // An answer that can't be shown (an error page, no answer at all) is said where one is looking.
