@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from keys.models import AppKey, ProviderKey, User
+from keys.models import AppKey, Application, ProviderKey, User
 from tests.chromium import chromium
 from tests.factories import PASSWORD
 from tests.live import PATIENCE
@@ -226,10 +227,20 @@ def test_times_are_said_in_the_readers_zone(page: Page, provider_key: ProviderKe
     assert said.get_attribute("title")
 
 
-def test_no_page_is_wider_than_a_phone(page: Page, provider_key: ProviderKey) -> None:
-    page.set_viewport_size({"width": 360, "height": 800})
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_its_screen_whatever_the_names(
+    page: Page, application: Application, provider_key: ProviderKey, app_key: AppKey, width: int
+) -> None:
+    for named in (application, provider_key, app_key):
+        type(named).objects.filter(pk=named.pk).update(name=f"{type(named).__name__:W<100}")
+    page.set_viewport_size({"width": width, "height": 800})
+    shop = reverse("application", args=[application.slug])
+    keys = (page_of(provider_key), page_of(app_key), page_of(provider_key, "revoke"))
     widths = {}
-    for path in ("/", "/applications/", "/connect/", "/checks/", "/audit/", "/settings/"):
+    for path in (
+        *("/", "/applications/", "/connect/", "/checks/", "/audit/", "/settings/", "/hygiene/"),
+        *(shop, f"{shop}people/", f"{shop}import/", *keys),
+    ):
         page.goto(path)
         widths[path] = page.evaluate("document.documentElement.scrollWidth")
-    assert {path: width for path, width in widths.items() if width > 360} == {}
+    assert {path: wide for path, wide in widths.items() if wide > width} == {}
