@@ -243,19 +243,20 @@ def test_the_calls_that_match_come_as_a_file(page: Page) -> None:
 def test_a_moment_is_chosen_by_the_readers_own_clock(page: Page) -> None:
     page.goto("/calls/")
     page.get_by_text("More filters").click()
-    page.get_by_label("From").fill("2026-01-31T12:00")
-    page.get_by_label("From").blur()
+    page.get_by_label("From", exact=True).fill("2026-01-31T12:00")
+    page.get_by_label("From", exact=True).blur()
     page.wait_for_url("**since=2026-01-31T06%3A30%3A00Z**")  # Kolkata is 5:30 h ahead
-    expect(page.get_by_label("From")).to_have_value("2026-01-31T12:00")
+    expect(page.get_by_label("From", exact=True)).to_have_value("2026-01-31T12:00")
+    expect(page.locator(".kd-chip time")).to_contain_text("Jan 31, 12:00")
     assert fits(page)
 
 
 @on_both
 def test_filtering_keeps_the_choice_in_the_address(page: Page) -> None:
     page.goto("/calls/?range=30d")
-    page.get_by_label("Outcome").select_option("key_error")
+    page.get_by_label("Outcome", exact=True).select_option("key_error")
     page.wait_for_url("**outcome=key_error**")
-    expect(page.get_by_label("Outcome")).to_have_value("key_error")
+    expect(page.get_by_label("Outcome", exact=True)).to_have_value("key_error")
     expect(page.locator("#calls .kd-outcome").first).to_have_text("Key error")
     assert fits(page)
 
