@@ -40,6 +40,7 @@ WORDS: dict[type[forms.Field], dict[str, str]] = {
         "invalid_choice": "There is no “%(value)s” to choose here.",
         "invalid_list": "Choose from what is listed.",
     },
+    forms.JSONField: {"invalid": "The browser sent nothing that can be read. Try once more."},
     forms.FileField: {
         "invalid": "Choose a file.",
         "missing": "Choose a file.",
