@@ -52,9 +52,7 @@ def archive(actor: Actor, before: datetime, out: Path) -> Archive:
     there. Raises ValueError, of a moment that has not come too, and OSError of the file.
     """
     if before > timezone.now():
-        raise ValueError(
-            f"{moment(before)} has not come: every event would leave the database"
-        )
+        raise ValueError(f"{moment(before)} has not come: every event would leave the database")
     if not verify().ok:
         raise ValueError("the chain is broken; nothing is archived: manage.py audit verify")
     head = AuditHead.objects.get(pk=1)
