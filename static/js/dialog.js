@@ -11,11 +11,15 @@
       opener = document.activeElement;
       box.showModal();
     }
-    // One after the other: a list of selectors finds what stands first. What is wrong comes first;
-    // its class is only there once htmx has settled.
+  });
+  // Once it has settled: until then the answer wears its forerunner's classes, and htmx itself
+  // puts the cursor into what asks for it by default.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target.id !== "dialog-body") return;
+    // One after the other: a list of selectors finds what stands first. What is wrong comes first.
     const places = ["[aria-invalid=true]", "[autofocus]", "input:not([type=hidden]), select, textarea",
       ".kd-form-foot [data-dialog-close]"]; // a question: nothing happens by Enter
-    const first = places.map((place) => box.querySelector(place)).find(Boolean);
+    const first = places.map((place) => dialog().querySelector(place)).find(Boolean);
     if (first) first.focus();
   });
   // An answer that can't be shown (an error page, no answer at all) is said where one is looking.
