@@ -50,7 +50,8 @@ class SeldomRefusals(logging.Filter):
         if now - self._told.get(record.name, -self.EVERY) < self.EVERY:
             return False
         self._told[record.name] = now
-        record.msg, record.args = record.getMessage()[: self.LONGEST], ()
+        # Masked first: of a key that is cut in two, nobody knows its shape.
+        record.msg, record.args = mask(record.getMessage())[: self.LONGEST], ()
         record.exc_info = record.exc_text = record.stack_info = None
         return True
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 import pytest
 from django.test import Client
 
-from config.logging import LOGGING
+from config.logging import LOGGING, SeldomRefusals
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def test_wrong_hosts_are_told_of_once_in_a_short_line(told: io.StringIO) -> None
     (line,) = told.getvalue().splitlines()
     assert "django.security.DisallowedHost: Invalid HTTP_HOST header: 'aaa" in line
     assert len(line) < 500
+
+
+def test_a_key_in_a_wrong_host_is_masked_wherever_the_line_is_cut(told: io.StringIO) -> None:
+    secret = "aB3dE5gH7jK9mN1pQ2rS"
+    start = SeldomRefusals.LONGEST - len("Invalid HTTP_HOST header: '") - 10
+    Client().get("/", headers={"Host": "." * start + f"kd_live_{secret}"})
+    assert "Invalid HTTP_HOST" in told.getvalue()
+    assert "kd_" not in told.getvalue()
 
 
 def test_what_is_no_refusal_is_told_each_time_and_with_its_trace(told: io.StringIO) -> None:
