@@ -1,4 +1,4 @@
-"""Numbers and times as sentences of ours tell them: one form wherever they are printed."""
+"""Numbers and times as sentences of ours tell them, and as people tell us: one form everywhere."""
 
 from datetime import UTC, date, datetime
 
@@ -13,6 +13,16 @@ def moment(at: datetime | str) -> str:
     if isinstance(at, str):
         at = datetime.fromisoformat(at)
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def read_moment(text: str) -> datetime:
+    """A day or moment in ISO 8601, of UTC unless it names its zone. Raises ValueError."""
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError:
+        like = "2026-01-31 or 2026-01-31T12:00"
+        raise ValueError(f"“{text}” is no day or moment such as {like}") from None
+    return said.astimezone(UTC) if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 def whole_day(day: date) -> str:

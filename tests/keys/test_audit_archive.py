@@ -217,6 +217,15 @@ def test_nothing_old_enough_is_said(chain: list[int], tmp_path: Path) -> None:
         cut(tmp_path / "old", "2025-03-01")
 
 
+def test_what_is_no_day_is_told(chain: list[int], tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="“soon” is no day or moment"):
+        cut(tmp_path / "old", "soon")
+
+
+def test_a_moment_within_a_day_parts_its_events(chain: list[int], tmp_path: Path) -> None:
+    assert cut(tmp_path / "old", "2025-03-03T08:00-05:00").startswith("5 events from before")
+
+
 def test_a_day_that_has_not_come_is_refused_and_takes_nothing_along(
     chain: list[int], tmp_path: Path
 ) -> None:

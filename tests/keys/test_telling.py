@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from keys.telling import counted, moment, whole_day
+from keys.telling import counted, moment, read_moment, whole_day
 from tests.source import ROOT
 
 COUNTED = r"calls|keys|requests|events|probes|errors|alerts|rules|members|versions|applications"
@@ -28,6 +28,19 @@ def test_a_moment_is_iso_and_names_its_zone() -> None:
     assert moment("2026-01-31T12:05:59+00:00") == "2026-01-31 12:05 UTC"
     assert whole_day(date(2026, 1, 31)) == "2026-01-31 UTC"
     assert whole_day(datetime(2026, 1, 31, tzinfo=UTC)) == "2026-01-31 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [("2026-01-31", 0), ("2026-01-31T12:00", 12), ("2026-01-31T12:00+02:00", 10)],
+)
+def test_a_moment_is_read_as_of_utc_unless_it_names_its_zone(text: str, hour: int) -> None:
+    assert read_moment(text) == datetime(2026, 1, 31, hour, tzinfo=UTC)
+
+
+def test_what_is_no_moment_is_told_how_one_is_written() -> None:
+    with pytest.raises(ValueError, match="“yesterday” is no day or moment such as 2026-01-31"):
+        read_moment("yesterday")
 
 
 def test_no_template_says_1_calls() -> None:

@@ -1,6 +1,6 @@
 """manage.py audit verify | anchor | export | archive: the trail walked, kept, and shortened."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys import audit
 from keys.models import AuditEvent
-from keys.telling import counted, moment
-
-
-def _moment(text: str) -> datetime:
-    said = datetime.fromisoformat(text)
-    return said.astimezone(UTC) if said.tzinfo else said.replace(tzinfo=UTC)
+from keys.telling import counted, moment, read_moment
 
 
 class Command(BaseCommand):
@@ -34,7 +29,6 @@ class Command(BaseCommand):
         archive = acts.add_parser("archive", help="move the oldest events into a signed file")
         archive.add_argument(
             "--before",
-            type=_moment,
             required=True,
             help="a day or moment of UTC: 2026-01-31[T12:00]",
         )
@@ -47,7 +41,7 @@ class Command(BaseCommand):
             if act == "verify":
                 self._verify(options["anchor"], options["archive"])
             elif act == "archive":
-                self._archive(options["before"], options["out"])
+                self._archive(read_moment(options["before"]), options["out"])
             elif act == "anchor":
                 self.stdout.write(audit.anchor().as_json())
             else:

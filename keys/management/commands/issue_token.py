@@ -1,7 +1,7 @@
 """`issue_token EMAIL --name N`: a personal API token for REST, alone on stdout."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys import lifecycle
 from keys.audit import Actor
 from keys.models import User
-from keys.telling import moment
+from keys.telling import moment, read_moment
 
 SCOPES = ("read", "manage", "secrets")
 
@@ -66,12 +66,11 @@ def expiry(text: str) -> datetime:
     if days:
         return timezone.now() + timedelta(days=int(days[1]))
     try:
-        when = datetime.fromisoformat(text)
+        when = read_moment(text)
     except ValueError as error:
         raise CommandError(
             f"--expires {text}: neither a date (2027-01-01) nor a number of days (90d)"
         ) from error
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     if when <= timezone.now():
         raise CommandError(f"--expires {text}: in the past")
     return when

@@ -2,7 +2,7 @@
 
 import random
 from argparse import ArgumentTypeError
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from keys.audit import Actor
 from keys.lifecycle import LifecycleError, VaultError
-from keys.telling import counted, moment
+from keys.telling import counted, moment, read_moment
 from usage import seeding
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=_whole, default=30)
         parser.add_argument("--keys", type=_whole, default=200, help="app keys")
         parser.add_argument("--seed", type=int, default=1, help="the same makes the same calls")
-        parser.add_argument("--until", type=_time, help="ISO 8601; now, unless it is given")
+        parser.add_argument("--until", help="ISO 8601; now, unless it is given")
         parser.add_argument(
             "--into-live", action="store_true", help="also beside what is really here"
         )
@@ -33,7 +33,10 @@ class Command(BaseCommand):
             raise CommandError("There are seeded applications already: delete those first.")
         if not options["into_live"] and (found := seeding.real()):
             raise CommandError(f"This installation has {found}: --into-live seeds beside them.")
-        until = options["until"] or timezone.now()
+        try:
+            until = read_moment(options["until"]) if options["until"] else timezone.now()
+        except ValueError as error:
+            raise CommandError(f"--until: {error}") from error
         since = until - timedelta(days=options["days"])
         luck = random.Random(options["seed"])  # noqa: S311 - a story
         try:
@@ -59,8 +62,3 @@ def _whole(text: str) -> int:
     if number < 1:
         raise ArgumentTypeError("must be at least 1")
     return number
-
-
-def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
