@@ -91,7 +91,7 @@ packages: venv
 dev: packages
 	$(call install,requirements-dev.txt)
 
-# Services that answer are used; CI=true makes them required. The last line is pytest's.
+# What is there is used (tests/engines.py); CI=true requires all of it. The last line is pytest's.
 test: dev
 	@$(PY) -m tests.engines
 	@exec $(PY) -m pytest -q -n $(WORKERS) -p tests.beside

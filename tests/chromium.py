@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-WHOLE = "/usr/bin/chromium"
+from tests.engines import CHROMIUM
+
+WHOLE = CHROMIUM or "chromium"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -1,10 +1,11 @@
-"""Which of PostgreSQL and Redis answer; `make test` asks this before it runs.
+"""Which of PostgreSQL, Redis and Chromium are there; `make test` asks this before it runs.
 
 `python -m tests.engines` says so, one line for each that doesn't; with CI=true that is a
 failure.
 """
 
 import os
+import shutil
 import sys
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ import redis
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/test")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+CHROMIUM = shutil.which("chromium")
 
 
 @lru_cache
@@ -34,23 +36,34 @@ def redis_answers() -> bool:
             return False
 
 
+def chromium_is_there() -> bool:
+    return CHROMIUM is not None
+
+
+# marker -> whether what its tests need is there, and what is said where it isn't
+NEEDED = {
+    "postgres": (
+        postgres_answers,
+        "TEST_DATABASE_URL does not answer: tests on PostgreSQL are skipped",
+    ),
+    "redis": (redis_answers, "TEST_REDIS_URL does not answer: tests on Redis are skipped"),
+    "browser": (chromium_is_there, "Chromium is not installed: tests in a browser are skipped"),
+}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips what is marked `postgres` or `redis` where that does not answer."""
-    for marker, answers in (("postgres", postgres_answers), ("redis", redis_answers)):
-        if item.get_closest_marker(marker) and not answers():
-            pytest.skip(f"{marker} does not answer")
+    """Skips what is marked as needing what isn't there."""
+    for marker, (is_there, said) in NEEDED.items():
+        if item.get_closest_marker(marker) and not is_there():
+            pytest.skip(said)
 
 
 def main() -> None:
-    away = []
-    if not postgres_answers():
-        away.append("TEST_DATABASE_URL does not answer: tests on PostgreSQL are skipped")
-    if not redis_answers():
-        away.append("TEST_REDIS_URL does not answer: tests on Redis are skipped")
+    away = [said for is_there, said in NEEDED.values() if not is_there()]
     for line in away:
         sys.stdout.write(f"{line}\n")
     if away and os.environ.get("CI") == "true":
-        sys.exit("CI=true needs both")
+        sys.exit("CI=true needs them all")
 
 
 if __name__ == "__main__":

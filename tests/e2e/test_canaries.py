@@ -19,7 +19,12 @@ from tests.e2e.canary.stage import Stage
 from tests.e2e.canary.sweep import Hit, Sweep
 from tests.live import ask
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("canaries"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.xdist_group("canaries"),
+    pytest.mark.timeout(900),
+]
 
 KINDS = control.KINDS | leaving.KINDS
 DATABASE = r"data/keydeck\.sqlite3(-wal)?|backup/file"
